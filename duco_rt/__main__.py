@@ -1,0 +1,77 @@
+"""`python -m duco_rt`: the command line. Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from duco_rt.errors import BadInput, ConfigError, Conflict, DucoError, NotFound
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments.insert(0, "run")
+    args = _parser().parse_args(arguments)
+    from duco_rt import cli
+
+    try:
+        return cli.COMMANDS[args.command](args)
+    except (ConfigError, BadInput, Conflict, NotFound) as e:
+        print(f"duco_rt: {e}", file=sys.stderr)
+        return 2
+    except DucoError as e:
+        print(f"duco_rt: {e}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m duco_rt",
+        description="Real-time telemetry for working machines: from the CAN bus to the browser.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", metavar="FILE", help="configuration; default config.toml of this folder, if any")
+    common.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="SECTION.KEY=VALUE",
+        action="append",
+        default=[],
+        help="override one key",
+    )
+    dbc = argparse.ArgumentParser(add_help=False)
+    dbc.add_argument("--dbc", metavar="[BUS=]FILE", action="append", default=[], help="a database; may be repeated")
+
+    run = commands.add_parser("run", parents=[common], help="start (what happens without a command)")
+    run.add_argument("--roles", help="comma-separated: device, ingest, process, distribute, studio, metaapi")
+    commands.add_parser("check", parents=[common], help="say what is wrong with the configuration, start nothing")
+    decode = commands.add_parser("decode", parents=[dbc], help="decode a CAN log to JSON lines")
+    decode.add_argument("log", metavar="LOG", help="candump, ASC, BLF, …; text ones may be .gz")
+    decode.add_argument("--last", action="store_true", help="a line a second: the last value of every field")
+    replay = commands.add_parser("replay", parents=[common, dbc], help="run, with a recording as the device's bus")
+    replay.add_argument("log", metavar="LOG")
+    replay.add_argument("--device", required=True, metavar="ID")
+    replay.add_argument("--speed", type=float, default=1.0, metavar="X", help="recorded times are divided by it")
+    device = commands.add_parser("device", help="devices that MetaAPI knows")
+    actions = device.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common, dbc], help="add or replace a device and its parsing")
+    add.add_argument("id", metavar="ID")
+    add.add_argument("--tenant", required=True)
+    actions.add_parser("list", parents=[common], help="all devices")
+    remove = actions.add_parser("remove", parents=[common], help="forget a device")
+    remove.add_argument("id", metavar="ID")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

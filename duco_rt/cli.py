@@ -1,0 +1,192 @@
+"""What the commands do. Each takes the parsed arguments and returns an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from duco_rt import app, demo, logs
+from duco_rt.config import Config, load_config
+from duco_rt.data_dir import DataDir, owner_url
+from duco_rt.decoder import Decoder, read_files
+from duco_rt.device.replay_bus import read_log
+from duco_rt.errors import ConfigError, NotFound
+from duco_rt.meta_client import MetaClient
+from duco_rt.model import NAME, Device
+from duco_rt.pipeline import dbc
+from duco_rt.runtime import Runtime
+from duco_rt.transports.base import Meta
+
+
+def run(args: argparse.Namespace) -> int:
+    """`run`: everything that the configuration asks for, until SIGINT or SIGTERM."""
+    overrides = list(args.overrides)
+    if args.roles:
+        overrides.append(f"app.roles=[{','.join(repr(role.strip()) for role in args.roles.split(','))}]")
+    return _serve(load_config(args.config, overrides=overrides))
+
+
+def _serve(config: Config) -> int:
+    logs.configure(config.app.log_level)
+    try:
+        _run_loop(_until_signal(config))
+    except ExceptionGroup as group:
+        for error in _leaves(group):
+            print(f"duco_rt: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _until_signal(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(1)  # asked twice: at once, whatever is open
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, on_signal)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            break
+    async with Runtime(config) as runtime:
+        print(f"duco_rt is ready: {runtime.url}", flush=True)
+        await stop.wait()
+
+
+def _run_loop(main: Coroutine[object, object, None]) -> None:
+    """uvloop where it exists."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def check(args: argparse.Namespace) -> int:
+    """`check`: what is wrong with the configuration."""
+    for warning in app.check(load_config(args.config, overrides=args.overrides)):
+        print(f"warning: {warning}")
+    print("the configuration is good")
+    return 0
+
+
+def decode(args: argparse.Namespace) -> int:
+    """`decode`: JSON lines on stdout."""
+    if not args.dbc:
+        raise ConfigError("decode: --dbc [BUS=]FILE is needed")
+    decoder = Decoder.from_files(args.dbc)
+    encode = msgspec.json.Encoder().encode
+    write = sys.stdout.buffer.write
+    if args.last:
+        for ts, signals in decoder.last(read_log(args.log)):
+            write(encode({"ts": ts, "signals": signals}) + b"\n")
+    else:
+        for frame in decoder.decode(read_log(args.log)):
+            row = frame._asdict()
+            if frame.signals is None:
+                del row["signals"]
+            write(encode(row) + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def replay(args: argparse.Namespace) -> int:
+    """`replay`: run with a recording as the bus of one device."""
+    if args.speed <= 0:
+        raise ConfigError(f"--speed {args.speed:g}: must be over 0")
+    if not Path(args.log).is_file():
+        raise ConfigError(f"log {args.log}: no such file")
+    settings = [
+        *args.overrides,
+        f"device.replay={args.log}",
+        f"device.replay_speed={args.speed}",
+        f"device.chassis_id={args.device}",
+    ]
+    config = load_config(args.config, overrides=settings)
+    asyncio.run(_prepare_replay(config, args.device, args.dbc))
+    return _serve(config)
+
+
+async def _prepare_replay(config: Config, chassis_id: str, names: list[str]) -> None:
+    """See that the device is known, with its parsing, before the run begins."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(DataDir(Path(config.app.data_dir)))
+        meta = await app.open_meta(config, folder.path, stack)
+        try:
+            device = await meta.device(chassis_id)
+        except NotFound as e:
+            if not names:
+                raise ConfigError(f"--device {chassis_id}: not known; give it a parsing with --dbc [BUS=]FILE") from e
+            device = Device(chassis_id, demo.TENANT, chassis_id)
+        if names:
+            await _put(meta, Device(chassis_id, device.tenant, device.name, chassis_id), names)
+
+
+async def _put(meta: Meta | MetaClient, device: Device, names: list[str]) -> None:
+    files = read_files(names)
+    dbc.check(files)
+    await meta.put_parsing(device.chassis_id, files)
+    await meta.put_device(device)
+
+
+def device(args: argparse.Namespace) -> int:
+    """`device add|list|remove`: asks the process that holds the data directory, or does it itself."""
+    config = load_config(args.config, overrides=args.overrides)
+    if args.action == "add" and not NAME.match(args.id):
+        raise ConfigError(f"ID {args.id!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+    asyncio.run(_device(config, args))
+    return 0
+
+
+async def _device(config: Config, args: argparse.Namespace) -> None:
+    folder = Path(config.app.data_dir)
+    url = owner_url(folder)
+    async with AsyncExitStack() as stack:
+        meta: Meta | MetaClient
+        if url is None:
+            held = stack.enter_context(DataDir(folder))
+            meta = await app.open_meta(config, held.path, stack)
+        else:
+            meta = await stack.enter_async_context(MetaClient(url))
+        if args.action == "add":
+            if not args.dbc:
+                raise ConfigError("device add: --dbc [BUS=]FILE is needed")
+            await _put(meta, Device(args.id, args.tenant, args.id, args.id), args.dbc)
+            print(f"{args.id}: tenant {args.tenant}, parsing {args.id}")
+        elif args.action == "remove":
+            await meta.remove_device(args.id)
+            print(f"{args.id}: removed; its data stays until its retention ends")
+        else:
+            rows = [("DEVICE", "TENANT", "PARSING", "NAME")]
+            rows += [(d.chassis_id, d.tenant, d.parsing or "-", d.name) for d in await meta.devices()]
+            widths = [max(len(row[i]) for row in rows) for i in range(3)]
+            for row in rows:
+                print("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip())
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "check": check,
+    "decode": decode,
+    "replay": replay,
+    "device": device,
+}

@@ -1,0 +1,56 @@
+"""The demo identity that a fresh data directory starts with: tenant, devices, parsing, chart groups."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from duco_rt.model import VEHICLE_CAN, Device, Parsing, ParsingFile
+from duco_rt.transports.base import Meta
+
+TENANT = "duco"
+FIRST = "DUCO_001"
+PARSING = "demo"
+
+_FILES: tuple[tuple[str, str | None], ...] = (
+    ("loader.dbc", "can2"),
+    ("j1939.dbc", "can1"),
+    ("gnss.dbc", "can9"),
+)
+
+
+def shipped_parsing() -> Parsing:
+    """The databases inside the package: the simulated loader, standard J1939 groups, a GPS module."""
+    folder = files("duco_rt") / "dbc"
+    return Parsing(
+        PARSING, 1, tuple(ParsingFile(name, (folder / name).read_text("utf-8"), bus) for name, bus in _FILES)
+    )
+
+
+_GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (("drive", "Drive", VEHICLE_CAN, ("speed", "engine_rpm")),)
+
+
+def demo_groups() -> list[dict[str, object]]:
+    """The chart groups of the demo."""
+    return [
+        {
+            "groupId": group_id,
+            "title": title,
+            "msgType": msg_type,
+            "order": order,
+            "lines": [{"field": field, "label": None, "color": None} for field in fields],
+        }
+        for order, (group_id, title, msg_type, fields) in enumerate(_GROUPS)
+    ]
+
+
+async def seed(meta: Meta, *, fresh: bool, device_ids: list[str]) -> None:
+    """Put the demo identity into a fresh MetaAPI, and simulated machines that it does not know yet."""
+    if fresh:
+        await meta.put_parsing(PARSING, shipped_parsing().files)
+        for group in demo_groups():
+            await meta.put_group(TENANT, group)
+    known = {device.chassis_id for device in await meta.devices()}
+    wanted = [FIRST, *device_ids] if fresh else device_ids
+    for chassis_id in dict.fromkeys(wanted):
+        if chassis_id not in known:
+            await meta.put_device(Device(chassis_id, TENANT, f"Wheel loader {chassis_id[-3:]}", PARSING))

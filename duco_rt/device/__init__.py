@@ -1,0 +1,1 @@
+"""The DUCO App: what runs on the machine."""

@@ -1,0 +1,210 @@
+"""The DUCO App: reads CAN and its own metrics, closes a second a second, uploads, obeys commands."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from duco_rt.body import CanSecond, JsonSecond
+from duco_rt.clock import Clock
+from duco_rt.config import Device
+from duco_rt.device.app_metrics import ComputerMetrics
+from duco_rt.device.buses import Source
+from duco_rt.device.can_bus import BusReader, FrameCollector, Totals
+from duco_rt.device.local_signals import local_plan, read_signals
+from duco_rt.device.messages import can_messages, json_messages
+from duco_rt.device.outbox import Outbox
+from duco_rt.device.position import PositionFile
+from duco_rt.device.uploads import Upload, UploadMode
+from duco_rt.metrics import Metrics
+from duco_rt.model import MethodResult, Value
+from duco_rt.transports.base import HubDevice
+
+log = structlog.get_logger()
+
+_KEY_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What one second gave."""
+
+    can: CanSecond
+    own: JsonSecond
+
+
+class DucoApp:
+    """One device. `run` until cancelled; `drain` first, so that the hub has everything."""
+
+    def __init__(
+        self,
+        chassis_id: str,
+        config: Device,
+        source: Source,
+        hub: HubDevice,
+        data_dir: Path,
+        computer: ComputerMetrics,
+        clock: Clock,
+        metrics: Metrics,
+        phase_s: float = 0.0,
+    ) -> None:
+        self.chassis_id = chassis_id
+        self._config = config
+        self._source = source
+        self._hub = hub
+        self._computer = computer
+        self._clock = clock
+        self._metrics = metrics
+        self._phase_s = phase_s
+        self._position = PositionFile(data_dir / "device" / f"{chassis_id}.seq", clock.wall_ms() // 1000)
+        self._collector = FrameCollector()
+        self._readers = [BusReader(b.channel, b.open, self._collector) for b in source.buses]
+        self._outbox = Outbox(hub, config.outbox_messages_max, clock, metrics)
+        self._mode: UploadMode[Collected] = UploadMode(
+            config.upload_interval_s, config.realtime_timeout_s, config.open_frames_max
+        )
+        self._key_signal = config.key.removeprefix("signal:") if config.key.startswith("signal:") else None
+        self._gps = {"gps_lat": config.gps_lat_signal, "gps_lng": config.gps_lng_signal}
+        wanted = [*self._gps.values(), *([self._key_signal] if self._key_signal else [])]
+        self._plan = local_plan(config.dbc, wanted)
+        self._key_on = config.key == "always"
+        self._ending = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """Collect and upload until cancelled."""
+        for reader in self._readers:
+            reader.start()
+        try:
+            await self._hub.connect(self._on_method)
+            self.connected.set()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._outbox.run())
+                await self._collect()
+                self._ended.set()
+        finally:
+            await self._hub.close()
+            for reader in self._readers:
+                reader.stop()
+            self._position.close()
+
+    async def drain(self) -> None:
+        """Key off, and return when the hub has everything."""
+        self._ending.set()
+        await self._ended.wait()
+        await self._outbox.drained()
+
+    async def _collect(self) -> None:
+        await self._pause(self._phase_s)
+        while not self._ending.is_set():
+            if self._is_key_on(None):
+                await self._drive()
+            else:
+                await self._pause(_KEY_POLL_S)
+
+    async def _drive(self) -> None:
+        """From key-on to key-off."""
+        self._key_on = True
+        log.info("key on", chassis_id=self.chassis_id)
+        start_ms, next_s = self._clock.wall_ms(), self._clock.steady_s() + 1.0
+        while self._key_on:
+            await self._pause(next_s - self._clock.steady_s())
+            late_s = self._clock.steady_s() - next_s
+            collected = self._close_second(start_ms, late_s)
+            self._key_on = not self._ending.is_set() and self._is_key_on(collected)
+            frames = collected.can.frames
+            await self._send(self._mode.second(collected, frames, self._clock.steady_s()))
+            start_ms, next_s = self._following(start_ms, next_s, late_s)
+        await self._send(self._mode.key_off())
+        log.info("key off", chassis_id=self.chassis_id)
+
+    def _following(self, start_ms: int, next_s: float, late_s: float) -> tuple[int, float]:
+        """The next second begins where this one ended; after a stall or a jump of the clock, now."""
+        start_ms += 1000
+        if late_s > 1.0 or abs(self._clock.wall_ms() - start_ms) > 1000:
+            self._metrics.count("device_seconds_realigned_total")
+            return self._clock.wall_ms(), self._clock.steady_s() + 1.0
+        return start_ms, next_s + 1.0
+
+    def _close_second(self, start_ms: int, late_s: float) -> Collected:
+        seq = self._position.take()
+        second, totals = self._collector.close(start_ms, seq)
+        self._metrics.count("device_seconds_total")
+        self._metrics.count("device_frames_total", second.frames)
+        payload = self._own_values(second, totals, start_ms) | {"second_late_ms": round(max(0.0, late_s) * 1000, 1)}
+        return Collected(second, JsonSecond(start_ms, seq, payload))
+
+    def _own_values(self, second: CanSecond, totals: dict[str, Totals], start_ms: int) -> dict[str, Value]:
+        now_s = self._clock.steady_s()
+        seen = read_signals(self._plan, second)
+        gps = {name: seen[signal] for name, signal in self._gps.items() if signal in seen}
+        loads = [100.0 * totals[name].bits / rate for name, rate in self._source.bitrates.items() if name in totals]
+        own: dict[str, Value] = {
+            "timestamp": start_ms,
+            **gps,
+            **self._computer.values(now_s),
+            "can_frames_per_s": second.frames,
+            "can_ids": len(second.streams),
+            "queue_messages": len(self._outbox),
+            "dropped_messages": self._outbox.dropped,
+            "sent_messages": self._outbox.sent,
+            "upload_latency_ms": round(self._outbox.latency_ms, 2),
+            "realtime": self._mode.realtime,
+            "realtime_remaining_s": round(self._mode.remaining_s(now_s), 1),
+        }
+        return own | ({"bus_load_percent": round(max(loads), 2)} if loads else {})
+
+    def _is_key_on(self, collected: Collected | None) -> bool:
+        if self._config.key == "always":
+            return True
+        if self._key_signal is None:
+            return self._clock.steady_s() - self._collector.last_frame_s < self._config.key_bus_timeout_s
+        if collected is None:
+            second, _ = self._collector.close(self._clock.wall_ms(), 0)
+        else:
+            second = collected.can
+        value = read_signals(self._plan, second).get(self._key_signal)
+        return self._key_on if value is None and second.frames else bool(value)
+
+    async def _send(self, uploads: list[Upload[Collected]]) -> None:
+        for upload in uploads:
+            can, own = [c.can for c in upload.seconds], [c.own for c in upload.seconds]
+            await self._outbox.put(
+                [
+                    *can_messages(self.chassis_id, can, realtime=upload.realtime),
+                    *json_messages(self.chassis_id, own, realtime=upload.realtime),
+                ]
+            )
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, but not past the end."""
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._ending.wait()
+        except TimeoutError:
+            pass
+
+    async def _on_method(self, method: str, payload: dict[str, object]) -> MethodResult:
+        if method != "setRealTimeUpload":
+            return MethodResult(404, {"message": f"no method {method!r}"})
+        action = payload.get("action")
+        if action not in ("start", "stop"):
+            return MethodResult(400, {"message": f"action {action!r} is not start or stop"})
+        if action == "start" and not self._key_on:
+            return MethodResult(409, {"message": "the key is off", "realtime": False})
+        if action == "start":
+            await self._send(self._mode.start(self._clock.steady_s()))
+        else:
+            self._mode.stop()
+        answer = {
+            "commandId": payload.get("commandId"),
+            "action": action,
+            "realtime": self._mode.realtime,
+            "ts": self._clock.wall_ms(),
+            "source": "device",
+        }
+        return MethodResult(200, answer)

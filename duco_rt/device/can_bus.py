@@ -1,0 +1,131 @@
+"""Read any python-can bus in a thread of its own into the open second."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import can
+
+from duco_rt.body import BRS, ERROR, ESI, FD, REMOTE, TX, CanSecond
+from duco_rt.config import Bus
+from duco_rt.device.second import SecondBuilder
+from duco_rt.errors import ConfigError
+
+_DRIFT_S = 2.0
+
+
+class Totals(NamedTuple):
+    """What one channel carried since the last `close`: frames, and bits on the wire without stuffing."""
+
+    frames: int
+    bits: int
+
+
+class FrameCollector:
+    """The open second of one device, filled by the reader threads of its buses."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._builder = SecondBuilder()
+        self._totals: dict[str, list[int]] = {}
+        self.last_frame_s = float("-inf")
+        self.failed: str | None = None
+
+    def add(self, channel: str, messages: list[can.Message], shift_us: int) -> None:
+        """Take what a bus gave; `shift_us` turns its time stamps into Unix time."""
+        with self._lock:
+            for m in messages:
+                name = channel or str(m.channel)
+                data = bytes(m.data)
+                length = len(data)
+                flags = _flags(m)
+                if flags & REMOTE:
+                    length = m.dlc
+                    data = bytes(length)
+                key = name, m.arbitration_id, m.is_extended_id, flags, length
+                self._builder.add(key, int(m.timestamp * 1e6) + shift_us, data)
+                totals = self._totals.setdefault(name, [0, 0])
+                totals[0] += 1
+                totals[1] += (67 if m.is_extended_id else 47) + 8 * length
+            self.last_frame_s = time.monotonic()
+
+    def close(self, ts_ms: int, seq: int) -> tuple[CanSecond, dict[str, Totals]]:
+        """End the second."""
+        with self._lock:
+            builder, self._builder = self._builder, SecondBuilder()
+            totals, self._totals = self._totals, {}
+        return builder.close(ts_ms, seq), {name: Totals(*pair) for name, pair in totals.items()}
+
+    def discard(self) -> None:
+        """Forget the open second: the key is off."""
+        with self._lock:
+            self._builder, self._totals = SecondBuilder(), {}
+
+
+def _flags(m: can.Message) -> int:
+    return (
+        (FD if m.is_fd else 0)
+        | (BRS if m.bitrate_switch else 0)
+        | (ESI if m.error_state_indicator else 0)
+        | (REMOTE if m.is_remote_frame else 0)
+        | (ERROR if m.is_error_frame else 0)
+        | (0 if m.is_rx else TX)
+    )
+
+
+class BusReader:
+    """A thread that reads one bus until `stop`. An empty channel name takes the messages' own (a recording)."""
+
+    def __init__(self, channel: str, open_bus: Callable[[], can.BusABC], collector: FrameCollector) -> None:
+        self._channel = channel
+        self._open_bus = open_bus
+        self._collector = collector
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"bus-{channel or 'log'}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; waits for at most a second."""
+        self._stopping.set()
+        self._thread.join(1.0)
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                with self._open_bus() as bus:
+                    self._collector.failed = None
+                    self._read(bus)
+            except (can.CanError, OSError, ValueError) as e:
+                self._collector.failed = f"{self._channel}: {e}"
+                attempt += 1
+                self._stopping.wait(min(10.0, 0.5 * 2 ** min(attempt, 6)))
+
+    def _read(self, bus: can.BusABC) -> None:
+        shift_us = 0
+        while not self._stopping.is_set():
+            first = bus.recv(timeout=0.2)
+            if first is None:
+                continue
+            messages = [first]
+            while len(messages) < 500 and (more := bus.recv(timeout=0)) is not None:
+                messages.append(more)
+            now = time.time()
+            # some interfaces count from their own start: their clock is set by the first frame
+            if abs(now - messages[-1].timestamp - shift_us / 1e6) > _DRIFT_S:
+                shift_us = int((now - messages[-1].timestamp) * 1e6)
+            self._collector.add(self._channel, messages, shift_us)
+
+
+def open_bus(bus: Bus) -> can.BusABC:
+    """A configured bus. Raises ConfigError where python-can does not know the interface."""
+    try:
+        return can.Bus(interface=bus.interface, channel=bus.channel, bitrate=bus.bitrate, fd=bus.fd)
+    except (can.CanInterfaceNotImplementedError, TypeError) as e:
+        raise ConfigError(f"device.buses {bus.name}: {e}") from e

@@ -1,0 +1,40 @@
+"""The few signals that the App itself needs off the bus: the key, and where the machine is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from duco_rt.body import CanSecond
+from duco_rt.decoder import read_files
+from duco_rt.demo import shipped_parsing
+from duco_rt.errors import BadParsing, ConfigError
+from duco_rt.model import Parsing, Value
+from duco_rt.pipeline.decode import MessagePlan, Plan, compile_parsing
+
+
+def local_plan(files: Iterable[str], wanted: Iterable[str]) -> Plan:
+    """A plan of only those messages that hold a wanted signal, from `[BUS=]FILE` or the shipped databases."""
+    names = tuple(files)
+    try:
+        plan = compile_parsing(Parsing("local", 1, read_files(names)) if names else shipped_parsing())
+    except BadParsing as e:
+        raise ConfigError(f"device.dbc: {e}") from e
+    signals = set(wanted)
+
+    def keep(messages: tuple[MessagePlan, ...]) -> tuple[MessagePlan, ...]:
+        return tuple(
+            replace(m, signals=tuple(s for s in m.signals if s.field in signals))
+            for m in messages
+            if any(s.field in signals for s in m.signals)
+        )
+
+    exact = {key: kept for key, messages in plan.exact.items() if (kept := keep(messages))}
+    groups = {key: kept for key, messages in plan.groups.items() if (kept := keep(messages))}
+    return replace(plan, exact=exact, groups=groups, fields=tuple(f for f in plan.fields if f.name in signals))
+
+
+def read_signals(plan: Plan, second: CanSecond) -> dict[str, Value]:
+    """The last values of the wanted signals in a second."""
+    return plan.last_values(second, Counter())

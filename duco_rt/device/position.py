@@ -1,0 +1,64 @@
+"""Where a device stands: `seq` grows by one each second and never comes again, over restarts and power cuts.
+
+The file holds three decimal lines: next seq, a ceiling, and the boot id. `next` is written each second without
+waiting for the disk, which survives the end of the process; the ceiling is synced 3,600 ahead, so that after a power
+cut (another boot id) counting goes on above anything that was ever used. Without a file it starts at the Unix second.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_AHEAD = 3600
+
+
+class PositionFile:
+    """The next `seq` of one device."""
+
+    def __init__(self, file: Path, unix_s: int, boot_id: str | None = None) -> None:
+        self._boot = boot_id if boot_id is not None else read_boot_id()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._next, self._ceiling = self._start(file, unix_s)
+        self._fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        self._write(sync=True)
+
+    def _start(self, file: Path, unix_s: int) -> tuple[int, int]:
+        try:
+            lines = file.read_text(encoding="ascii").split()
+            following, ceiling, boot = int(lines[0]), int(lines[1]), lines[2]
+        except FileNotFoundError:
+            return unix_s, unix_s + _AHEAD
+        except (ValueError, IndexError):  # torn by a power cut: the clock is what is left
+            return unix_s + _AHEAD, unix_s + 2 * _AHEAD
+        start = following if boot == self._boot else max(following, ceiling)
+        return start, max(ceiling, start + _AHEAD)
+
+    def take(self) -> int:
+        """The seq of the second that closes now."""
+        seq = self._next
+        self._next += 1
+        if self._next >= self._ceiling:
+            self._ceiling = self._next + _AHEAD
+            self._write(sync=True)
+        else:
+            self._write(sync=False)
+        return seq
+
+    def _write(self, *, sync: bool) -> None:
+        os.pwrite(self._fd, f"{self._next:020d}\n{self._ceiling:020d}\n{self._boot:<40.40}\n".encode(), 0)
+        if sync:
+            os.fsync(self._fd)
+
+    def close(self) -> None:
+        """Sync and close."""
+        os.fsync(self._fd)
+        os.close(self._fd)
+
+
+def read_boot_id() -> str:
+    """What changes with each start of the machine; a constant where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

@@ -1,0 +1,50 @@
+"""The simulated machine as a python-can bus: its frames at the moments they would be on the wire."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+import can
+
+from duco_rt.device.machine_frames import MachineFrame, MachineFrames
+
+_TICK_S = 0.01
+
+
+class SimulatedBus(can.BusABC):
+    """Both buses of one machine; each message carries its channel."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(channel=f"machine {seed}")
+        self.channel_info = f"simulated machine {seed}"
+        self._frames = MachineFrames(seed)
+        self._second_s = time.time()
+        self._ready: deque[MachineFrame] = deque(self._frames.next_second())
+
+    def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
+        if not self._ready:
+            self._second_s += 1.0
+            if self._second_s < time.time() - 5.0:  # the process slept: a machine does not catch up
+                self._second_s = time.time()
+            self._ready.extend(self._frames.next_second())
+        frame = self._ready[0]
+        due_s = self._second_s + frame.offset_us / 1e6
+        wait_s = due_s - time.time()
+        if wait_s > 0:
+            time.sleep(min(timeout or 0.0, max(wait_s, _TICK_S)))
+            if due_s > time.time():
+                return None, True
+        self._ready.popleft()
+        message = can.Message(
+            timestamp=due_s,
+            arbitration_id=frame.can_id,
+            is_extended_id=frame.extended,
+            data=frame.data,
+            channel=frame.channel,
+        )
+        return message, True
+
+    def send(self, msg: can.Message, timeout: float | None = None) -> None:
+        """The machine listens to nobody."""
+        raise can.CanOperationError("the simulated machine takes no frames")

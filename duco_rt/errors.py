@@ -1,0 +1,60 @@
+"""Every error that the package raises on purpose.
+
+DucoError
+├── ConfigError          a key or a value of the configuration
+├── BadInput             something that came from outside and cannot be read
+│   ├── BadBody          a hub message's body
+│   ├── BadParsing       a DBC text, with the line that is wrong
+│   └── BadRequest       a request's argument
+├── NotFound             an unknown device, parsing, group or hub
+├── Conflict             a name that is taken, a data directory that another process holds
+└── TransportError       a hub, log, store, live, leases or meta that did not do its work
+    ├── DeviceOffline    the device is known and not connected
+    └── DeviceTimeout    the device did not answer in time
+"""
+
+from __future__ import annotations
+
+
+class DucoError(Exception):
+    """The root: whoever catches it catches all that the package raises on purpose."""
+
+
+class ConfigError(DucoError):
+    """A configuration key or value that cannot be used; the text names both."""
+
+
+class BadInput(DucoError):
+    """Input from outside that cannot be read."""
+
+
+class BadBody(BadInput):
+    """A hub message's body that is not of its declared format."""
+
+
+class BadParsing(BadInput):
+    """A database text that cannot be used; the text names file and line."""
+
+
+class BadRequest(BadInput):
+    """An argument of a request that is missing, malformed or out of range."""
+
+
+class NotFound(DucoError):
+    """Something that was named is not there."""
+
+
+class Conflict(DucoError):
+    """What was asked cannot be done while something else holds the place."""
+
+
+class TransportError(DucoError):
+    """A transport did not do its work."""
+
+
+class DeviceOffline(TransportError):
+    """The device is known, but not connected to the hub."""
+
+
+class DeviceTimeout(TransportError):
+    """The device did not answer a direct method in time."""

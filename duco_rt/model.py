@@ -1,0 +1,151 @@
+"""The data that moves through the system. Plain values: no I/O, no clock."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+Value = float | int | bool | str
+"""A field's value. None and NaN count as absent and are not stored or sent."""
+
+VEHICLE_CAN = "vehicle_can"
+CLIENT_RAW_DATA = "client_raw_data"
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+"""What a tenant, a chassisId, a msgType and a parsing may be called."""
+
+
+class Peer(NamedTuple):
+    """Whose data: another tenant's can never match."""
+
+    tenant: str
+    chassis_id: str
+    msg_type: str
+
+    @property
+    def channel(self) -> str:
+        """The live channel and stream key."""
+        return f"live-stream/{self.tenant}/consumer-{self.chassis_id}/{self.msg_type}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubMessage:
+    """One message as the hub hands it on.
+
+    `body` is what the device sent, untouched; `ts_ms` and `seq` are the position of its first second.
+    """
+
+    chassis_id: str
+    msg_type: str
+    realtime: bool
+    ts_ms: int
+    seq: int
+    content_type: str
+    content_encoding: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A hub message in the raw log, with what ingest added: its clock, and the device's tenant ("" where unknown)."""
+
+    message: HubMessage
+    tenant: str
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The parsed values of one second of one device and message type.
+
+    `ts_ms` is the device's clock at the start of the second; `seq` is None in a message of another
+    publisher; `received_ms` is ingest's clock.
+    """
+
+    peer: Peer
+    ts_ms: int
+    seq: int | None
+    received_ms: int
+    payload: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class RawSecond:
+    """One row of the raw store: a second (or a part of a large one) as it came in.
+
+    For CAN the four columns of `duco_rt.body` are kept apart (`streams`, `order`, `times`, `data`), so that a
+    reader fetches only the bytes of the streams it needs; everything else is kept whole in `body`.
+    `tenant` is empty where the device was unknown when the message came in.
+    """
+
+    peer: Peer
+    ts_ms: int
+    seq: int
+    part: int
+    received_ms: int
+    realtime: bool
+    kind: Literal["can1", "json1", "unread"]
+    streams: bytes = b""
+    order: bytes = b""
+    times: bytes = b""
+    data: bytes = b""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Columns of parsed samples, oldest first; `fields[name][i]` is None where sample i lacks the field."""
+
+    from_ms: int
+    to_ms: int
+    seq: list[int]
+    ts: list[int]
+    fields: dict[str, list[Value | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """The newest arrival of one peer in the store: device clock, ingest clock, position, upload mode."""
+
+    ts_ms: int
+    received_ms: int
+    seq: int
+    realtime: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingFile:
+    """One database text of a parsing; `bus` None matches every channel."""
+
+    name: str
+    text: str
+    bus: str | None = None
+    format: str = "dbc"
+
+
+@dataclass(frozen=True, slots=True)
+class Parsing:
+    """One version of a device's parsing logic."""
+
+    name: str
+    version: int
+    files: tuple[ParsingFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What MetaAPI knows of a device; `parsing` is the name of its parsing, None for none."""
+
+    chassis_id: str
+    tenant: str
+    name: str
+    parsing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """The device's own answer to a direct method."""
+
+    status: int
+    payload: dict[str, object] = field(default_factory=dict)

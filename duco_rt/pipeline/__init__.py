@@ -1,0 +1,1 @@
+"""From hub messages to stored and live samples."""

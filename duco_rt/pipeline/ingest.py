@@ -1,0 +1,96 @@
+"""Take every message off the hub: all of them to the raw log, the real-time ones parsed to live.
+
+Two readings of the hub that never wait for each other: a store that stalls leaves live going, and a slow live
+path leaves the store going.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import structlog
+
+from duco_rt.clock import Clock
+from duco_rt.metrics import Metrics
+from duco_rt.model import HubMessage, RawMessage, Sample
+from duco_rt.pipeline.parse import Parser, Problems
+from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.pipeline.runner import retry
+from duco_rt.transports.base import Delivery, HubCloud, Live, Log
+
+log = structlog.get_logger()
+
+_APPENDS_MAX = 4096
+
+
+class Ingest:
+    """The role. At most 4,096 messages wait for the raw log; the hub keeps the others."""
+
+    def __init__(
+        self,
+        hub: HubCloud,
+        raw_log: Log,
+        live: Live,
+        parsings: ParsingCache,
+        msg_types: tuple[str, ...],
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._hub = hub
+        self._log = raw_log
+        self._live = live
+        self._parsings = parsings
+        self._parser = Parser(msg_types)
+        self._clock = clock
+        self._metrics = metrics
+        self._room = asyncio.Semaphore(_APPENDS_MAX)
+        self._open = 0
+        metrics.gauge("ingest_appends_open", lambda: self._open)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._to_live())
+            async for delivery in self._hub.stored():
+                await self._room.acquire()
+                self._open += 1
+                tasks.create_task(self._to_log(delivery))
+
+    async def _to_log(self, delivery: Delivery) -> None:
+        message, received_ms = delivery.message, self._clock.wall_ms()
+        try:
+            known = await retry("meta", lambda: self._parsings.get(message.chassis_id), self._metrics)
+            record = RawMessage(message, known.tenant if known else "", received_ms)
+            await retry("log", lambda: self._log.append_raw([record]), self._metrics)
+            delivery.ack()
+            self._metrics.count("ingest_messages_total", msg_type=message.msg_type)
+        finally:
+            self._open -= 1
+            self._room.release()
+
+    async def _to_live(self) -> None:
+        async for message in self._hub.live():
+            try:
+                await self._publish(message)
+            except Exception:  # the live path outlives whatever one message does to it
+                self._metrics.count("ingest_problems_total", kind="live_failed")
+                log.exception("live message failed", chassis_id=message.chassis_id, seq=message.seq)
+
+    async def _publish(self, message: HubMessage) -> None:
+        known = await self._parsings.get(message.chassis_id)
+        if known is None:
+            return  # the storage path counts and keeps it
+        problems = Problems()
+        record = RawMessage(message, known.tenant, self._clock.wall_ms())
+        for parsed in self._parser.parse(record, known, problems):
+            for sample in parsed.samples:
+                await self._live.publish(sample.peer.channel, encode_live(sample))
+                self._metrics.count("ingest_live_total")
+
+
+def encode_live(sample: Sample) -> bytes:
+    """A live message as interfaces.md has it."""
+    return msgspec.json.encode(
+        {"payload": sample.payload, "ts": sample.ts_ms, "seq": sample.seq, "received": sample.received_ms}
+    )

@@ -1,0 +1,101 @@
+"""A hub message becomes raw rows and samples. Shared by `ingest` (live) and `process` (store); no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from duco_rt import body
+from duco_rt.errors import BadBody
+from duco_rt.model import Peer, RawMessage, RawSecond, Sample
+from duco_rt.pipeline.assemble import Assembler
+from duco_rt.pipeline.parsing_cache import Known
+
+
+class Problems(Counter[str]):
+    """Bad input by kind; `why` says what was wrong with the last unread body."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What one second of a message gives: its raw row, and the samples that are complete with it."""
+
+    raw: RawSecond
+    samples: list[Sample]
+
+
+class Parser:
+    """Parses messages of known and unknown devices; `problems` counts what is bad by kind."""
+
+    def __init__(self, msg_types: tuple[str, ...]) -> None:
+        self._msg_types = frozenset(msg_types)
+        self._assembler = Assembler()
+
+    def parse(self, raw: RawMessage, known: Known | None, problems: Problems) -> Iterator[Parsed]:
+        """Second by second, so that a caller can let others run between. Never raises on bad input."""
+        message = raw.message
+        peer = Peer(raw.tenant, message.chassis_id, message.msg_type)
+        if not raw.tenant:
+            problems["unknown_device"] += 1
+            known = None
+        if message.msg_type not in self._msg_types:
+            problems["unknown_msg_type"] += 1
+            known = None
+        try:
+            inner = body.inflate(message.body, message.content_encoding)
+            if message.content_type == body.CAN_TYPE:
+                seconds = body.decode_can(inner)
+                yield from (self._can(raw, peer, known, *second, problems) for second in seconds)
+            elif message.content_type == body.JSON_TYPE:
+                yield from (_json(raw, peer, known, *second) for second in body.decode_json(inner))
+            else:
+                raise BadBody(f"content type {message.content_type!r}")
+        except BadBody as e:
+            problems["unread_body"] += 1
+            problems.why = str(e)
+            yield Parsed(_row(raw, peer, message.ts_ms, message.seq, "unread", message.body), [])
+
+    def _can(
+        self,
+        raw: RawMessage,
+        peer: Peer,
+        known: Known | None,
+        second: body.CanSecond,
+        columns: body.Columns,
+        problems: Problems,
+    ) -> Parsed:
+        row = RawSecond(
+            peer,
+            second.ts_ms,
+            second.seq,
+            second.part,
+            raw.received_ms,
+            raw.message.realtime,
+            "can1",
+            columns.streams,
+            columns.order,
+            columns.times,
+            columns.data,
+        )
+        if known is None or known.plan is None:
+            if known is not None:
+                problems["no_parsing"] += 1
+            return Parsed(row, [])
+        whole = self._assembler.add(peer.chassis_id, peer.msg_type, second)
+        samples = [Sample(peer, s.ts_ms, s.seq, raw.received_ms, known.plan.last_values(s, problems)) for s in whole]
+        return Parsed(row, samples)
+
+
+def _json(raw: RawMessage, peer: Peer, known: Known | None, second: body.JsonSecond, text: bytes) -> Parsed:
+    row = _row(raw, peer, second.ts_ms, second.seq, "json1", text)
+    if known is None:
+        return Parsed(row, [])
+    return Parsed(row, [Sample(peer, second.ts_ms, second.seq, raw.received_ms, second.payload)])
+
+
+def _row(raw: RawMessage, peer: Peer, ts_ms: int, seq: int, kind: Literal["json1", "unread"], text: bytes) -> RawSecond:
+    return RawSecond(peer, ts_ms, seq, 0, raw.received_ms, raw.message.realtime, kind, body=text)

@@ -1,0 +1,81 @@
+"""Which plan belongs to which device, asked from MetaAPI once and again every `refresh_s`.
+
+Messages of a device whose parsing changes go on with the old plan until the new one is compiled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from duco_rt.errors import BadParsing, NotFound, TransportError
+from duco_rt.metrics import Metrics
+from duco_rt.pipeline.decode import Plan, compile_parsing
+from duco_rt.transports.base import Meta
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A device's tenant, and its plan (None: it has no parsing, or one that cannot be used)."""
+
+    tenant: str
+    plan: Plan | None
+
+
+class ParsingCache:
+    """Plans by device; devices with the same parsing share one."""
+
+    def __init__(self, meta: Meta, refresh_s: float, metrics: Metrics) -> None:
+        self._meta = meta
+        self._refresh_s = refresh_s
+        self._metrics = metrics
+        self._known: dict[str, Known | None] = {}
+        self._plans: dict[tuple[str, int], Plan] = {}
+        self._loading = asyncio.Lock()
+
+    async def get(self, chassis_id: str) -> Known | None:
+        """The device's tenant and plan; None where MetaAPI does not know it."""
+        if chassis_id not in self._known:
+            async with self._loading:
+                if chassis_id not in self._known:
+                    self._known[chassis_id] = await self._load(chassis_id)
+        return self._known[chassis_id]
+
+    async def run(self) -> None:
+        """Ask again, for ever. A MetaAPI that is away changes nothing."""
+        while True:
+            await asyncio.sleep(self._refresh_s)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Ask again for every device that is known here, and forget plans that no device uses."""
+        for chassis_id in list(self._known):
+            try:
+                self._known[chassis_id] = await self._load(chassis_id)
+            except TransportError as e:
+                self._metrics.count("parsing_refresh_failed_total")
+                log.warning("parsing not refreshed", chassis_id=chassis_id, error=str(e))
+        used = {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
+        self._plans = {key: plan for key, plan in self._plans.items() if key in used}
+
+    async def _load(self, chassis_id: str) -> Known | None:
+        try:
+            device = await self._meta.device(chassis_id)
+        except NotFound:
+            return None
+        if device.parsing is None:
+            return Known(device.tenant, None)
+        try:
+            parsing = await self._meta.parsing(device.parsing)
+            key = parsing.name, parsing.version
+            if key not in self._plans:
+                self._plans[key] = await asyncio.to_thread(compile_parsing, parsing)
+            return Known(device.tenant, self._plans[key])
+        except (NotFound, BadParsing) as e:
+            self._metrics.count("parsing_unusable_total")
+            log.error("parsing cannot be used", chassis_id=chassis_id, parsing=device.parsing, error=str(e))
+            return Known(device.tenant, None)

@@ -1,0 +1,71 @@
+"""Raw log → raw store, and parsed → parsed log. A batch is committed when both have it."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import structlog
+
+from duco_rt.clock import Clock
+from duco_rt.metrics import Metrics
+from duco_rt.model import RawSecond, Sample
+from duco_rt.pipeline.parse import Parser, Problems
+from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.pipeline.runner import Complaints, retry
+from duco_rt.transports.base import Log, RawBatch, Store
+
+log = structlog.get_logger()
+
+
+class Process:
+    """The role. One batch at a time; what comes meanwhile waits in the log."""
+
+    def __init__(
+        self,
+        raw_log: Log,
+        store: Store,
+        parsings: ParsingCache,
+        msg_types: tuple[str, ...],
+        batch: tuple[int, float],
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._log = raw_log
+        self._store = store
+        self._parsings = parsings
+        self._parser = Parser(msg_types)
+        self._messages_max, self._age_max_s = batch
+        self._clock = clock
+        self._metrics = metrics
+        self._complaints = Complaints("process", metrics)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async for batch in self._log.read_raw(self._messages_max, self._age_max_s):
+            await self._work(batch)
+
+    async def _work(self, batch: RawBatch) -> None:
+        rows: list[RawSecond] = []
+        samples: list[Sample] = []
+        for record in batch.records:
+            problems = Problems()
+            known = await retry("meta", partial(self._parsings.get, record.message.chassis_id), self._metrics)
+            for parsed in self._parser.parse(record, known, problems):
+                rows.append(parsed.raw)
+                samples += parsed.samples
+                await asyncio.sleep(0)  # the live path goes between any two seconds
+            for kind, count in problems.items():
+                self._complaints.add(
+                    kind,
+                    self._clock.steady_s(),
+                    count,
+                    chassis_id=record.message.chassis_id,
+                    why=problems.why,
+                )
+        async with asyncio.TaskGroup() as both:
+            both.create_task(retry("store", lambda: self._store.insert_raw(rows), self._metrics))
+            both.create_task(retry("log", lambda: self._log.append_parsed(samples), self._metrics))
+        await batch.commit()
+        self._metrics.count("process_messages_total", len(batch.records))
+        self._metrics.count("process_seconds_total", len(rows))

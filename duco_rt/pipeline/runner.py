@@ -1,0 +1,63 @@
+"""The policies that every transport shares: retry with back-off and jitter, and a bounded rate of log lines."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
+
+import structlog
+
+from duco_rt.errors import TransportError
+from duco_rt.metrics import Metrics
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+def backoff_s(attempt: int, first_s: float = 0.1, most_s: float = 10.0, jitter: float | None = None) -> float:
+    """How long to wait after failure `attempt` (0, 1, …): doubling, with full jitter in its upper half."""
+    ceiling = min(most_s, first_s * 2 ** min(attempt, 20))
+    share = random.random() if jitter is None else jitter  # spreading retries needs no secrecy
+    return float(ceiling * (0.5 + 0.5 * share))
+
+
+async def retry(what: str, work: Callable[[], Awaitable[T]], metrics: Metrics) -> T:
+    """Do `work` until it succeeds; a TransportError is counted and tried again, anything else is raised."""
+    attempt = 0
+    while True:
+        try:
+            return await work()
+        except TransportError as e:
+            metrics.count("transport_retries_total", what=what)
+            if attempt in (0, 5) or attempt % 60 == 59:
+                log.warning("transport failed, trying again", what=what, attempt=attempt + 1, error=str(e))
+            await asyncio.sleep(backoff_s(attempt))
+            attempt += 1
+
+
+async def until_first(*works: Coroutine[object, object, None]) -> None:
+    """Run all until the first ends, then cancel the others. Errors come as an ExceptionGroup."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in works]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+
+
+class Complaints:
+    """Problems counted by kind, and logged at most once per kind and `period_s`. Time is passed in."""
+
+    def __init__(self, stage: str, metrics: Metrics, period_s: float = 60.0) -> None:
+        self._stage = stage
+        self._metrics = metrics
+        self._period_s = period_s
+        self._next_s: dict[str, float] = {}
+
+    def add(self, kind: str, now_s: float, count: int = 1, **context: object) -> None:
+        """Count, and log the first of each period."""
+        self._metrics.count(f"{self._stage}_problems_total", count, kind=kind)
+        if now_s >= self._next_s.get(kind, now_s):
+            self._next_s[kind] = now_s + self._period_s
+            log.warning("bad input, kept raw", stage=self._stage, kind=kind, count=count, **context)

@@ -1,0 +1,220 @@
+"""A running duco_rt: everything of one process, started, used from Python, and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+import structlog
+
+from duco_rt import app
+from duco_rt.clock import SystemClock
+from duco_rt.config import Config
+from duco_rt.data_dir import DataDir
+from duco_rt.errors import ConfigError, DeviceOffline, DeviceTimeout
+from duco_rt.metrics import Metrics
+from duco_rt.model import MethodResult, Peer, Sample, Value
+from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.table import history_table
+from duco_rt.web.datasets import device_now_ms
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    from duco_rt.blocking import BlockingRuntime
+    from duco_rt.device.app import DucoApp
+
+log = structlog.get_logger()
+
+
+class _LiveMessage(msgspec.Struct):
+    payload: dict[str, Value | None]
+    ts: int | None = None
+    seq: int | None = None
+    received: int | None = None
+
+
+_live_message = msgspec.json.Decoder(_LiveMessage)
+
+
+class Runtime:
+    """`async with Runtime(load_config()) as rt:` runs the configured roles in this loop until the block ends.
+
+    Leaving the block drains: what the devices have handed over is in the store. If a part fails, the block is
+    cancelled and an ExceptionGroup says why.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Nothing starts before `async with` or `start()`."""
+        self.config = config
+        self.metrics = Metrics()
+        self.url = ""
+        self._clock = SystemClock()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._devices: list[DucoApp] = []
+
+    def start(self) -> BlockingRuntime:
+        """Run in a thread and loop of its own, on a free port, with plain calls: for notebooks and scripts."""
+        from duco_rt.blocking import BlockingRuntime
+
+        return BlockingRuntime(self.config)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._open()
+        except BaseException as e:
+            await self._stack.__aexit__(type(e), e, e.__traceback__)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def _open(self) -> None:
+        config, clock, metrics, stack = self.config, self._clock, self.metrics, self._stack
+        for warning in app.check(config):
+            log.warning(warning)
+        data_dir = stack.enter_context(DataDir(Path(config.app.data_dir)))
+        self._transports = app.Transports(config, data_dir.path, clock, metrics)
+        await self._transports.open(stack)
+        self._parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics)
+        self._web = app.build_web(config, self._transports, self._parsings, clock, metrics)
+        pipeline = app.build_pipeline(config, self._transports, self._parsings, clock, metrics)
+        self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
+        self._group = await stack.enter_async_context(asyncio.TaskGroup())
+        stack.push_async_exit(self._end)
+        runs = [self._parsings.run(), *(part.run() for part in pipeline)]
+        if self._web.commands is not None and self._web.live is not None:
+            runs += [self._web.commands.run(), self._web.live.run()]
+        runs += [device.run() for device in self._devices]
+        self._tasks = [self._group.create_task(run) for run in runs]
+        await self._web.server.start()
+        self.url = self._web.server.url
+        data_dir.announce(self.url)
+        await asyncio.gather(*(device.connected.wait() for device in self._devices))
+
+    async def _end(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Devices first, so that the hub, the log and the store behind them take what they have; then the rest."""
+        failed = any(task.done() for task in self._tasks)
+        try:
+            if not failed:
+                async with asyncio.timeout(self.config.app.drain_timeout_s):
+                    await asyncio.gather(*(device.drain() for device in self._devices))
+        except TimeoutError:
+            log.error(
+                "not all that the devices hold could be stored in time",
+                drain_timeout_s=self.config.app.drain_timeout_s,
+            )
+        finally:
+            if self._web.live is not None:
+                await self._web.live.close()
+            await self._web.server.close()
+            for task in self._tasks:
+                task.cancel()
+
+    async def start_realtime(self, chassis_id: str, viewer: str = "runtime") -> MethodResult:
+        """Ask for real-time upload as a viewer does. Raises NotFound, DeviceOffline, DeviceTimeout."""
+        return await self._command(chassis_id, "start", viewer)
+
+    async def stop_realtime(self, chassis_id: str, viewer: str = "runtime") -> MethodResult:
+        """Take this viewer out; the device stops when none is left."""
+        return await self._command(chassis_id, "stop", viewer)
+
+    async def _command(self, chassis_id: str, action: str, viewer: str) -> MethodResult:
+        if self._web.commands is None:
+            raise ConfigError("app.roles: real-time control needs studio in this process")
+        payload: dict[str, object] = {"action": action, "reason": "user_action", "viewerId": viewer}
+        payload["commandId"] = str(uuid.uuid4())
+        return await self._web.commands.handle(self.config.hub.name, chassis_id, "setRealTimeUpload", payload)
+
+    async def live(
+        self, chassis_id: str, msg_type: str = "vehicle_can", *, fields: Sequence[str] | None = None
+    ) -> AsyncIterator[Sample]:
+        """Samples as they come, with the named fields (None: all). Holds a lease while it runs, as a page does."""
+        peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
+        viewer = f"runtime-{uuid.uuid4()}"
+        beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
+        try:
+            async for message in self._transports.live.subscribe(peer.channel):
+                yield self._sample(peer, message, fields)
+        finally:
+            beat.cancel()
+            try:
+                await self.stop_realtime(chassis_id, viewer)
+            except (DeviceOffline, DeviceTimeout):
+                pass  # its watchdog stops it
+
+    async def _heartbeat(self, chassis_id: str, viewer: str) -> None:
+        while True:
+            pause_s = self.config.leases.ttl_s * 0.9
+            try:
+                await self.start_realtime(chassis_id, viewer)
+            except (DeviceOffline, DeviceTimeout) as e:
+                log.warning("real-time upload not started, trying again", chassis_id=chassis_id, error=str(e))
+                pause_s = 5.0
+            await asyncio.sleep(pause_s)
+
+    def _sample(self, peer: Peer, message: bytes, fields: Sequence[str] | None) -> Sample:
+        read = _live_message.decode(message)
+        now_ms = self._clock.wall_ms()
+        names = read.payload if fields is None else fields
+        payload = {name: value for name in names if (value := read.payload.get(name)) is not None}
+        return Sample(
+            peer,
+            now_ms if read.ts is None else read.ts,
+            read.seq,
+            now_ms if read.received is None else read.received,
+            payload,
+        )
+
+    async def tenant_of(self, chassis_id: str) -> str:
+        """The device's tenant. Raises NotFound."""
+        return (await self._transports.meta.device(chassis_id)).tenant
+
+    async def collect(
+        self,
+        chassis_id: str,
+        msg_type: str = "vehicle_can",
+        *,
+        fields: Sequence[str] | None = None,
+        seconds: float = 10,
+    ) -> list[dict[str, Value | None]]:
+        """Live samples of the next `seconds`, a dict each: ts (ms), seq, and the fields that it has."""
+        rows: list[dict[str, Value | None]] = []
+        samples = self.live(chassis_id, msg_type, fields=fields)
+        try:
+            async with asyncio.timeout(seconds):
+                async for sample in samples:
+                    rows.append({"ts": sample.ts_ms, "seq": sample.seq, **sample.payload})
+        except TimeoutError:
+            pass
+        finally:
+            await samples.aclose()  # type: ignore[attr-defined]  # an async generator
+        return rows
+
+    async def history(
+        self,
+        chassis_id: str,
+        msg_type: str = "vehicle_can",
+        *,
+        fields: Sequence[str],
+        minutes: float = 2,
+    ) -> pyarrow.Table:
+        """The last `minutes` by the device's clock: columns ts (timestamp, ms, UTC), seq, then the fields."""
+        if self._transports.store is None:
+            raise ConfigError("app.roles: history needs a role with the store in this process")
+        peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
+        to_ms = await device_now_ms(self._transports.store, peer, self._clock.wall_ms())
+        found = await self._transports.store.history(peer, fields, to_ms - round(minutes * 60_000), to_ms)
+        return history_table(found)

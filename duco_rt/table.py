@@ -1,0 +1,35 @@
+"""History as a pyarrow table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from duco_rt.model import History, Value
+
+if TYPE_CHECKING:
+    import pyarrow
+
+
+def history_table(found: History) -> pyarrow.Table:
+    """Columns ts (timestamp[ms, UTC]), seq (int64), then a column a field; null where a sample lacks it."""
+    import pyarrow as pa
+
+    columns = {
+        "ts": pa.array(found.ts, pa.timestamp("ms", "UTC")),
+        "seq": pa.array(found.seq, pa.int64()),
+    }
+    for name, values in found.fields.items():
+        columns[name] = _column(values)
+    return pa.table(columns)
+
+
+def _column(values: list[Value | None]) -> pyarrow.Array:
+    """float64 for numbers, bool or string where all are, text where they are mixed."""
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float}:
+        return pa.array(values, pa.float64())
+    if len(kinds) == 1:
+        return pa.array(values)
+    return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -1,0 +1,1 @@
+"""One file an adapter, named kind_name; contracts in base."""

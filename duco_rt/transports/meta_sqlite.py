@@ -1,0 +1,165 @@
+"""MetaAPI's data in one SQLite file. All statements run in one thread; every change is one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from duco_rt.errors import BadRequest, Conflict, NotFound, TransportError
+from duco_rt.model import NAME, Device, Parsing, ParsingFile
+
+T = TypeVar("T")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS parsings (
+    name TEXT NOT NULL, version INTEGER NOT NULL, files TEXT NOT NULL, PRIMARY KEY (name, version)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS devices (
+    chassisId TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, parsing TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS groups (
+    tenant TEXT NOT NULL, groupId TEXT NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (tenant, groupId)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS devices_of_tenant ON devices (tenant);
+"""
+
+_files = msgspec.json.Decoder(tuple[ParsingFile, ...])
+_group = msgspec.json.Decoder(dict[str, object])
+
+
+class SqliteMeta:
+    """Devices, versioned parsings and groups."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="meta-sqlite")
+        self._db: sqlite3.Connection | None = None
+
+    async def open(self) -> bool:
+        """Open the file; True where it is new and holds nothing."""
+        return await self._run(self._open)
+
+    def _open(self) -> bool:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
+        fresh = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'devices'").fetchone()
+        self._db.executescript(_SCHEMA)
+        return fresh
+
+    async def devices(self, tenant: str | None = None) -> list[Device]:
+        """All devices, or a tenant's."""
+        rows = await self._rows(
+            "SELECT chassisId, tenant, name, parsing FROM devices WHERE ?1 IS NULL OR tenant = ?1 ORDER BY chassisId",
+            tenant,
+        )
+        return [Device(*row) for row in rows]
+
+    async def device(self, chassis_id: str) -> Device:
+        """One device, or NotFound."""
+        rows = await self._rows("SELECT chassisId, tenant, name, parsing FROM devices WHERE chassisId = ?", chassis_id)
+        if not rows:
+            raise NotFound(f"device {chassis_id!r} is not known")
+        return Device(*rows[0])
+
+    async def put_device(self, device: Device) -> None:
+        """Add or replace."""
+        _check_name("chassisId", device.chassis_id)
+        _check_name("tenant", device.tenant)
+        if device.parsing is not None:
+            await self.parsing(device.parsing)
+        await self._rows(
+            "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
+            device.chassis_id,
+            device.tenant,
+            device.name,
+            device.parsing,
+        )
+
+    async def remove_device(self, chassis_id: str) -> None:
+        """Forget a device, or NotFound."""
+        await self.device(chassis_id)
+        await self._rows("DELETE FROM devices WHERE chassisId = ?", chassis_id)
+
+    async def parsing(self, name: str, version: int | None = None) -> Parsing:
+        """A version of a parsing, or NotFound."""
+        rows = await self._rows(
+            "SELECT name, version, files FROM parsings WHERE name = ?1 AND (?2 IS NULL OR version = ?2)"
+            " ORDER BY version DESC LIMIT 1",
+            name,
+            version,
+        )
+        if not rows:
+            raise NotFound(f"parsing {name!r}{f' version {version}' if version else ''} is not known")
+        return Parsing(rows[0][0], rows[0][1], _files.decode(rows[0][2]))
+
+    async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
+        """Keep a new version, or give the newest where nothing changed."""
+        _check_name("parsing", name)
+        try:
+            newest = await self.parsing(name)
+        except NotFound:
+            newest = Parsing(name, 0, ())
+        if newest.files == tuple(files):
+            return newest
+        text = msgspec.json.encode(tuple(files)).decode()
+        try:
+            await self._rows("INSERT INTO parsings VALUES (?, ?, ?)", name, newest.version + 1, text)
+        except sqlite3.IntegrityError as e:
+            raise Conflict(f"parsing {name!r} was changed by somebody else at the same time") from e
+        return Parsing(name, newest.version + 1, tuple(files))
+
+    async def groups(self, tenant: str) -> list[dict[str, object]]:
+        """The tenant's groups in order."""
+        rows = await self._rows("SELECT body FROM groups WHERE tenant = ? ORDER BY position, groupId", tenant)
+        return [_group.decode(row[0]) for row in rows]
+
+    async def put_group(self, tenant: str, group: dict[str, object]) -> None:
+        """Add or replace by `groupId`."""
+        body = msgspec.json.encode(group).decode()
+        await self._rows(
+            "INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)",
+            tenant,
+            group["groupId"],
+            group.get("order", 0),
+            body,
+        )
+
+    async def remove_group(self, tenant: str, group_id: str) -> None:
+        """Forget a group, or NotFound."""
+        gone = await self._rows("DELETE FROM groups WHERE tenant = ? AND groupId = ? RETURNING 1", tenant, group_id)
+        if not gone:
+            raise NotFound(f"group {group_id!r} is not known")
+
+    async def close(self) -> None:
+        """Close the file; safe to call twice."""
+        if self._db is not None:
+            await self._run(self._db.close)
+            self._db = None
+        self._thread.shutdown()
+
+    async def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:  # rows have the types of their columns
+        db = self._db
+        if db is None:
+            raise TransportError("the meta database is closed")
+        return await self._run(lambda: db.execute(sql, values).fetchall())
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.IntegrityError:
+            raise
+        except (sqlite3.Error, OSError) as e:
+            raise TransportError(f"{self._file}: {e}") from e
+
+
+def _check_name(what: str, value: str) -> None:
+    if not NAME.match(value):
+        raise BadRequest(f"{what} {value!r}: 1 to 64 of A-Z a-z 0-9 _ -")

@@ -1,0 +1,184 @@
+"""The store in the process: ClickHouse as a library (chDB), its files in one folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from duco_rt.errors import Conflict, TransportError
+from duco_rt.model import History, LastSeen, Peer, RawSecond, Sample
+from duco_rt.transports import store_rows as rows
+from duco_rt.transports import store_sql as sql
+from duco_rt.transports.store_native import Columns, read_blocks
+
+T = TypeVar("T")
+
+_GB = 1_000_000_000
+_BLOCK_SAMPLES = 20_000
+_BLOCK_RAW_BYTES = 16_000_000
+
+# What the engine may take of a small machine. Inserts are batches already: its own batching would only wait.
+ENGINE = (
+    "background_pool_size=2&background_schedule_pool_size=2&max_threads=2&max_insert_threads=1&async_insert=0"
+    "&mark_cache_size=67108864&primary_index_cache_size=67108864&index_mark_cache_size=1048576"
+    "&query_condition_cache_size=1048576&max_server_memory_usage_to_ram_ratio=0.5"
+)
+
+
+class ChdbStore:
+    """A `Store` in a folder. One a process: the engine's state belongs to the process.
+
+    All work is done in one thread of its own, in order, so that the event loop never waits and a reader sees
+    every insert that returned before. Rows survive the end of the process, however it ends; a power cut may
+    take those of the last seconds, as nothing waits for the disk.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        raw_days: float = 7,
+        parsed_days: float = 30,
+        raw_limit_gb: float = 20,
+        parsed_limit_gb: float = 20,
+    ) -> None:
+        """Take the folder, the retention in days and the limits in GB (10^9 bytes) on disk of each table."""
+        self._folder = folder
+        self._limits = {
+            sql.RAW: (raw_days, raw_limit_gb * _GB),
+            sql.PARSED: (parsed_days, parsed_limit_gb * _GB),
+        }
+        self._thread = ThreadPoolExecutor(1, "store")
+        self._session: Any = None
+        self._closed = False
+
+    async def open(self) -> ChdbStore:
+        """Load the engine (1-2 s, not in the event loop), create what is missing; return self.
+
+        Raises Conflict where another process has the folder, or another store of this process the engine.
+        """
+        try:
+            await self._run(self._open)
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    def _open(self) -> None:
+        if any(c in "?&%#" for c in str(self._folder)):
+            raise TransportError(f"store: the engine takes no folder with ?, &, % or #: {self._folder}")
+        from chdb import session
+
+        self._folder.mkdir(parents=True, exist_ok=True)
+        holder = _holder(self._folder)
+        if holder:
+            raise Conflict(f"store: {self._folder} is open in another store ({holder})")
+        try:
+            self._session = session.Session(f"{self._folder}?{ENGINE}")
+        except Exception as error:
+            if "already initialized" in str(error):
+                raise Conflict(f"store: {self._folder}: this process has another chDB store open") from error
+            raise TransportError(f"store: {self._folder}: {_first_line(error)}") from error
+        for statement in sql.ddl():
+            self._query(statement)
+
+    async def _run(self, work: Callable[..., T], *args: object) -> T:
+        if self._closed:
+            raise TransportError("store: closed")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *args)
+
+    def _query(self, statement: str) -> Columns:
+        try:
+            data: bytes = self._session.query(statement, "Native").bytes()
+        except Exception as error:  # chDB raises RuntimeError and its own
+            raise TransportError(f"store: {_first_line(error)}") from error
+        return read_blocks(data)
+
+    def _insert(self, table: str, blocks: Iterable[bytes]) -> None:
+        try:
+            with self._session.send_insert(f"INSERT INTO {sql.DATABASE}.{table}", "Native") as stream:
+                for block in blocks:
+                    stream.append(block)
+                stream.finish()
+        except RuntimeError as error:
+            raise TransportError(f"store: {_first_line(error)}") from error
+
+    async def insert_raw(self, rows_: Sequence[RawSecond]) -> None:
+        """Return when the rows survive the end of the process; TransportError where none or some did."""
+        if rows_:
+            await self._run(self._insert, sql.RAW, rows.raw_blocks(rows_, _BLOCK_RAW_BYTES))
+
+    async def insert_parsed(self, samples: Sequence[Sample]) -> None:
+        """Return when the samples survive the end of the process; those without `seq` are left out."""
+        kept = [sample for sample in samples if sample.seq is not None]
+        if kept:
+            await self._run(self._insert, sql.PARSED, rows.parsed_blocks(kept, _BLOCK_SAMPLES))
+
+    async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
+        """Samples with from_ms <= ts <= to_ms by (ts, seq), also those with none of the fields."""
+        return await self._run(self._history, peer, list(dict.fromkeys(fields)), from_ms, to_ms)
+
+    def _history(self, peer: Peer, fields: list[str], from_ms: int, to_ms: int) -> History:
+        columns = self._query(sql.select_history(peer, fields, from_ms, to_ms))
+        if rows.has_copies(columns):
+            columns = self._query(sql.select_history(peer, fields, from_ms, to_ms, collapse=True))
+        return rows.history(columns, fields, from_ms, to_ms)
+
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
+        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part)."""
+        return await self._run(self._raw, peer, from_ms, to_ms)
+
+    def _raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
+        return rows.raw_rows(peer, self._query(sql.select_raw(peer, from_ms, to_ms)))
+
+    async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:
+        """The newest arrival in the raw table of every peer of the tenant."""
+        return rows.last_seen(tenant, await self._run(self._query, sql.select_last_seen(tenant)))
+
+    async def expire(self, now_ms: int) -> None:
+        """Drop days past their retention, and the oldest while a table is over its limit; never today."""
+        await self._run(self._expire, now_ms)
+
+    def _expire(self, now_ms: int) -> None:
+        for table, (keep_days, limit_bytes) in self._limits.items():
+            partitions = rows.partitions(self._query(sql.select_partitions(table)))
+            ids = {day: name for day, (name, _) in partitions.items()}
+            days = {day: size for day, (_, size) in partitions.items()}
+            for day in sql.days_to_drop(days, now_ms, keep_days, limit_bytes):
+                self._query(sql.drop_partition(table, ids[day]))
+
+    async def close(self) -> None:
+        """Finish what is under way and free the folder; again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+
+def _holder(folder: Path) -> str:
+    """Return who has the folder open as `PID: n`, "" for nobody. The engine itself would not say."""
+    import fcntl  # neither it nor the engine is there on Windows
+
+    try:
+        with (folder / "status").open() as status:
+            try:
+                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return status.readline().strip() or "no PID"
+    except FileNotFoundError:
+        pass
+    return ""
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:500]

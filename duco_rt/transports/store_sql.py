@@ -1,0 +1,183 @@
+"""DDL and queries of the store as text; the layout's reasons and numbers are in docs/store.md.
+
+Every query is understood by the engine in the process and by old servers alike; only the DDL has a `full`
+form (codecs, dictionaries, a readable time) and a plain one for servers that know none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from duco_rt.model import Peer
+
+DATABASE = "duco"
+RAW = "raw_data_cache_store"
+PARSED = "ce_technology"
+LAST_SEEN = "last_seen"
+DAY_MS = 86_400_000
+
+FLOAT, INT, BIG_INT, BOOL, TEXT = 1, 2, 3, 4, 5
+"""Values of `value.kind`: what a field's value was. `num` holds it, or `text` for BIG_INT and TEXT."""
+
+RAW_COLUMNS = (
+    "ts", "seq", "part", "received", "realtime", "kind", "streams", "order", "times", "data", "body",
+)  # fmt: skip
+"""The raw table's columns after the peer's three."""
+
+_PEER = ("tenant", "chassisId", "msgType")
+
+
+def quote(value: str) -> str:
+    """Return `value` as an SQL literal in plain ASCII; all that is not a harmless character is escaped."""
+    parts = []
+    for byte in value.encode("utf-8", "surrogatepass"):
+        harmless = 32 <= byte < 127 and byte not in b"'\\"
+        parts.append(chr(byte) if harmless else f"\\x{byte:02X}")
+    return "'" + "".join(parts) + "'"
+
+
+def ddl(full: bool = True) -> list[str]:
+    """Return the statements that create what is missing, in order; `full` False for servers before 20.4."""
+    return [
+        f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
+        _raw_table(full),
+        _parsed_table(full),
+        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{LAST_SEEN} ({_peer_columns(full)}, newest "
+        "AggregateFunction(max, Tuple(Int64, Int64, Int64, UInt8))) "
+        f"ENGINE = AggregatingMergeTree ORDER BY ({', '.join(_PEER)})",
+        # Maintained at insert, so that nobody scans the raw table to learn who is there.
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {DATABASE}.{LAST_SEEN}_view TO {DATABASE}.{LAST_SEEN} AS "
+        f"SELECT {', '.join(_PEER)}, maxState(tuple(received, seq, ts, realtime)) AS newest "
+        f"FROM {DATABASE}.{RAW} GROUP BY {', '.join(_PEER)}",
+    ]
+
+
+def _raw_table(full: bool) -> str:
+    lz4 = " CODEC(LZ4)" if full else ""
+    columns = (
+        f"{_peer_columns(full)}, {_clock_columns(full)}, part UInt16, realtime UInt8, kind String, "
+        f"streams String{lz4}, `order` String{lz4}, times String{lz4}, data String{lz4}, body String{lz4}"
+    )
+    return _table(RAW, columns, "ts, seq, part", 64, full)
+
+
+def _parsed_table(full: bool) -> str:
+    zstd = " CODEC(ZSTD(1))" if full else ""
+    name = _dictionary(full)
+    columns = (
+        f"{_peer_columns(full)}, {_clock_columns(full)}, "
+        f"`value.name` Array({name}){zstd}, `value.kind` Array(UInt8){zstd}, "
+        f"`value.num` Array(Float64){zstd}, `value.text` Array(String){zstd}"
+    )
+    return _table(PARSED, columns, "ts, seq", 256, full)
+
+
+def _table(name: str, columns: str, position: str, granularity: int, full: bool) -> str:
+    # The partition is the day of arrival: a machine with a wrong clock makes no partition of its own.
+    # Copies of a position collapse in merges; merged parts are kept on disk a while as a power cut may
+    # take what the system has not written yet.
+    settings = f"index_granularity = {granularity}"
+    if full:
+        settings += ", old_parts_lifetime = 120"
+    return (
+        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{name} ({columns}) ENGINE = ReplacingMergeTree(received) "
+        f"PARTITION BY intDiv(received, {DAY_MS}) ORDER BY ({', '.join(_PEER)}, {position}) "
+        f"SETTINGS {settings}"
+    )
+
+
+def _dictionary(full: bool) -> str:
+    return "LowCardinality(String)" if full else "String"
+
+
+def _peer_columns(full: bool) -> str:
+    return ", ".join(f"{name} {_dictionary(full)}" for name in _PEER)
+
+
+def _clock_columns(full: bool) -> str:
+    if not full:
+        return "ts Int64, seq Int64, received Int64"
+    delta = "CODEC(Delta, ZSTD(1))"
+    return (
+        f"ts Int64 {delta}, seq Int64 {delta}, received Int64 {delta}, "
+        "time DateTime64(3) ALIAS fromUnixTimestamp64Milli(ts)"
+    )
+
+
+def _where(peer: Peer, from_ms: int, to_ms: int) -> str:
+    names = " AND ".join(f"{name} = {quote(value)}" for name, value in zip(_PEER, peer, strict=True))
+    return f"{names} AND ts >= {int(from_ms)} AND ts <= {int(to_ms)}"
+
+
+def select_history(peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, collapse: bool = False) -> str:
+    """Return the query for ts, seq and, of the sample's values that were asked for, arrays of `field`
+    (index into `fields`, from 1), `kind`, `num` and `text`.
+
+    `collapse` has copies collapsed that no merge has met yet: the latest `received` wins, of equal ones the
+    latest insert. It costs as much again, so it is asked for when an answer without it has copies.
+    """
+    columns = ["ts", "seq"]
+    if fields:
+        names = ", ".join(map(quote, fields))
+        places = ", ".join(str(i) for i in range(1, len(fields) + 1))
+        columns.append(
+            f"arrayMap(f -> toUInt16(transform(f, [{names}], [{places}], 0)), "
+            f"arrayFilter(f -> f IN ({names}), `value.name`)) AS field"
+        )
+        columns += [
+            f"arrayFilter((v, f) -> f IN ({names}), `value.{column}`, `value.name`) AS {column}"
+            for column in ("kind", "num", "text")
+        ]
+    return (
+        f"SELECT {', '.join(columns)} FROM {DATABASE}.{PARSED} {'FINAL ' if collapse else ''}"
+        f"WHERE {_where(peer, from_ms, to_ms)} ORDER BY ts, seq"
+    )
+
+
+def select_raw(peer: Peer, from_ms: int, to_ms: int, columns: Iterable[str] = RAW_COLUMNS) -> str:
+    """Return the query for raw rows, unordered and with copies: the reader sorts rows of 50 kB cheaper."""
+    names = ", ".join(f"`{name}`" for name in columns)
+    return f"SELECT {names} FROM {DATABASE}.{RAW} WHERE {_where(peer, from_ms, to_ms)}"
+
+
+def select_last_seen(tenant: str) -> str:
+    """Return the query for chassisId, msgType, received, seq, ts and realtime of the newest arrivals."""
+    names = ("received", "seq", "ts", "realtime")
+    newest = ", ".join(f"tupleElement(last, {i}) AS {name}" for i, name in enumerate(names, 1))
+    return (
+        f"SELECT CAST(chassisId AS String) AS chassis, CAST(msgType AS String) AS type, {newest} FROM "
+        f"(SELECT chassisId, msgType, maxMerge(newest) AS last FROM {DATABASE}.{LAST_SEEN} "
+        f"WHERE tenant = {quote(tenant)} GROUP BY chassisId, msgType)"
+    )
+
+
+def select_partitions(table: str) -> str:
+    """Return the query for id, day (days since 1970 as text) and bytes on disk of a table's partitions."""
+    return (
+        "SELECT partition_id, partition AS day, toInt64(sum(bytes_on_disk)) AS bytes FROM system.parts "
+        f"WHERE database = {quote(DATABASE)} AND table = {quote(table)} AND active "
+        "GROUP BY partition_id, partition"
+    )
+
+
+def drop_partition(table: str, partition_id: str) -> str:
+    """Return the statement that drops a day of a table."""
+    return f"ALTER TABLE {DATABASE}.{table} DROP PARTITION ID {quote(partition_id)}"
+
+
+def days_to_drop(days: dict[int, int], now_ms: int, keep_days: float, limit_bytes: float) -> list[int]:
+    """Return the days (since 1970) to drop, oldest first, of `days` (day → bytes on disk).
+
+    A day goes when all of it is past `keep_days`, and the oldest go while the rest is over `limit_bytes`;
+    today and later days stay.
+    """
+    today = now_ms // DAY_MS
+    oldest_kept = int((now_ms - keep_days * DAY_MS) // DAY_MS)
+    total = sum(days.values())
+    dropped = []
+    for day in sorted(day for day in days if day < today):
+        if day >= oldest_kept and total <= limit_bytes:
+            break
+        dropped.append(day)
+        total -= days[day]
+    return dropped

@@ -1,0 +1,1 @@
+"""Studio and MetaAPI: the HTTP and WebSocket side."""

@@ -1,0 +1,122 @@
+"""MetaAPI's endpoints: devices, versioned parsings, direct methods."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+
+from duco_rt.errors import BadRequest
+from duco_rt.model import Device, MethodResult, ParsingFile
+from duco_rt.pipeline import dbc
+from duco_rt.transports.base import Meta
+from duco_rt.web.commands import Call
+from duco_rt.web.params import body_of, name_of, reply
+
+_FILES_MAX = 20
+
+
+class _DeviceBody(msgspec.Struct):
+    tenant: str
+    chassisId: str | None = None
+    name: str | None = None
+    parsing: str | None = None
+
+
+class _FileBody(msgspec.Struct):
+    name: str
+    text: str
+    bus: str | None = None
+    format: str = "dbc"
+
+
+class _ParsingBody(msgspec.Struct):
+    files: list[_FileBody]
+    version: int | None = None
+
+
+class _MethodBody(msgspec.Struct):
+    methodName: str
+    payload: dict[str, object]
+
+
+class MetaApi:
+    """The data endpoints; `handle_method` serves the device methods with whatever `call` it is given."""
+
+    def __init__(self, meta: Meta) -> None:
+        self._meta = meta
+
+    async def devices(self, request: web.Request) -> web.Response:
+        """All devices, or a tenant's."""
+        return reply([_device(d) for d in await self._meta.devices(request.query.get("tenant"))])
+
+    async def device(self, request: web.Request) -> web.Response:
+        """One device."""
+        return reply(_device(await self._meta.device(name_of(request, "chassisId"))))
+
+    async def put_device(self, request: web.Request) -> web.Response:
+        """Add or replace a device."""
+        chassis_id = name_of(request, "chassisId")
+        body = await body_of(request, _DeviceBody)
+        if body.chassisId not in (None, chassis_id):
+            raise BadRequest(f"chassisId {body.chassisId!r} is not the one of the address, {chassis_id!r}")
+        device = Device(chassis_id, body.tenant, body.name or chassis_id, body.parsing)
+        await self._meta.put_device(device)
+        return reply(_device(device))
+
+    async def remove_device(self, request: web.Request) -> web.Response:
+        """Forget a device."""
+        await self._meta.remove_device(name_of(request, "chassisId"))
+        return reply({})
+
+    async def parsing(self, request: web.Request) -> web.Response:
+        """A parsing, the newest version or the one of `?version=`."""
+        version = request.query.get("version")
+        if version is not None and not version.isdigit():
+            raise BadRequest(f"version {version[:80]!r}: expected an integer")
+        found = await self._meta.parsing(name_of(request, "name"), None if version is None else int(version))
+        return reply(found)
+
+    async def put_parsing(self, request: web.Request) -> web.Response:
+        """Keep a new version; a bad DBC is refused with its line."""
+        name = name_of(request, "name")
+        body = await body_of(request, _ParsingBody)
+        if not 1 <= len(body.files) <= _FILES_MAX:
+            raise BadRequest(f"files: 1 to {_FILES_MAX}, {len(body.files)} given")
+        files = [ParsingFile(f.name, f.text, f.bus, f.format) for f in body.files]
+        await asyncio.to_thread(dbc.check, files)
+        return reply(await self._meta.put_parsing(name, files))
+
+    async def device_parsing(self, request: web.Request) -> web.Response:
+        """The parsing of a device, with an ETag: 304 where the asker has it."""
+        device = await self._meta.device(name_of(request, "chassisId"))
+        found = None if device.parsing is None else await self._meta.parsing(device.parsing)
+        etag = f'"{device.tenant}/{found.name}-{found.version}"' if found else f'"{device.tenant}/none"'
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers={"ETag": etag})
+        response = reply({"tenant": device.tenant, "parsing": found})
+        response.headers["ETag"] = etag
+        return response
+
+
+async def handle_method(request: web.Request, call: Call) -> web.Response:
+    """`POST /api/iothubs/{hub}/devices/{chassisId}/methods`."""
+    body = await body_of(request, _MethodBody)
+    chassis_id = name_of(request, "chassisId")
+    result = await call(request.match_info["hub"], chassis_id, body.methodName, body.payload)
+    return reply(method_answer(result))
+
+
+def method_answer(result: MethodResult) -> dict[str, object]:
+    """The device's own answer as the endpoint gives it."""
+    return {"status": result.status, "payload": result.payload}
+
+
+def _device(device: Device) -> dict[str, object]:
+    return {
+        "chassisId": device.chassis_id,
+        "tenant": device.tenant,
+        "name": device.name,
+        "parsing": device.parsing,
+    }

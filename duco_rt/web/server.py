@@ -1,0 +1,172 @@
+"""The HTTP server of a process: routes by role, errors as JSON, and the door (Host and Origin)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+from duco_rt import errors
+from duco_rt.config import Web
+from duco_rt.web.commands import Call
+from duco_rt.web.datasets import Datasets
+from duco_rt.web.groups import Groups
+from duco_rt.web.health import Health
+from duco_rt.web.live import LiveService
+from duco_rt.web.metaapi import MetaApi, handle_method
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_STATUS: tuple[tuple[type[errors.DucoError], int, str], ...] = (
+    (errors.NotFound, 404, "not_found"),
+    (errors.BadInput, 400, "bad_request"),
+    (errors.Conflict, 409, "conflict"),
+    (errors.DeviceOffline, 409, "device_offline"),
+    (errors.DeviceTimeout, 504, "device_timeout"),
+    (errors.TransportError, 503, "unavailable"),
+)
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def routes(
+    health: Health,
+    *,
+    studio: tuple[Datasets, Groups, LiveService] | None,
+    metaapi: MetaApi | None,
+    call: Call | None,
+    static: Path | None,
+) -> list[web.RouteDef]:
+    """The routes of the roles that this process has."""
+    table = [
+        web.get("/healthz", health.alive),
+        web.get("/readyz", health.ready),
+        web.get("/metrics", health.metrics_text),
+    ]
+    if call is not None:
+        table.append(web.post("/api/iothubs/{hub}/devices/{chassisId}/methods", lambda r: handle_method(r, call)))
+    if metaapi is not None:
+        base = "/api/metaapi"
+        table += [
+            web.get(f"{base}/devices", metaapi.devices),
+            web.get(f"{base}/devices/{{chassisId}}", metaapi.device),
+            web.put(f"{base}/devices/{{chassisId}}", metaapi.put_device),
+            web.delete(f"{base}/devices/{{chassisId}}", metaapi.remove_device),
+            web.get(f"{base}/devices/{{chassisId}}/parsing", metaapi.device_parsing),
+            web.get(f"{base}/parsings/{{name}}", metaapi.parsing),
+            web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
+        ]
+    if studio is not None:
+        table += _studio_routes(*studio)
+        table += _page_routes(static)
+    return table
+
+
+def _studio_routes(datasets: Datasets, groups: Groups, live: LiveService) -> list[web.RouteDef]:
+    base = "/api/resources/{tenant}/_common/datasets"
+    table = [
+        web.get(base, datasets.devices),
+        web.get(f"{base}/{{chassisId}}/fields", datasets.fields),
+        web.get(f"{base}/{{chassisId}}/history", datasets.history),
+        web.get(f"{base}/{{chassisId}}/live", live.handle),
+    ]
+    for place in (f"{base}/_groups", "/api/metaapi/groups/{tenant}"):
+        table += [
+            web.get(place, groups.list),
+            web.post(place, groups.create),
+            web.get(f"{place}/{{groupId}}", groups.read),
+            web.put(f"{place}/{{groupId}}", groups.replace),
+            web.delete(f"{place}/{{groupId}}", groups.remove),
+        ]
+    return table
+
+
+def _page_routes(static: Path | None) -> list[web.RouteDef]:
+    """The page's files, each by its own route: nothing else of the disk has an address."""
+    if static is None:
+        return []
+    table = []
+    for file in sorted(static.rglob("*")):
+        if file.is_file() and not file.name.startswith("."):
+            table.append(web.get(f"/{file.relative_to(static).as_posix()}", _file_handler(file)))
+    return [web.get("/", _file_handler(static / "index.html")), *table]
+
+
+def _file_handler(file: Path) -> Handler:
+    async def serve(_: web.Request) -> web.StreamResponse:
+        return web.FileResponse(file, headers=_PAGE_HEADERS)
+
+    return serve
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as e:
+        if e.status < 400:
+            raise
+        return error_reply(e.status, e.reason.lower().replace(" ", "_"), f"{request.method} {request.path}: {e.reason}")
+    except errors.DucoError as e:
+        status, code = next((s, c) for kind, s, c in _STATUS if isinstance(e, kind))
+        return error_reply(status, code, str(e))
+    except ConnectionResetError:
+        raise
+    except Exception:
+        log.exception("request failed", method=request.method, path=request.path)
+        return error_reply(500, "internal", "the server failed; its log says how")
+
+
+@web.middleware
+async def _door(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Without authentication only this machine is served, and no page of another origin speaks for its user."""
+    host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+    if host not in _LOOPBACK:
+        return error_reply(403, "foreign_host", f"Host {host!r} is not this machine")
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+        return error_reply(403, "foreign_origin", f"Origin {origin!r} is not this server")
+    return await handler(request)
+
+
+def error_reply(status: int, code: str, message: str) -> web.Response:
+    """An error as every endpoint gives it."""
+    return web.json_response({"error": {"code": code, "message": message}}, status=status)
+
+
+class Server:
+    """The listening server; `url` is known after `start`."""
+
+    def __init__(self, config: Web, table: list[web.RouteDef]) -> None:
+        self._config = config
+        application = web.Application(middlewares=[_errors_as_json, _door], client_max_size=config.body_bytes_max)
+        application.add_routes(table)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
+        self.url = ""
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigError where the port is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._config.host, self._config.port)
+        try:
+            await site.start()
+        except OSError as e:
+            raise errors.ConfigError(
+                f"web.port = {self._config.port}: cannot listen on {self._config.host}: {e.strerror}"
+            ) from e
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    async def close(self) -> None:
+        """Stop listening and end what is open."""
+        await self._runner.cleanup()

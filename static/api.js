@@ -1,0 +1,130 @@
+/** The server's HTTP endpoints. Knows nothing of the page. All URLs are relative to it. */
+
+const TIMEOUT_MS = 15_000;
+/** The server's limit for one history request. */
+const HISTORY_FIELDS_MAX = 100;
+
+/** What went wrong with a request. `status` is 0 where no answer came. */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} code @param {string} message */
+  constructor(status, code, message) {
+    super(message);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** Server time minus ours, from the last answer's Date header; ages of `lastSeen` need it. */
+let serverOffsetMs = 0;
+
+/** @returns {number} Unix ms by the server's clock, to a second */
+export function serverNow() {
+  return Date.now() + serverOffsetMs;
+}
+
+function noteServerTime(response) {
+  const date = Date.parse(response.headers.get('date') ?? '');
+  const offset = date - Date.now();
+  // The header has whole seconds; a small difference says nothing.
+  if (Number.isFinite(offset)) serverOffsetMs = Math.abs(offset) > 3000 ? offset : 0;
+}
+
+async function readBody(response) {
+  try {
+    return await response.json();
+  } catch {
+    return null;
+  }
+}
+
+async function request(url, options = {}) {
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  let response;
+  let body;
+  try {
+    response = await fetch(url, { cache: 'no-store', signal: timeout, ...options });
+    noteServerTime(response);
+    body = await readBody(response);
+  } catch (error) {
+    throw new ApiError(0, timeout.aborted ? 'timeout' : 'unreachable', String(error));
+  }
+  if (!response.ok) {
+    const { code = 'http', message = response.statusText } = body?.error ?? {};
+    throw new ApiError(response.status, String(code), String(message));
+  }
+  if (body === null) throw new ApiError(response.status, 'not_json', 'The answer is not JSON');
+  return body;
+}
+
+const part = encodeURIComponent;
+
+function datasets(tenant) {
+  return `api/resources/${part(tenant)}/_common/datasets`;
+}
+
+/**
+ * @typedef {{chassisId: string, name: string, online: boolean, realtime: boolean, lastSeen: number|null}} Device
+ * @typedef {{name: string, unit: string|null, min: number|null, max: number|null,
+ *   choices: Object<string, string>|null, description: string|null}} Field
+ * @typedef {{field: string, label: string|null, color: string|null}} Line
+ * @typedef {{groupId: string, title: string, msgType: string, lines: Line[], order: number}} Group
+ */
+
+/** @param {string} tenant @returns {Promise<Device[]>} */
+export function getDevices(tenant) {
+  return request(datasets(tenant));
+}
+
+/** @param {string} tenant @returns {Promise<Group[]>} in their order */
+export async function getGroups(tenant) {
+  const { groups } = await request(`${datasets(tenant)}/_groups`);
+  return [...groups].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
+}
+
+/** @param {string} tenant @param {string} chassisId @param {string} msgType @returns {Promise<Field[]>} */
+export function getFields(tenant, chassisId, msgType) {
+  return request(`${datasets(tenant)}/${part(chassisId)}/fields?msgType=${part(msgType)}`);
+}
+
+/**
+ * History of a range of device time, or the last 2 min. More fields than one request takes come as several answers.
+ * @param {{tenant: string, chassisId: string, msgType: string}} stream
+ * @param {string[]} fields @param {{from: number, to: number}} [range] device ms
+ * @returns {Promise<{from: number, to: number, seq: (number|null)[], ts: number[], fields: Object}[]>}
+ */
+export function getHistory(stream, fields, range) {
+  const base = `${datasets(stream.tenant)}/${part(stream.chassisId)}/history?msgType=${part(stream.msgType)}`;
+  const since = range ? `&from=${Math.floor(range.from)}&to=${Math.ceil(range.to)}` : '';
+  const answers = [];
+  for (let i = 0; i < fields.length; i += HISTORY_FIELDS_MAX) {
+    const names = fields.slice(i, i + HISTORY_FIELDS_MAX).map(part).join(',');
+    answers.push(request(`${base}&fields=${names}${since}`));
+  }
+  return Promise.all(answers);
+}
+
+/** @param {{tenant: string, chassisId: string, msgType: string}} stream @returns {string} an absolute ws: URL */
+export function liveUrl({ tenant, chassisId, msgType }) {
+  const url = new URL(`${datasets(tenant)}/${part(chassisId)}/live?msgType=${part(msgType)}`, document.baseURI);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+/**
+ * Switch real-time upload. `keepalive` lets the request outlive the page.
+ * @param {string} chassisId
+ * @param {{action: 'start'|'stop', commandId: string, viewerId: string}} command
+ * @param {boolean} [keepalive]
+ * @returns {Promise<{status: number, payload: {action: string, realtime: boolean, ts: number, source: string}}>}
+ */
+export function setRealTimeUpload(chassisId, command, keepalive = false) {
+  const body = { methodName: 'setRealTimeUpload', payload: { ...command, reason: 'user_action' } };
+  const options = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+    keepalive,
+  };
+  // No hub but this one has devices; the server forwards what it does not answer itself.
+  return request(`api/iothubs/ducohub/devices/${part(chassisId)}/methods`, options);
+}

@@ -1,0 +1,66 @@
+/** Real-time upload of one device: on while this page shows it. */
+import { ApiError, setRealTimeUpload } from './api.js';
+
+const HEARTBEAT_MS = 60_000;
+
+/** `crypto.randomUUID` exists in secure contexts only; a page by plain HTTP from another machine is none. */
+function uuid() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** One a page: the server counts who watches. */
+const viewerId = uuid();
+
+/**
+ * @typedef {{realtime: boolean, ts: number, source: string, status: number}} Answer
+ * @typedef {object} CommandHandlers
+ * @property {() => void} onAsk
+ * @property {(answer: Answer) => void} onAnswer
+ * @property {(error: ApiError) => void} onError
+ */
+
+export class RealTime {
+  #chassisId;
+  #handlers;
+  #timer = 0;
+  #asked = 0;
+
+  /** @param {string} chassisId @param {CommandHandlers} handlers */
+  constructor(chassisId, handlers) {
+    this.#chassisId = chassisId;
+    this.#handlers = handlers;
+  }
+
+  /** Ask now, and go on asking as a heartbeat. */
+  start() {
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#ask(), HEARTBEAT_MS);
+    this.#handlers.onAsk();
+    this.#ask();
+  }
+
+  /** Leave. The request outlives the page; nobody waits for its answer. */
+  stop() {
+    clearInterval(this.#timer);
+    this.#asked++;
+    const command = { action: 'stop', commandId: uuid(), viewerId };
+    setRealTimeUpload(this.#chassisId, command, true).catch(() => {});
+  }
+
+  async #ask() {
+    const mine = ++this.#asked;
+    const command = { action: 'start', commandId: uuid(), viewerId };
+    try {
+      const { status, payload } = await setRealTimeUpload(this.#chassisId, command);
+      if (mine === this.#asked) this.#handlers.onAnswer({ ...payload, status });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (mine === this.#asked) this.#handlers.onError(error);
+    }
+  }
+}

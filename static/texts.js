@@ -1,0 +1,94 @@
+/** Every text that the page shows. */
+import { formatAge, formatTime } from './format.js';
+
+export const texts = {
+  noName: 'Unnamed machine',
+  online: 'Online',
+  offline: 'Offline',
+  realtime: 'Real-time',
+  neverSeen: 'never',
+  waiting: 'Waiting for the machine',
+  noValues: 'No values in the last 2 minutes',
+  noValue: 'no value yet',
+  unknownField: 'not in this machine’s parsing',
+  asking: 'Asking the machine for real-time data …',
+  toDark: 'Dark theme',
+  toLight: 'Light theme',
+  /** @param {number} ms */
+  lastSeen: (ms) => (ms < 3000 ? 'now' : `${formatAge(ms)} ago`),
+  seenTitle: 'Last seen',
+  /** @param {number} ms */
+  stale: (ms) => `${formatAge(ms)} old`,
+  /** @param {string} title @param {string[]} labels */
+  chart: (title, labels) => `Line chart ${title}, last 2 minutes: ${labels.join(', ')}`,
+};
+
+export const states = { connecting: 'Connecting', live: 'Live', offline: 'No data' };
+
+const MSG_TYPES = { vehicle_can: 'Vehicle CAN', client_raw_data: 'Telematics unit' };
+
+/** @param {string} msgType */
+export function msgTypeName(msgType) {
+  return MSG_TYPES[msgType] ?? msgType;
+}
+
+/** @param {import('./command.js').Answer} answer */
+export function answerText({ status, realtime, ts, source }) {
+  if (status !== 200) return `Device refused: status ${status}`;
+  const at = Number.isFinite(ts) ? formatTime(ts) : '–';
+  const onOff = realtime ? 'on' : 'off';
+  // From the lease: somebody watches already, so the device was not asked anew.
+  if (source === 'lease') return `Real-time ${onOff}, device answered ${at}`;
+  return `Device answered: real-time ${onOff}, ${at}`;
+}
+
+const COMMAND_ERRORS = {
+  0: 'The command did not reach the server',
+  400: 'The server did not accept the command',
+  401: 'Not signed in: real-time data was not asked for',
+  403: 'Not allowed to ask this machine for real-time data',
+  404: 'The server does not know this machine',
+  409: 'The machine is offline. It is asked again as soon as it is back',
+  504: 'The machine did not answer in time. It is asked again within a minute',
+};
+
+/** @param {import('./api.js').ApiError} error */
+export function commandErrorText(error) {
+  return COMMAND_ERRORS[error.status] ?? `The command failed: ${error.message}`;
+}
+
+/**
+ * The offline banner: what is missing since when, and what happens next.
+ * @param {{lastDataAt: number|null, isServerAway: boolean}} what
+ * @returns {{title: string, detail: string}}
+ */
+export function offlineText({ lastDataAt, isServerAway }) {
+  const since = lastDataAt === null ? 'No data from this machine yet.' : `No data since ${formatTime(lastDataAt)}.`;
+  if (isServerAway) {
+    return { title: 'The server does not answer', detail: `${since} The page keeps trying to reach it.` };
+  }
+  const next = 'It may be switched off or out of coverage; charts go on by themselves when data comes.';
+  return { title: 'Offline', detail: `${since} ${next}` };
+}
+
+export const empties = {
+  loading: { title: 'Loading machines …', detail: '' },
+  noDevices: (tenant) => ({
+    title: 'No machines yet',
+    detail: `Tenant “${tenant}” has no machine. Add one with “duco_rt device add”; it appears here within seconds.`,
+  }),
+  unknownDevice: (tenant, chassisId) => ({
+    title: `${chassisId} is not known`,
+    detail: `Tenant “${tenant}” has no such machine. Choose one from the list.`,
+  }),
+  noServer: {
+    title: 'The server does not answer',
+    detail: 'Check that duco_rt is running and that this computer is connected. The page tries again every few seconds.',
+  },
+  /** @param {string} message */
+  refused: (message) => ({ title: 'The server refused the request', detail: message }),
+  noGroups: {
+    title: 'No charts yet',
+    detail: 'This tenant has no chart groups. As soon as one is defined, its charts appear here after a reload.',
+  },
+};

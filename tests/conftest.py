@@ -1,0 +1,52 @@
+"""Fixtures for every test, the order of tests, and how many examples hypothesis makes."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPO = Path(__file__).resolve().parent.parent
+
+# No deadlines: a shared machine pauses when it likes.
+for profile, examples in {"fast": 50, "long": 2_000}.items():
+    settings.register_profile(
+        profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, then those with servers, then those in the browser; tests/browser needs no marks."""
+    for item in items:
+        if item.path.is_relative_to(REPO / "tests" / "browser"):
+            item.add_marker(pytest.mark.browser)
+    items.sort(key=_slowness)
+
+
+def _slowness(item: pytest.Item) -> int:
+    for rank, mark in enumerate(("long", "browser", "servers")):
+        if item.get_closest_marker(mark):
+            return -rank
+    return -3
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody holds at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded CAN logs beside the repository; without it the test skips, always."""
+    folder = REPO.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("recordings not found: they belong in ../shared/data")
+    return folder
