@@ -1,4 +1,4 @@
-"""`python -m duco_rt`: the command line. Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration."""
+"""`python -m duco_rt`: the command line. Exit codes: 0 done, 1 failed while running, 2 wrong arguments."""
 
 from __future__ import annotations
 

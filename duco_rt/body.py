@@ -134,7 +134,7 @@ def unpack_columns(columns: Columns, ts_ms: int, seq: int, part: int = 0, parts:
     """A second from its columns. Raises BadBody where they do not fit each other."""
     try:
         streams = _read_streams(columns.streams)
-        order = np.frombuffer(columns.order, order_type(len(streams)))
+        order: Order = np.frombuffer(columns.order, order_type(len(streams)))
         times = np.frombuffer(columns.times, "<i4")
     except (ValueError, IndexError) as e:
         raise BadBody(f"CAN second seq {seq}: columns cannot be read: {e}") from e

@@ -47,7 +47,7 @@ class MetaClient:
         """Keep a new version."""
         await self._ask("PUT", f"/parsings/{name}", {"files": msgspec.to_builtins(files)})
 
-    async def _ask(self, method: str, path: str, body: object = None) -> Any:
+    async def _ask(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  # JSON
         try:
             async with self._session.request(method, self._url + path, json=body) as response:
                 answer = await response.json()

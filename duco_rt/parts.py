@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from duco_rt.body import CanSecond, Stream, StreamKey, order_type
+from duco_rt.body import CanSecond, Order, Stream, StreamKey, order_type
 
 _FRAME_BYTES = 2 + 4
 _STREAM_BYTES = 11
@@ -88,7 +88,7 @@ def join(parts: Sequence[CanSecond]) -> CanSecond:
     all_times = [np.concatenate(times) for times, _ in rows.values()]
     flat = np.concatenate(all_times)
     owner = np.repeat(np.arange(len(rows)), [len(t) for t in all_times])
-    order = owner[np.argsort(flat, kind="stable")].astype(order_type(len(rows)))
+    order: Order = owner[np.argsort(flat, kind="stable")].astype(order_type(len(rows)))
     first = parts[0]
     return CanSecond(
         first.ts_ms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -150,10 +150,8 @@ class Runtime:
                 yield self._sample(peer, message, fields)
         finally:
             beat.cancel()
-            try:
+            with suppress(DeviceOffline, DeviceTimeout):  # its watchdog stops it
                 await self.stop_realtime(chassis_id, viewer)
-            except (DeviceOffline, DeviceTimeout):
-                pass  # its watchdog stops it
 
     async def _heartbeat(self, chassis_id: str, viewer: str) -> None:
         while True:
@@ -196,7 +194,7 @@ class Runtime:
         try:
             async with asyncio.timeout(seconds):
                 async for sample in samples:
-                    rows.append({"ts": sample.ts_ms, "seq": sample.seq, **sample.payload})
+                    rows.append({"ts": sample.ts_ms, "seq": sample.seq, **sample.payload})  # noqa: PERF401  # kept at the time-out
         except TimeoutError:
             pass
         finally:

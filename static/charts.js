@@ -86,7 +86,6 @@ function baseOption(lines, axes, ink, tooltip) {
 
 export class LineChart {
   #chart;
-  #lines;
   #axes;
   #ranges = [];
   #tooltip;
@@ -99,7 +98,6 @@ export class LineChart {
    */
   constructor(element, lines, tooltip) {
     this.#tooltip = tooltip;
-    this.#lines = lines;
     this.#axes = assignAxes(lines);
     this.#chart = init(element, null, { renderer: 'canvas' });
     this.#resizer = new ResizeObserver(() => this.#chart.resize());
@@ -114,7 +112,6 @@ export class LineChart {
 
   /** The same lines in other colours. @param {Line[]} lines */
   restyle(lines) {
-    this.#lines = lines;
     this.#chart.setOption(baseOption(lines, this.#axes, inks(), this.#tooltip), { notMerge: true });
   }
 

@@ -186,6 +186,10 @@ function start() {
   initTheme();
   exposeState();
   showThemeButton();
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault(); // the hash names a machine
+    byId('main').focus();
+  });
   byId('theme').addEventListener('click', toggleTheme);
   byId('refresh').addEventListener('click', () => session?.refresh());
   addEventListener('themechange', showThemeButton);

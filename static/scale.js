@@ -1,4 +1,4 @@
-/** The range of a value axis. Pure. Every axis has the same number of steps, so that two axes share their grid lines. */
+/** The range of a value axis. Pure. Every axis has the same number of steps, so that two axes share grid lines. */
 
 /** Steps of an axis. */
 export const STEPS = 4;

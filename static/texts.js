@@ -83,7 +83,7 @@ export const empties = {
   }),
   noServer: {
     title: 'The server does not answer',
-    detail: 'Check that duco_rt is running and that this computer is connected. The page tries again every few seconds.',
+    detail: 'Check that duco_rt is running and that it can be reached. The page tries again by itself.',
   },
   /** @param {string} message */
   refused: (message) => ({ title: 'The server refused the request', detail: message }),

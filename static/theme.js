@@ -1,4 +1,4 @@
-/** Light or dark: the system's choice until the reader makes one. Also the colours that a canvas cannot take from CSS. */
+/** Light or dark: the system's choice until the reader makes one. Also the colours that canvas needs as values. */
 
 const KEY = 'duco_rt.theme';
 const system = matchMedia('(prefers-color-scheme: dark)');

@@ -104,9 +104,7 @@ class Plan:
                     newest.append((int(times[-1]), _last_of(message, stream, data)))
         out: dict[str, Value] = {}
         for _, decoded in sorted(newest, key=lambda row: row[0]):
-            for field, value in decoded.items():
-                if value is not None and value == value:
-                    out[field] = value
+            out.update((field, value) for field, value in decoded.items() if value is not None and value == value)
         return out
 
 

@@ -17,7 +17,7 @@ from duco_rt.transports.store_native import Columns, read_blocks
 T = TypeVar("T")
 
 _GB = 1_000_000_000
-_BLOCK_SAMPLES = 20_000
+_BLOCK_SAMPLES = 2_000  # small enough that making one never holds up the event loop
 _BLOCK_RAW_BYTES = 16_000_000
 
 # What the engine may take of a small machine. Inserts are batches already: its own batching would only wait.

@@ -95,10 +95,8 @@ def _page_routes(static: Path | None) -> list[web.RouteDef]:
     """The page's files, each by its own route: nothing else of the disk has an address."""
     if static is None:
         return []
-    table = []
-    for file in sorted(static.rglob("*")):
-        if file.is_file() and not file.name.startswith("."):
-            table.append(web.get(f"/{file.relative_to(static).as_posix()}", _file_handler(file)))
+    files = [file for file in sorted(static.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    table = [web.get(f"/{file.relative_to(static).as_posix()}", _file_handler(file)) for file in files]
     return [web.get("/", _file_handler(static / "index.html")), *table]
 
 
