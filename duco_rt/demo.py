@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from duco_rt.model import VEHICLE_CAN, Device, Parsing, ParsingFile
+from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device, Parsing, ParsingFile
 from duco_rt.transports.base import Meta
 
 TENANT = "duco"
@@ -26,7 +26,40 @@ def shipped_parsing() -> Parsing:
     )
 
 
-_GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (("drive", "Drive", VEHICLE_CAN, ("speed", "engine_rpm")),)
+_GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("drive", "Drive", VEHICLE_CAN, ("speed", "engine_rpm")),
+    ("work", "Work cycle", VEHICLE_CAN, ("bucket_height", "payload")),
+    (
+        "hydraulics",
+        "Hydraulics",
+        VEHICLE_CAN,
+        ("hydraulics_pump_pressure", "hydraulics_lift_pressure", "hydraulics_tilt_pressure"),
+    ),
+    ("brakes", "Brakes", VEHICLE_CAN, ("brake_pressure_front", "brake_pressure_rear", "brake_status")),
+    (
+        "temperatures",
+        "Temperatures",
+        VEHICLE_CAN,
+        ("coolant_temperature", "engine_oil_temperature", "transmission_oil_temperature", "hydraulics_oil_temperature"),
+    ),
+    ("fuel", "Fuel", VEHICLE_CAN, ("fuel_rate", "fuel_level")),
+    (
+        "engine-j1939",
+        "Engine (J1939)",
+        VEHICLE_CAN,
+        ("EngineSpeed", "EnginePercentLoadAtCurrentSpeed", "ActualEnginePercentTorque"),
+    ),
+    ("vehicle-j1939", "Vehicle (J1939)", VEHICLE_CAN, ("WheelBasedVehicleSpeed", "AcceleratorPedalPosition1")),
+    (
+        "air-j1939",
+        "Air supply (J1939)",
+        VEHICLE_CAN,
+        ("ServiceBrakeCircuit1AirPressure", "AuxiliaryEquipmentSupplyPressure"),
+    ),
+    ("motion-gnss", "Motion (GPS module)", VEHICLE_CAN, ("GnssAccelerationX", "GnssAccelerationY", "GnssAccelerationZ")),
+    ("computer", "Computer on the machine", CLIENT_RAW_DATA, ("cpu_percent", "memory_percent", "bus_load_percent")),
+    ("link", "Link to the hub", CLIENT_RAW_DATA, ("upload_latency_ms", "queue_messages")),
+)
 
 
 def demo_groups() -> list[dict[str, object]]:

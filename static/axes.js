@@ -61,7 +61,7 @@ function choiceRange(choices, extent) {
 
 /**
  * @param {AxisSpec} axis @param {Range|null} current @param {{lo: number, hi: number}|null} extent
- * @returns {Range}
+ * @returns {Range|null} null while there is nothing to go by
  */
 export function axisRange(axis, current, extent) {
   return axis.choices ? choiceRange(axis.choices, extent) : nextRange(current, extent);

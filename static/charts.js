@@ -84,6 +84,15 @@ function baseOption(lines, axes, ink, tooltip) {
   };
 }
 
+function labelWidth(axis, range) {
+  let longest = 3;
+  const { min, max, step } = range ?? { min: 0, max: -1, step: 1 };
+  for (let value = min; value <= max + step / 4; value += step) {
+    longest = Math.max(longest, tickText(axis, range, value).length);
+  }
+  return Math.ceil(longest * CHAR_PX) + EDGE_PX;
+}
+
 export class LineChart {
   #chart;
   #axes;
@@ -112,7 +121,8 @@ export class LineChart {
 
   /** The same lines in other colours. @param {Line[]} lines */
   restyle(lines) {
-    this.#chart.setOption(baseOption(lines, this.#axes, inks(), this.#tooltip), { notMerge: true });
+    const option = baseOption(lines, this.#axes, inks(), this.#tooltip);
+    this.#chart.setOption({ ...option, grid: this.#grid() }, { notMerge: true });
   }
 
   /**
@@ -146,20 +156,14 @@ export class LineChart {
   }
 
   #yAxis(axis, range) {
+    if (!range) return { min: 0, max: 1, interval: 0.25, axisLabel: { show: false } };
     const formatter = (value) => tickText(axis, range, value);
-    return { min: range.min, max: range.max, interval: range.step, axisLabel: { formatter } };
+    return { min: range.min, max: range.max, interval: range.step, axisLabel: { show: true, formatter } };
   }
 
   /** Room for the longest label of each side, in steps so that the plot does not shake. */
   #grid() {
-    const [left, right] = this.#axes.map((axis, i) => {
-      const { min, max, step } = this.#ranges[i];
-      let longest = 3;
-      for (let value = min; value <= max + step / 2; value += step) {
-        longest = Math.max(longest, tickText(axis, this.#ranges[i], value).length);
-      }
-      return Math.ceil(longest * CHAR_PX) + EDGE_PX;
-    });
+    const [left, right] = this.#axes.map((axis, i) => labelWidth(axis, this.#ranges[i]));
     return { left, right: right ?? EDGE_PX, top: 8, bottom: 24, outerBoundsMode: 'none' };
   }
 }

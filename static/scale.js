@@ -48,10 +48,10 @@ export function niceRange(extent) {
 /**
  * The range to use next: the one in use as long as the data fits it and fills it, so that the axis stands still.
  * @param {Range|null} current @param {Extent|null} extent
- * @returns {Range}
+ * @returns {Range|null} null while nothing was seen
  */
 export function nextRange(current, extent) {
-  if (!extent) return current ?? { min: 0, max: 1, step: 0.25 };
+  if (!extent) return current;
   const next = niceRange(extent);
   if (!current || extent.lo < current.min || extent.hi > current.max) return next;
   const isSmall = next.max - next.min <= SHRINK * (current.max - current.min);

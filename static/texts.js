@@ -75,7 +75,7 @@ export const empties = {
   loading: { title: 'Loading machines …', detail: '' },
   noDevices: (tenant) => ({
     title: 'No machines yet',
-    detail: `Tenant “${tenant}” has no machine. Add one with “duco_rt device add”; it appears here within seconds.`,
+    detail: `Tenant “${tenant}” has no machine. Add one with “duco_rt device add”; it then appears here.`,
   }),
   unknownDevice: (tenant, chassisId) => ({
     title: `${chassisId} is not known`,

@@ -72,8 +72,11 @@ class ChdbStore:
             raise TransportError(f"store: the engine takes no folder with ?, &, % or #: {self._folder}")
         from chdb import session
 
-        self._folder.mkdir(parents=True, exist_ok=True)
-        holder = _holder(self._folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            holder = _holder(self._folder)
+        except OSError as error:
+            raise TransportError(f"store: {error}") from error
         if holder:
             raise Conflict(f"store: {self._folder} is open in another store ({holder})")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -223,16 +224,17 @@ async def test_many_fields(store: Store) -> None:
 
 
 _VALUE = st.floats(allow_nan=False) | st.integers(-(2**200), 2**200) | st.booleans() | st.text(max_size=20)
+_EXAMPLE = count()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(payloads=st.lists(st.dictionaries(st.text(max_size=8), _VALUE, max_size=6), min_size=1, max_size=6))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(payloads=st.lists(st.dictionaries(st.text(max_size=8), _VALUE, max_size=6), min_size=1, max_size=9))
 async def test_any_payload(store: Store, payloads: list[dict[str, Value]]) -> None:
-    # The later `received` of the same positions wins, so that every example sees its own.
-    test_any_payload.received = received = getattr(test_any_payload, "received", NOW) + 1  # type: ignore[attr-defined]
-    await store.insert_parsed([sample(i, payload, received) for i, payload in enumerate(payloads)])
+    first = next(_EXAMPLE) * 10  # the store is the same in every example
+    await store.insert_parsed([sample(first + i, payload) for i, payload in enumerate(payloads)])
     names = sorted({name for payload in payloads for name in payload})
-    history = await store.history(PEER, names, NOW, NOW + (len(payloads) - 1) * 1000)
+    history = await store.history(PEER, names, NOW + first * 1000, NOW + (first + 9) * 1000)
+    assert len(history.ts) == len(payloads)
     for name in names:
         assert typed(history.fields[name]) == typed([payload.get(name) for payload in payloads])
 

@@ -105,7 +105,7 @@ test('the usual period is the median spacing, without those across gaps', () => 
   assert.equal(usualPeriod(table, 'temp'), 4000);
 });
 
-test('the usual period of a field seen once is unknown, and it has spacings across gaps where there are no others', () => {
+test('the usual period is unknown after one value, and spans gaps where no other spacing is known', () => {
   assert.equal(usualPeriod(tableOf([sample(1)]), 'speed'), UNKNOWN_PERIOD_MS);
   assert.equal(usualPeriod(tableOf([sample(1), sample(21)]), 'speed'), 20_000);
 });
@@ -118,7 +118,8 @@ test('a value is stale after three usual periods, not before', () => {
 });
 
 test('a slow field stays fresh while fast ones come, by its own period', () => {
-  const rows = Array.from({ length: 40 }, (_, n) => sample(n, n <= 20 && n % 10 === 0 ? { fuel: n, speed: n } : { speed: n }));
+  const payload = (n) => (n <= 20 && n % 10 === 0 ? { fuel: n, speed: n } : { speed: n });
+  const rows = Array.from({ length: 40 }, (_, n) => sample(n, payload(n)));
   const table = tableOf(rows, ['fuel', 'speed']);
   assert.equal(latest(table, 'fuel', T0 + 50_000).stale, false);
   assert.equal(latest(table, 'fuel', T0 + 50_001).stale, true);

