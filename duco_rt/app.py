@@ -192,7 +192,7 @@ def build_web(config: Config, t: Transports, parsings: ParsingCache, clock: Cloc
     if needs(config, "studio") and t.store is not None:
         commands = Commands(config.hub.name, methods.call, t.leases, config.leases, metrics)
         live = LiveService(t.live, config.web, clock, metrics)
-        presence = Presence(config.device.upload_interval_s)
+        presence = Presence(t.hub.connected, config.device.upload_interval_s)
         datasets = Datasets(t.meta, t.store, parsings, presence, config.web, clock)
         studio = datasets, Groups(t.meta), live
     metaapi = MetaApi(t.meta) if needs(config, "metaapi") else None

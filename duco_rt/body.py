@@ -139,6 +139,8 @@ def unpack_columns(columns: Columns, ts_ms: int, seq: int, part: int = 0, parts:
     except (ValueError, IndexError) as e:
         raise BadBody(f"CAN second seq {seq}: columns cannot be read: {e}") from e
     counts = [s.count for s in streams]
+    if 0 in counts:
+        raise BadBody(f"CAN second seq {seq}: stream {counts.index(0)} has no frame")
     if len(order) != len(times) or sum(counts) != len(times):
         raise BadBody(f"CAN second seq {seq}: {len(order)} in order, {len(times)} times, {sum(counts)} counted")
     if sum(s.count * s.length for s in streams) != len(columns.data):
@@ -178,6 +180,8 @@ def decode_can(body: bytes) -> list[tuple[CanSecond, Columns]]:
     magic, version, _, count = _HEAD.unpack_from(body)
     if magic != b"DUCO" or version != _VERSION:
         raise BadBody(f"CAN body begins with {body[:5]!r}, this program reads version {_VERSION}")
+    if count == 0:
+        raise BadBody("CAN body has no second")
     seconds: list[tuple[CanSecond, Columns]] = []
     at = _HEAD.size
     for _ in range(count):
@@ -227,10 +231,12 @@ def decode_json(body: bytes) -> list[tuple[JsonSecond, bytes]]:
     try:
         read = _json_body.decode(body)
         seconds = [(_json_second.decode(text), bytes(text)) for text in read.seconds]
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadBody(f"JSON body: {e}") from e
     if read.version != _VERSION:
         raise BadBody(f"JSON body of version {read.version}, this program reads {_VERSION}")
+    if not seconds:
+        raise BadBody("JSON body has no second")
     return [(JsonSecond(s.ts, s.seq, {k: v for k, v in s.payload.items() if v is not None}), t) for s, t in seconds]
 
 

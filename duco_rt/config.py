@@ -22,7 +22,7 @@ ROLES: tuple[Role, ...] = ("device", "ingest", "process", "distribute", "studio"
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,7 +108,7 @@ class Device(_Section, frozen=True):
     buses: tuple[Bus, ...] = ()
     replay: str = ""
     replay_speed: Annotated[float, Meta(gt=0, le=10_000)] = 1.0
-    key: Annotated[str, Meta(pattern=r"^(always|bus|signal:.+)$")] = "always"
+    key: Annotated[str, Meta(pattern=r"^(always|bus|signal:.+)\Z")] = "always"
     key_bus_timeout_s: Seconds = 3.0
     dbc: tuple[str, ...] = ()
     gps_lat_signal: str = "Latitude"
@@ -167,6 +167,8 @@ def load_config(
         layers.append((key.strip(), value, "--set "))
     for key, value, source in sorted(layers, key=lambda layer: layer[2] == "--set "):
         section, _, name = key.partition(".")
+        if not section or not name:
+            raise ConfigError(f"{source}{key} = {value!r}: expected section.key")
         tree.setdefault(section, {})[name] = _literal(value)
         _convert({section: {name: tree[section][name]}}, strict=False, source=source)
     config = _convert(tree, strict=False, source="")

@@ -43,7 +43,8 @@ class DataDir:
         assert self._fd is not None
         text = json.dumps({"pid": os.getpid(), "url": url}).encode()
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, text, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)  # no pwrite: Windows has none
+        os.write(self._fd, text)
 
     def __exit__(self, *_: object) -> None:
         if self._fd is not None:

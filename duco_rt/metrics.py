@@ -43,7 +43,8 @@ def _lines(rows: Iterable[tuple[str, Labels, str, float]]) -> Iterable[str]:
             yield f"# TYPE duco_{name} {kind}\n"
             previous = name
         inner = ",".join(f'{key}="{_escape(text)}"' for key, text in labels)
-        yield f"duco_{name}{{{inner}}} {value:g}\n" if inner else f"duco_{name} {value:g}\n"
+        number = f"{value:.15g}"  # whole up to 10**15: a counter's small steps must show
+        yield f"duco_{name}{{{inner}}} {number}\n" if inner else f"duco_{name} {number}\n"
 
 
 def _escape(text: str) -> str:

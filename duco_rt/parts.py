@@ -11,12 +11,19 @@ from duco_rt.body import CanSecond, Order, Stream, StreamKey, order_type
 
 _FRAME_BYTES = 2 + 4
 _STREAM_BYTES = 11
-_SECOND_BYTES = 36 + 256
+_SECOND_BYTES = 36 + 8
 
 
 def size_bytes(second: CanSecond) -> int:
     """An upper bound of its size in a body."""
-    return _SECOND_BYTES + len(second.streams) * _STREAM_BYTES + second.frames * _FRAME_BYTES + len(second.data)
+    rows = second.frames * _FRAME_BYTES + len(second.data)
+    return _head_bytes(second) + len(second.streams) * _STREAM_BYTES + rows
+
+
+def _head_bytes(second: CanSecond) -> int:
+    """Body and second header, and the names of the channels."""
+    channels = {stream.channel for stream in second.streams}
+    return _SECOND_BYTES + 1 + sum(1 + len(name.encode()) for name in channels)
 
 
 def split(second: CanSecond, limit_bytes: int) -> list[CanSecond]:
@@ -27,16 +34,16 @@ def split(second: CanSecond, limit_bytes: int) -> list[CanSecond]:
     if size_bytes(second) <= limit_bytes:
         return [second]
     groups: list[list[tuple[int, int, int]]] = [[]]
-    used = _SECOND_BYTES
+    used = head = _head_bytes(second)
     for index, stream in enumerate(second.streams):
         row_bytes = stream.length + _FRAME_BYTES
-        rows_max = max(1, (limit_bytes - _SECOND_BYTES - _STREAM_BYTES) // row_bytes)
+        rows_max = max(1, (limit_bytes - head - _STREAM_BYTES) // row_bytes)
         for first in range(0, stream.count, rows_max):
             rows = min(rows_max, stream.count - first)
             need = _STREAM_BYTES + rows * row_bytes
             if groups[-1] and used + need > limit_bytes:
                 groups.append([])
-                used = _SECOND_BYTES
+                used = head
             groups[-1].append((index, first, first + rows))
             used += need
     return [_take(second, group, part, len(groups)) for part, group in enumerate(groups)]
@@ -86,8 +93,8 @@ def join(parts: Sequence[CanSecond]) -> CanSecond:
             held[0].append(times)
             held[1].append(bytes(data))
     all_times = [np.concatenate(times) for times, _ in rows.values()]
-    flat = np.concatenate(all_times)
-    owner = np.repeat(np.arange(len(rows)), [len(t) for t in all_times])
+    flat = np.concatenate([np.empty(0, np.int32), *all_times])
+    owner = np.repeat(np.arange(len(rows)), np.array([len(t) for t in all_times], np.intp))
     order: Order = owner[np.argsort(flat, kind="stable")].astype(order_type(len(rows)))
     first = parts[0]
     return CanSecond(

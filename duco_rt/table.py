@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from duco_rt.model import History, Value
@@ -29,7 +30,15 @@ def _column(values: list[Value | None]) -> pyarrow.Array:
 
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float}:
-        return pa.array(values, pa.float64())
+        return pa.array([None if value is None else _float(value) for value in values], pa.float64())
     if len(kinds) == 1:
         return pa.array(values)
     return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _float(value: Value) -> float:
+    """The nearest float; an integer past the largest one is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]

@@ -44,7 +44,6 @@ export class Card {
   #hidden = new Set();
   #decimals = { revision: -1, by: [] };
   #points = [];
-  #isDrawn = false;
 
   /** @param {Group} group @param {Map<string, Field>} fields by name @param {Feed} feed */
   constructor(group, fields, feed) {
@@ -79,7 +78,6 @@ export class Card {
     this.#points = this.#lines.map(({ field, choices }, i) =>
       this.#hidden.has(i) ? [] : points(this.#feed.table, field, from, choices));
     this.#chart.draw(this.#points, from, now);
-    this.#isDrawn = this.#points.some((list) => list.length > 0);
   }
 
   /** Bring the legend up to date: values grow old without any event. */
@@ -95,8 +93,6 @@ export class Card {
     });
     this.#legend.update(readings, this.#lines);
     this.#showOverlay(isEmpty);
-    // Once without being in sight: a card never scrolls in, or is printed, blank.
-    if (!isEmpty && !this.#isDrawn) this.draw();
   }
 
   restyle() {

@@ -5,8 +5,9 @@ import { KEEP_MS, createTable, insertSample, isGap, isWhole, mergeHistory, newes
 import { LiveSocket } from './live.js';
 
 export const WINDOW_MS = 120_000;
-/** The store lags a live sample by up to 2 s; what fell between history and socket is fetched after that. */
-const REPAIR_MS = [1200, 2500, 6000];
+/** The store lags a live sample by up to 2 s, so what fell between history and socket is asked for again; last comes
+ * what a machine sent late. Each wait follows the one before it. */
+const REPAIR_MS = [250, 350, 500, 1500, 6000];
 /** A history request that failed is tried again after this. */
 const RETRY_MS = 5000;
 /** Samples on their way are newer than what is known as now. */
@@ -25,7 +26,10 @@ export class Feed {
   #socket;
   #handlers;
   #isOpen = false;
-  #awaitsLive = true;
+  /** Since the socket opened: whether history came, and the device time of the first live sample. */
+  #isFilled = false;
+  #firstLive = null;
+  #isJoined = false;
   /** Where the next history request starts; undefined: the server's default. */
   #from = undefined;
   #repairs = 0;
@@ -69,7 +73,8 @@ export class Feed {
    * is merged around it.
    */
   #fill() {
-    this.#awaitsLive = true;
+    this.#isFilled = this.#isJoined = false;
+    this.#firstLive = null;
     this.#repairs = 0;
     this.#from = newestTs(this.table) ?? undefined;
     this.#fetch();
@@ -98,6 +103,8 @@ export class Feed {
       mergeHistory(this.table, answer);
     }
     trim(this.table, KEEP_MS);
+    this.#isFilled = true;
+    this.#join();
     this.#handlers.onChange();
   }
 
@@ -107,18 +114,27 @@ export class Feed {
     this.received++;
     if (row >= 0 && row === this.table.ts.length - 1) this.clock.observe(sample.ts, Date.now());
     trim(this.table, KEEP_MS);
-    if (this.#awaitsLive) {
-      this.#awaitsLive = false;
-      // The server's last 2 min may be other ones than those of a device whose clock is wrong.
-      this.#repair(before ?? sample.ts - WINDOW_MS);
-    } else if (row > 0 && isGap(this.table, row)) {
-      this.#repair(before ?? undefined);
+    if (this.#firstLive === null) {
+      this.#firstLive = sample.ts;
+      this.#join();
+    } else if (this.#isJoined && row > 0 && isGap(this.table, row)) {
+      this.#repair(before);
     }
     this.#handlers.onData();
   }
 
+  /** Once both are there, see whether history reaches up to the first live sample. */
+  #join() {
+    if (this.#isJoined || !this.#isFilled || this.#firstLive === null) return;
+    this.#isJoined = true;
+    const earlier = this.table.ts.findLast((ts) => ts < this.#firstLive);
+    // The server's last 2 min may be other ones than those of a device whose clock is wrong.
+    this.#repair(earlier ?? this.#firstLive - WINDOW_MS);
+  }
+
   /** Ask history until no hole is left, or the last try shows that it is a gap. */
   #repair(from) {
+    if (isWhole(this.table, from)) return;
     const isBusy = this.#repairs > 0;
     this.#repairs = REPAIR_MS.length;
     if (isBusy) return;

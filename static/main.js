@@ -96,7 +96,7 @@ function openSession(device) {
     },
     {
       onAsk: () => showAnswer('asking', texts.asking),
-      onAnswer: (answer) => showAnswer(answer.status === 200 && answer.realtime ? 'good' : 'bad', answerText(answer)),
+      onAnswer: showDeviceAnswer,
       onError: (error) => showAnswer('bad', commandErrorText(error)),
     },
   );
@@ -104,6 +104,13 @@ function openSession(device) {
   showTitle(device);
   list.setCurrent(device.chassisId);
   session.open();
+}
+
+function showDeviceAnswer(answer) {
+  const isGood = answer.status === 200 && answer.realtime;
+  // It answers, so it is there, whatever the list said a moment ago: no need to ask when the list follows.
+  if (isGood) wasOnline = true;
+  showAnswer(isGood ? 'good' : 'bad', answerText(answer));
 }
 
 /** Show the machine that the URL names, or the first one. */
@@ -123,7 +130,7 @@ function showRouted() {
   showEmpty(devices.length ? empties.unknownDevice(tenant, chassisId) : empties.noDevices(tenant));
 }
 
-/** A machine that comes back need not wait for the next heartbeat. */
+/** A machine that comes back is asked at once instead of at the next heartbeat. */
 function askReturned(device) {
   if (device.online && !wasOnline) session.ask();
   wasOnline = device.online;

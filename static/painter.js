@@ -1,4 +1,4 @@
-/** Decides when charts are drawn: one a frame, each at most twice a second, none that nobody sees. */
+/** Decides when charts are drawn: one a frame, each at most twice a second, none over and over that nobody sees. */
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const INTERVAL_MS = 500;
@@ -10,7 +10,7 @@ const CALM_INTERVAL_MS = 1000;
  */
 
 export class Painter {
-  /** @type {Map<Element, {item: Drawable, isVisible: boolean, drawnAt: number}>} */
+  /** @type {Map<Element, {item: Drawable, isVisible: boolean, isWanted: boolean, drawnAt: number}>} */
   #entries = new Map();
   #observer = new IntersectionObserver((seen) => this.#seen(seen), { rootMargin: '80px' });
   #timer = 0;
@@ -23,7 +23,7 @@ export class Painter {
 
   /** @param {Drawable} item */
   add(item) {
-    this.#entries.set(item.element, { item, isVisible: false, drawnAt: -Infinity });
+    this.#entries.set(item.element, { item, isVisible: false, isWanted: false, drawnAt: -Infinity });
     this.#observer.observe(item.element);
   }
 
@@ -31,6 +31,15 @@ export class Painter {
   remove(item) {
     this.#observer.unobserve(item.element);
     this.#entries.delete(item.element);
+  }
+
+  /** Draw it once even out of sight, so that it never scrolls in, or is printed, blank. @param {Drawable} item */
+  drawOnce(item) {
+    const entry = this.#entries.get(item.element);
+    if (!entry) return;
+    entry.isWanted = true;
+    entry.drawnAt = -Infinity;
+    this.#plan();
   }
 
   /** Draw all that is in sight at the next frames. */
@@ -52,7 +61,8 @@ export class Painter {
   #oldest() {
     let oldest = null;
     for (const entry of this.#entries.values()) {
-      if (entry.isVisible && (!oldest || entry.drawnAt < oldest.drawnAt)) oldest = entry;
+      const isDue = entry.isVisible || entry.isWanted;
+      if (isDue && (!oldest || entry.drawnAt < oldest.drawnAt)) oldest = entry;
     }
     return oldest;
   }
@@ -73,6 +83,7 @@ export class Painter {
 
   #paint(entry) {
     entry.drawnAt = performance.now();
+    entry.isWanted = false;
     try {
       if (this.#entries.has(entry.item.element)) entry.item.draw();
     } finally {

@@ -156,7 +156,10 @@ export class Session {
         this.#lastDataAt = Date.now();
         this.#isFresh = true;
       },
-      onChange: () => this.#tick(),
+      onChange: () => {
+        this.#tick();
+        for (const card of this.#cards) painter.drawOnce(card);
+      },
       onDown: (retryMs) => {
         if (retryMs === null) this.#handlers.onNotice('The server does not allow this page to see live data.');
       },

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import can
+import structlog
 
 from duco_rt.body import BRS, ERROR, ESI, FD, REMOTE, TX, CanSecond
 from duco_rt.config import Bus
 from duco_rt.device.second import SecondBuilder
 from duco_rt.errors import ConfigError
+
+log = structlog.get_logger()
 
 _DRIFT_S = 2.0
 
@@ -84,6 +87,7 @@ class BusReader:
         self._open_bus = open_bus
         self._collector = collector
         self._stopping = threading.Event()
+        self._failures = 0
         self._thread = threading.Thread(target=self._run, name=f"bus-{channel or 'log'}", daemon=True)
 
     def start(self) -> None:
@@ -96,16 +100,21 @@ class BusReader:
         self._thread.join(1.0)
 
     def _run(self) -> None:
-        attempt = 0
         while not self._stopping.is_set():
             try:
                 with self._open_bus() as bus:
                     self._collector.failed = None
                     self._read(bus)
+            except ConfigError as e:  # trying again would change nothing
+                self._collector.failed = str(e)
+                log.error("bus cannot be read", bus=self._channel, error=str(e))
+                return
             except (can.CanError, OSError, ValueError) as e:
                 self._collector.failed = f"{self._channel}: {e}"
-                attempt += 1
-                self._stopping.wait(min(10.0, 0.5 * 2 ** min(attempt, 6)))
+                if self._failures in (0, 5):
+                    log.warning("bus failed, trying again", bus=self._channel, error=str(e))
+                self._stopping.wait(min(10.0, 0.5 * 2 ** min(self._failures, 5)))
+                self._failures += 1
 
     def _read(self, bus: can.BusABC) -> None:
         shift_us = 0
@@ -113,6 +122,7 @@ class BusReader:
             first = bus.recv(timeout=0.2)
             if first is None:
                 continue
+            self._failures = 0
             messages = [first]
             while len(messages) < 500 and (more := bus.recv(timeout=0)) is not None:
                 messages.append(more)

@@ -20,7 +20,7 @@ class PositionFile:
         self._boot = boot_id if boot_id is not None else read_boot_id()
         file.parent.mkdir(parents=True, exist_ok=True)
         self._next, self._ceiling = self._start(file, unix_s)
-        self._fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        self._fd = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         self._write(sync=True)
 
     def _start(self, file: Path, unix_s: int) -> tuple[int, int]:
@@ -46,7 +46,8 @@ class PositionFile:
         return seq
 
     def _write(self, *, sync: bool) -> None:
-        os.pwrite(self._fd, f"{self._next:020d}\n{self._ceiling:020d}\n{self._boot:<40.40}\n".encode(), 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)  # os.pwrite is not there on Windows
+        os.write(self._fd, f"{self._next:020d}\n{self._ceiling:020d}\n{self._boot:<40.40}\n".encode())
         if sync:
             os.fsync(self._fd)
 

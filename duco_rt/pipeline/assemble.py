@@ -7,26 +7,33 @@ from collections import OrderedDict
 from duco_rt.body import CanSecond
 from duco_rt.parts import join
 
-_OPEN_MAX = 256
+_OPEN_MAX = 16
 
 
 class Assembler:
-    """Open seconds by (chassisId, msgType, seq). Over 256 open: the oldest goes out with the parts it has."""
+    """Open seconds of each device and message type. Over 16 open there: the oldest goes out with the parts it has.
+
+    One device's parts never push out another's: whoever calls takes what comes back for the device that it asked for.
+    """
 
     def __init__(self) -> None:
-        self._open: OrderedDict[tuple[str, str, int], dict[int, CanSecond]] = OrderedDict()
+        self._open: dict[tuple[str, str], OrderedDict[int, dict[int, CanSecond]]] = {}
 
     def add(self, chassis_id: str, msg_type: str, second: CanSecond) -> list[CanSecond]:
-        """The seconds that this part completes or pushes out: usually the second itself."""
+        """The seconds of this device that this part completes or pushes out: usually the second itself."""
         if second.parts == 1:
             return [second]
-        key = chassis_id, msg_type, second.seq
-        parts = self._open.setdefault(key, {})
+        device = chassis_id, msg_type
+        waiting = self._open.setdefault(device, OrderedDict())
+        parts = waiting.setdefault(second.seq, {})
         parts[second.part] = second
+        out: list[CanSecond] = []
         if len(parts) == second.parts:
-            del self._open[key]
-            return [join(list(parts.values()))]
-        if len(self._open) > _OPEN_MAX:
-            _, oldest = self._open.popitem(last=False)
-            return [join(list(oldest.values()))]
-        return []
+            del waiting[second.seq]
+            out = [join(list(parts.values()))]
+        elif len(waiting) > _OPEN_MAX:
+            _, oldest = waiting.popitem(last=False)
+            out = [join(list(oldest.values()))]
+        if not waiting:
+            del self._open[device]
+        return out

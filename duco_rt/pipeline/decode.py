@@ -97,7 +97,7 @@ class Plan:
             messages = self.find(stream.channel, stream.can_id, stream.extended)
             if not messages:
                 problems["unknown_id"] += stream.count
-            for message in messages:
+            for message in reversed(messages):  # the first, which `frame` takes, has the last word
                 if stream.length < message.length_bytes:
                     problems["short_frame"] += stream.count
                 else:

@@ -13,6 +13,7 @@ class _Subscription:
     def __init__(self, messages_max: int) -> None:
         self.messages: deque[bytes] = deque(maxlen=messages_max)
         self.ready = asyncio.Event()
+        self.ended = False
 
 
 class MemoryLive:
@@ -42,6 +43,8 @@ class MemoryLive:
             while True:
                 while subscription.messages:
                     yield subscription.messages.popleft()
+                if subscription.ended:
+                    return
                 subscription.ready.clear()
                 await subscription.ready.wait()
         finally:
@@ -51,5 +54,8 @@ class MemoryLive:
                 self._channels.pop(channel, None)
 
     async def close(self) -> None:
-        """Forget all channels."""
+        """End all subscriptions."""
+        for subscription in [each for held in self._channels.values() for each in held]:
+            subscription.ended = True
+            subscription.ready.set()
         self._channels.clear()

@@ -51,6 +51,7 @@ class _Topic(Generic[T]):
         self._entries: deque[tuple[T, _Ticket]] = deque()
         self._records_max = records_max
         self._changed = asyncio.Condition()
+        self._writing = asyncio.Lock()  # one writer at a time waits for room: a later one cannot pass it
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -59,7 +60,7 @@ class _Topic(Generic[T]):
         if not records:
             return
         ticket = _Ticket(len(records))
-        async with self._changed:
+        async with self._writing, self._changed:
             for record in records:
                 while len(self._entries) >= self._records_max:
                     await self._changed.wait()

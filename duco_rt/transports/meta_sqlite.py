@@ -156,6 +156,8 @@ class SqliteMeta:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except sqlite3.IntegrityError:
             raise
+        except OverflowError as e:
+            raise BadRequest("a number is out of range: -2^63 to 2^63 - 1") from e
         except (sqlite3.Error, OSError) as e:
             raise TransportError(f"{self._file}: {e}") from e
 

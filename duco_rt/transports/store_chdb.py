@@ -24,7 +24,7 @@ _BLOCK_RAW_BYTES = 16_000_000
 ENGINE = (
     "background_pool_size=2&background_schedule_pool_size=2&max_threads=2&max_insert_threads=1&async_insert=0"
     "&mark_cache_size=67108864&primary_index_cache_size=67108864&index_mark_cache_size=1048576"
-    "&query_condition_cache_size=1048576&max_server_memory_usage_to_ram_ratio=0.5"
+    "&query_condition_cache_size=1048576&max_server_memory_usage_to_ram_ratio=0.5&max_query_size=67108864"
 )
 
 

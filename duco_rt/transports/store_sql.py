@@ -74,11 +74,11 @@ def _parsed_table(full: bool) -> str:
 
 def _table(name: str, columns: str, position: str, granularity: int, full: bool) -> str:
     # The partition is the day of arrival: a machine with a wrong clock makes no partition of its own.
-    # Copies of a position collapse in merges; merged parts are kept on disk a while as a power cut may
-    # take what the system has not written yet.
+    # Copies of a position collapse in merges. What was merged is kept a while, as a power cut may take what
+    # the system has not written to disk yet; it is then removed without a crowd of threads.
     settings = f"index_granularity = {granularity}"
     if full:
-        settings += ", old_parts_lifetime = 120"
+        settings += ", old_parts_lifetime = 60, concurrent_part_removal_threshold = 100000"
     return (
         f"CREATE TABLE IF NOT EXISTS {DATABASE}.{name} ({columns}) ENGINE = ReplacingMergeTree(received) "
         f"PARTITION BY intDiv(received, {DAY_MS}) ORDER BY ({', '.join(_PEER)}, {position}) "

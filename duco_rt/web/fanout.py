@@ -60,7 +60,9 @@ class Fanout(Generic[V]):
         """
         try:
             read = _read.decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            if not message.isascii():
+                message.decode()  # raw values are not looked at, and a text frame must be UTF-8
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
             raise BadBody(f"live message: {e}") from e
         tail = b'},"ts":%d' % (received_ms if read.ts is None else read.ts)
         tail += b"}" if read.seq is None else b',"seq":%d}' % read.seq

@@ -112,7 +112,7 @@ class LiveService:
             return "bad_message", "a message must be text"
         try:
             read = _read.decode(message.data)
-        except (msgspec.DecodeError, UnicodeEncodeError) as e:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as e:
             return "bad_message", f"not a message of this service: {e}"
         if read.type != "INIT_FIELD_LIST":
             return "unknown_type", f"type {read.type!r} is not one of INIT_FIELD_LIST"

@@ -12,7 +12,7 @@ from duco_rt.model import Device, MethodResult, ParsingFile
 from duco_rt.pipeline import dbc
 from duco_rt.transports.base import Meta
 from duco_rt.web.commands import Call
-from duco_rt.web.params import body_of, name_of, reply
+from duco_rt.web.params import body_of, int_of, name_of, reply
 
 _FILES_MAX = 20
 
@@ -72,11 +72,7 @@ class MetaApi:
 
     async def parsing(self, request: web.Request) -> web.Response:
         """A parsing, the newest version or the one of `?version=`."""
-        version = request.query.get("version")
-        if version is not None and not version.isdigit():
-            raise BadRequest(f"version {version[:80]!r}: expected an integer")
-        found = await self._meta.parsing(name_of(request, "name"), None if version is None else int(version))
-        return reply(found)
+        return reply(await self._meta.parsing(name_of(request, "name"), int_of(request, "version")))
 
     async def put_parsing(self, request: web.Request) -> web.Response:
         """Keep a new version; a bad DBC is refused with its line."""

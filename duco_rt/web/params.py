@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +12,8 @@ from duco_rt.errors import BadRequest
 from duco_rt.model import NAME, VEHICLE_CAN, Peer
 
 T = TypeVar("T")
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,15}\Z")
 
 
 def name_of(request: web.Request, part: str) -> str:
@@ -34,17 +37,16 @@ def int_of(request: web.Request, name: str, default: int | None = None) -> int |
     value = request.query.get(name)
     if value is None:
         return default
-    try:
-        return int(value)
-    except ValueError as e:
-        raise BadRequest(f"{name} {value[:80]!r}: expected an integer") from e
+    if not _INTEGER.match(value):
+        raise BadRequest(f"{name} {value[:80]!r}: expected an integer of at most 15 digits")
+    return int(value)
 
 
 async def body_of(request: web.Request, kind: type[T]) -> T:
     """The JSON body as `kind`."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadRequest(f"body: {e}") from e
 
 

@@ -1,23 +1,27 @@
-"""Whether a device is online and in real time, from what the store last got. Pure: it is given the time."""
+"""Whether a device is online and in real time: the hub's word where it has one, else what last came. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from duco_rt.model import LastSeen
+
+_REALTIME_MS = 10_000
 
 
 class Presence:
-    """A device is online when something came within three upload intervals (30 s at least)."""
+    """`connected(chassisId)` is the hub's word; where it has none (None), a device is online when something came
+    within three upload intervals, 30 s at least. Time is passed in.
+    """
 
-    def __init__(self, upload_interval_s: int) -> None:
+    def __init__(self, connected: Callable[[str], bool | None], upload_interval_s: int) -> None:
+        self._connected = connected
         self._online_ms = max(30, 3 * upload_interval_s) * 1000
 
     def state(self, chassis_id: str, last: LastSeen | None, now_ms: int) -> dict[str, object]:
         """online, realtime, lastSeen (ms of our clock, null for never)."""
         age_ms = None if last is None else now_ms - last.received_ms
-        online = age_ms is not None and age_ms <= self._online_ms
-        realtime = online and last is not None and last.realtime and age_ms is not None and age_ms <= 10_000
-        return {
-            "online": online,
-            "realtime": realtime,
-            "lastSeen": None if last is None else last.received_ms,
-        }
+        connected = self._connected(chassis_id)
+        online = age_ms is not None and age_ms <= self._online_ms if connected is None else connected
+        realtime = online and last is not None and last.realtime and age_ms is not None and age_ms <= _REALTIME_MS
+        return {"online": online, "realtime": realtime, "lastSeen": None if last is None else last.received_ms}

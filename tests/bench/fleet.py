@@ -55,7 +55,9 @@ async def watch(http: aiohttp.ClientSession, running: Program, chassis_id: str, 
     seen = Viewer()
     address = running.address(f"/{chassis_id}/live?msgType=vehicle_can")
     async with http.ws_connect(address, max_msg_size=0) as socket:
-        await socket.send_json({"type": "INIT_FIELD_LIST", "payload": ["speed", "engine_rpm", "hydraulics_pump_pressure"]})
+        await socket.send_json(
+            {"type": "INIT_FIELD_LIST", "payload": ["speed", "engine_rpm", "hydraulics_pump_pressure"]}
+        )
         try:
             async with asyncio.timeout(max(0.0, end_s - time.monotonic())):
                 async for message in socket:

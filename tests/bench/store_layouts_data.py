@@ -143,10 +143,6 @@ def _query_samples(device: int, fields: int, from_ms: int, to_ms: int) -> str:
     return store_sql.select_history(_peer(device), NAMES[::5][:fields], from_ms, to_ms)
 
 
-def _query_final(device: int, fields: int, from_ms: int, to_ms: int) -> str:
-    return store_sql.select_history(_peer(device), NAMES[::5][:fields], from_ms, to_ms, collapse=True)
-
-
 def _query_map(device: int, fields: int, from_ms: int, to_ms: int) -> str:
     names = ", ".join(f"value['{name}'] AS n{i}" for i, name in enumerate(NAMES[::5][:fields]))
     where = _where(device, from_ms, to_ms)
@@ -174,22 +170,17 @@ _MAP = (
 _DELTA = " CODEC(Delta, ZSTD(1))"
 
 
-def _samples(name: str, old: str = "", new: str = "", final: bool = False) -> Layout:
-    query = _query_final if final else _query_samples
-    return Layout(name, "ce_technology", _SAMPLES.replace(old, new), sample_rows, query)
+def _samples(name: str, old: str = "", new: str = "") -> Layout:
+    return Layout(name, "ce_technology", _SAMPLES.replace(old, new), sample_rows, _query_samples)
 
 
 LAYOUTS = [
     Layout("values, LZ4", "v", _values_ddl("", ""), value_rows, _query_values),
     Layout("values, Delta+ZSTD", "v", _values_ddl(" CODEC(ZSTD(1))", _DELTA), value_rows, _query_values),
-    Layout(
-        "values, Gorilla", "v", _values_ddl(" CODEC(Gorilla, ZSTD(1))", _DELTA), value_rows, _query_values
-    ),
     _samples("samples, ZSTD, 256"),
-    _samples("samples, ZSTD, 256, FINAL", final=True),
     _samples("samples, ZSTD, 1024", "index_granularity = 256", "index_granularity = 1024"),
     _samples("samples, ZSTD, 8192", "index_granularity = 256", "index_granularity = 8192"),
     _samples("samples, LZ4, 256", ")) CODEC(ZSTD(1))", ")) CODEC(LZ4)"),
     Layout("map, ZSTD, 256", "m", _MAP, map_rows, _query_map),
 ]
-"""Every layout that was thought of as possible; the chosen one is `store_sql`'s own."""
+"""The chosen one is `samples, ZSTD, 256`: `store_sql`'s own."""

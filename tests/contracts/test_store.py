@@ -79,6 +79,7 @@ VALUES: list[Value] = [1800.0, -0.5, 1e300, float("inf"), 5e-324, 0, -7, 2**53, 
 
 
 async def test_values_keep_their_types(store: Store) -> None:
+    """A float stays a float, True is no 1, and no int is too large."""
     await store.insert_parsed([sample(i, {"v": value, "w": 1.0}) for i, value in enumerate(VALUES)])
     history = await read(store, "v", "w")
     assert typed(history.fields["v"]) == typed([*VALUES])
@@ -88,6 +89,7 @@ async def test_values_keep_their_types(store: Store) -> None:
 
 
 async def test_absent_is_none_and_no_field_at_all_still_a_sample(store: Store) -> None:
+    """None and NaN are absent; silence differs from a sample without values."""
     lacking: dict[str, Any] = {"a": None, "b": float("nan"), "c": 0.0}
     await store.insert_parsed([sample(0, {"a": 1.0}), sample(1, {}), sample(2, lacking), sample(3, {"d": 1})])
     history = await read(store, "a", "b", "c", "never")
@@ -99,6 +101,7 @@ async def test_absent_is_none_and_no_field_at_all_still_a_sample(store: Store) -
 
 
 async def test_order_and_range(store: Store) -> None:
+    """By (ts, seq), both ends of the range included."""
     await store.insert_parsed([sample(i, {"a": float(i)}) for i in (5, 1, 3)])
     await store.insert_parsed([sample(i, {"a": float(i)}) for i in (4, 2, 0)])
     # Two samples of one second: a device whose clock was set back.
@@ -112,6 +115,7 @@ async def test_order_and_range(store: Store) -> None:
 
 
 async def test_of_copies_the_later_received_is_read_whole(store: Store) -> None:
+    """Across days and inserts; no field of the other copy comes through."""
     await store.insert_parsed([sample(1, {"a": 2.0, "b": 2.0}, received=NOW + DAY), sample(2, {"a": 1.0})])
     await store.insert_parsed([sample(1, {"a": 1.0, "c": 1.0}, received=NOW)])
     await store.insert_parsed([sample(2, {"a": 2.0}), sample(2, {"a": 3.0})])
@@ -121,6 +125,7 @@ async def test_of_copies_the_later_received_is_read_whole(store: Store) -> None:
 
 
 async def test_peers_are_apart(store: Store) -> None:
+    """Tenant, device and message type each tell rows apart."""
     peers = [PEER, *OTHERS]
     await store.insert_parsed([sample(0, {"a": float(i)}, peer=peer) for i, peer in enumerate(peers)])
     await store.insert_raw([raw(0, peer=peer, body=bytes([i])) for i, peer in enumerate(peers)])
@@ -130,6 +135,7 @@ async def test_peers_are_apart(store: Store) -> None:
 
 
 async def test_without_seq_or_rows(store: Store) -> None:
+    """Nothing to store is no error, and stores nothing."""
     await store.insert_parsed([])
     await store.insert_raw([])
     await store.insert_parsed([Sample(PEER, NOW, None, NOW, {"a": 1.0})])
@@ -140,6 +146,7 @@ async def test_without_seq_or_rows(store: Store) -> None:
 
 
 async def test_machine_with_a_wrong_clock(store: Store) -> None:
+    """A row is where its own clock says, and is kept by the time of its arrival."""
     odd = [Sample(PEER, ts, 1, NOW, {"a": 1.0}) for ts in (-5, 0, 4_000_000_000_000_000)]
     await store.insert_parsed(odd)
     assert (await store.history(PEER, [], -(2**62), 2**62)).ts == [-5, 0, 4_000_000_000_000_000]
@@ -148,6 +155,7 @@ async def test_machine_with_a_wrong_clock(store: Store) -> None:
 
 
 async def test_raw_rows_come_back_as_they_were(store: Store) -> None:
+    """Any bytes, any part, each kind."""
     every = bytes(range(256))
     rows = [
         raw(0, streams=b"\0", order=every, times=every * 63, data=every * 200),
@@ -164,6 +172,7 @@ async def test_raw_rows_come_back_as_they_were(store: Store) -> None:
 
 
 async def test_of_raw_copies_the_later_received_is_read(store: Store) -> None:
+    """Also across days."""
     await store.insert_raw([raw(0, received=NOW + 2 * DAY, body=b"late")])
     await store.insert_raw([raw(0, received=NOW, body=b"early"), raw(1, body=b"same")])
     await store.insert_raw([raw(1, body=b"same")])
@@ -171,6 +180,7 @@ async def test_of_raw_copies_the_later_received_is_read(store: Store) -> None:
 
 
 async def test_last_seen(store: Store) -> None:
+    """The newest arrival counts, of one arrival the newest position."""
     await store.insert_raw([raw(0), raw(2), raw(1), raw(0, peer=OTHERS[0]), raw(5, peer=OTHERS[2])])
     await store.insert_raw([raw(1, received=NOW - DAY)])  # an old batch changes nothing
     batch = [raw(i, received=NOW + 60_000, peer=OTHERS[1]) for i in (3, 5, 4)]  # one message, one arrival
@@ -195,6 +205,7 @@ async def _days(store: Store) -> tuple[list[int], list[int]]:
 
 
 async def test_days_past_their_retention_are_dropped(opened: Open) -> None:
+    """Each table has its own."""
     store = await opened(raw_days=2, parsed_days=4)
     await _fill_days(store, range(-1, 7))
     await store.expire(NOW)
@@ -203,6 +214,7 @@ async def test_days_past_their_retention_are_dropped(opened: Open) -> None:
 
 
 async def test_the_oldest_are_dropped_over_the_limit_but_never_today(opened: Open) -> None:
+    """Each table has its own limit."""
     store = await opened(raw_days=100, parsed_days=100, raw_limit_gb=1e-9, parsed_limit_gb=1)
     await _fill_days(store, range(0, 4))
     await store.expire(NOW)
@@ -212,12 +224,14 @@ async def test_the_oldest_are_dropped_over_the_limit_but_never_today(opened: Ope
 @pytest.mark.parametrize("name", ["a'b\\", "\\'", "ünï🙂", "%s%(a)d", "", "a\0b", "\n", "`x`", "{a:String}", "?", "--",
                                   "\ud800", "x" * 5000])  # fmt: skip
 async def test_names_of_any_kind(store: Store, name: str) -> None:
+    """No name breaks out of a statement or meets another one."""
     await store.insert_parsed([sample(0, {"b": 1.0, name: 2.0, name + "'": 3.0})])
     assert (await read(store, name, "b")).fields == {name: [2.0], "b": [1.0]}
 
 
 async def test_many_fields(store: Store) -> None:
-    payload: dict[str, Value] = {f"field_{i}": float(i) for i in range(700)}
+    """All fields of a large machine at once, in any order."""
+    payload: dict[str, Value] = {f"field_of_a_long_name_{i}": float(i) for i in range(5000)}
     await store.insert_parsed([sample(0, payload), sample(1, dict(reversed(payload.items())))])
     history = await read(store, *payload)
     assert history.fields == {name: [value] * 2 for name, value in payload.items()}
@@ -230,6 +244,7 @@ _EXAMPLE = count()
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payloads=st.lists(st.dictionaries(st.text(max_size=8), _VALUE, max_size=6), min_size=1, max_size=9))
 async def test_any_payload(store: Store, payloads: list[dict[str, Value]]) -> None:
+    """Whatever goes in comes out."""
     first = next(_EXAMPLE) * 10  # the store is the same in every example
     await store.insert_parsed([sample(first + i, payload) for i, payload in enumerate(payloads)])
     names = sorted({name for payload in payloads for name in payload})
@@ -240,6 +255,7 @@ async def test_any_payload(store: Store, payloads: list[dict[str, Value]]) -> No
 
 
 async def test_closed(store: Store) -> None:
+    """Closing twice is fine, and then nothing works."""
     await store.close()
     await store.close()
     with pytest.raises(TransportError):
@@ -250,6 +266,7 @@ async def test_closed(store: Store) -> None:
 
 @pytest.mark.parametrize("bad", [{"seq": 2**63}, {"ts": -(2**63) - 1}, {"payload": {"a": b"bytes"}}])
 async def test_what_does_not_fit_is_a_transport_error(store: Store, bad: dict[str, Any]) -> None:
+    """And the next insert is not hurt."""
     fields = {"ts": NOW, "seq": 1, "payload": {}, **bad}
     with pytest.raises(TransportError):
         await store.insert_parsed([Sample(PEER, fields["ts"], fields["seq"], NOW, fields["payload"])])

@@ -1,4 +1,4 @@
-"""The store's texts and bytes, without a server."""
+"""The store's statements as text, without a server."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.errors import TransportError
-from duco_rt.model import Peer, RawSecond
-from duco_rt.transports import store_native as native
-from duco_rt.transports import store_rows, store_sql
+from duco_rt.model import Peer
+from duco_rt.transports import store_sql
 
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
 DAY = store_sql.DAY_MS
 
 
 def test_quote() -> None:
+    """All that is not plain is escaped."""
     assert store_sql.quote("speed_1 (km/h) %") == "'speed_1 (km/h) %'"
     assert store_sql.quote("a'b\\") == r"'a\x27b\x5C'"
     assert store_sql.quote("é\0\n\ud800") == r"'\xC3\xA9\x00\x0A\xED\xA0\x80'"
@@ -23,6 +22,7 @@ def test_quote() -> None:
 
 @given(st.text(st.characters()))
 def test_quote_lets_nothing_out(value: str) -> None:
+    """And the server reads back what went in."""
     inside = store_sql.quote(value)[1:-1]
     assert inside.isascii() and inside.isprintable() and "'" not in inside
     raw = inside.encode()
@@ -32,18 +32,21 @@ def test_quote_lets_nothing_out(value: str) -> None:
 
 
 def test_statements_name_what_other_programs_rely_on() -> None:
+    """Database and tables are part of the outside."""
     text = " ".join(store_sql.ddl())
     assert "duco.raw_data_cache_store (" in text
     assert "duco.ce_technology (" in text
 
 
 def test_plain_statements_have_nothing_that_old_servers_lack() -> None:
+    """Such as 18.16."""
     text = " ".join(store_sql.ddl(full=False))
-    for word in ("CODEC", "LowCardinality", "DateTime64", "TTL", "old_parts_lifetime", "ALIAS"):
+    for word in ("CODEC", "LowCardinality", "DateTime64", "TTL", "old_parts_lifetime", "ALIAS", "concurrent"):
         assert word not in text
 
 
 def test_a_query_holds_names_as_literals_only() -> None:
+    """And collapses copies where that is asked for."""
     text = store_sql.select_history(PEER, ["a') OR 1"], 1, 2)
     assert "') OR" not in text
     assert "ts >= 1 AND ts <= 2" in text
@@ -66,40 +69,5 @@ def test_a_query_holds_names_as_literals_only() -> None:
     ],
 )
 def test_days_to_drop(days: dict[int, int], now: int, keep: float, limit: float, dropped: list[int]) -> None:
+    """Retention first, then the limit; today and later never."""
     assert store_sql.days_to_drop(days, now, keep, limit) == dropped
-
-
-@given(st.lists(st.binary(max_size=300)), st.lists(st.integers(-(2**63), 2**63 - 1)))
-def test_blocks_are_read_as_they_were_written(blobs: list[bytes], ints: list[int]) -> None:
-    data = native.block(len(blobs), {"b": ("String", b"".join(map(native.blob, blobs)))})
-    data += native.block(len(ints), {"b": ("String", bytes(len(ints)))})
-    read = native.read_blocks(data)
-    assert read["b"] == blobs + [b""] * len(ints)
-    read = native.read_blocks(native.block(len(ints), {"i": ("Int64", native.numbers("Int64", ints))}) * 2)
-    assert read["i"].tolist() == ints * 2
-
-
-def test_arrays_are_flat_with_sizes() -> None:
-    ends = native.numbers("UInt64", [2, 2, 3])
-    data = native.block(3, {"a": ("Array(UInt16)", ends + native.numbers("UInt16", [7, 8, 9]))})
-    read = native.read_blocks(data * 2)
-    assert read["a"].tolist() == [7, 8, 9] * 2
-    assert read["a.size"].tolist() == [2, 0, 1] * 2
-
-
-def test_an_answer_that_is_cut_short_is_an_error() -> None:
-    columns = {"i": ("Int64", native.numbers("Int64", [1])), "s": ("String", native.blob(b"abc"))}
-    data = native.block(1, columns)
-    for end in range(1, len(data)):
-        with pytest.raises(TransportError):
-            native.read_blocks(data[:end])
-    with pytest.raises(TransportError):
-        native.read_blocks(native.block(1, {"d": ("Date", b"\0\0")}))
-    assert native.read_blocks(b"") == {}
-
-
-def test_raw_rows_are_split_into_blocks() -> None:
-    rows = [RawSecond(PEER, i, i, 0, i, False, "can1", data=bytes(10)) for i in range(5)]
-    assert len(list(store_rows.raw_blocks(rows, 20))) == 3
-    assert len(list(store_rows.raw_blocks(rows, 1))) == 5
-    assert len(list(store_rows.raw_blocks(rows, 10**6))) == 1
