@@ -126,6 +126,7 @@ class Web(_Section, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     history_fields_max: Count = 500
     history_hours_max: Annotated[float, Meta(gt=0)] = 24.0
+    history_values_max: Count = 2_000_000
     message_bytes_max: Count = 65_536
     body_bytes_max: Count = 16 * 1024 * 1024
     viewer_queue_messages_max: Count = 60

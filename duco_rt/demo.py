@@ -13,7 +13,7 @@ PARSING = "demo"
 
 _FILES: tuple[tuple[str, str | None], ...] = (
     ("loader.dbc", "can2"),
-    ("j1939.dbc", "can1"),
+    ("j1939.dbc", None),
     ("gnss.dbc", "can9"),
 )
 
@@ -56,7 +56,12 @@ _GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
         VEHICLE_CAN,
         ("ServiceBrakeCircuit1AirPressure", "AuxiliaryEquipmentSupplyPressure"),
     ),
-    ("motion-gnss", "Motion (GPS module)", VEHICLE_CAN, ("GnssAccelerationX", "GnssAccelerationY", "GnssAccelerationZ")),
+    (
+        "motion-gnss",
+        "Motion (GPS module)",
+        VEHICLE_CAN,
+        ("GnssAccelerationX", "GnssAccelerationY", "GnssAccelerationZ"),
+    ),
     ("computer", "Computer on the machine", CLIENT_RAW_DATA, ("cpu_percent", "memory_percent", "bus_load_percent")),
     ("link", "Link to the hub", CLIENT_RAW_DATA, ("upload_latency_ms", "queue_messages")),
 )

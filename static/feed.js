@@ -18,6 +18,7 @@ const AHEAD_MS = 5000;
  * @typedef {object} FeedHandlers
  * @property {() => void} onData a live sample came
  * @property {() => void} onChange the table is another
+ * @property {() => void} onUp the socket is there
  * @property {(retryMs: number|null) => void} onDown the socket is lost
  * @property {(message: string) => void} onError the server complains
  */
@@ -45,7 +46,10 @@ export class Feed {
     this.#handlers = handlers;
     this.#socket = new LiveSocket(liveUrl(stream), fields, {
       onSample: (sample) => this.#insert(sample),
-      onOpen: () => this.#fill(),
+      onOpen: () => {
+        handlers.onUp();
+        this.#fill();
+      },
       onDown: handlers.onDown,
       onError: (code, message) => handlers.onError(message || code),
     });

@@ -97,7 +97,7 @@ function openSession(device) {
     {
       onAsk: () => showAnswer('asking', texts.asking),
       onAnswer: showDeviceAnswer,
-      onError: (error) => showAnswer('bad', commandErrorText(error)),
+      onError: showCommandError,
     },
   );
   showEmpty(null);
@@ -111,6 +111,12 @@ function showDeviceAnswer(answer) {
   // It answers, so it is there, whatever the list said a moment ago: no need to ask when the list follows.
   if (isGood) wasOnline = true;
   showAnswer(isGood ? 'good' : 'bad', answerText(answer));
+}
+
+function showCommandError(error) {
+  // Not there, or not reached: it is asked as soon as the list has it. One that is slow waits for the heartbeat.
+  if (error.status === 409 || error.status === 0) wasOnline = false;
+  showAnswer('bad', commandErrorText(error));
 }
 
 /** Show the machine that the URL names, or the first one. */

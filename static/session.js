@@ -46,6 +46,7 @@ export class Session {
   #isFresh = false;
   /** Nothing to chart, so nothing is asked for and nothing is missing. */
   #isBare = false;
+  #wasDown = false;
   #restyle = () => {
     for (const card of this.#cards) card.restyle();
   };
@@ -73,11 +74,18 @@ export class Session {
   refresh() {
     this.#openedAt = Date.now();
     this.#isFresh = false;
+    this.#wasDown = false;
     this.#handlers.onNotice('');
     this.#realTime.start();
     for (const feed of this.feeds.values()) feed.open();
     if (!this.feeds.size) this.#load();
     this.#tick();
+  }
+
+  /** A server that was away may have started anew, and its machines with it. One command for all sockets. */
+  #askAfterLoss() {
+    if (this.#wasDown) this.#realTime.start();
+    this.#wasDown = false;
   }
 
   /** The machine came back: ask it at once. */
@@ -160,7 +168,9 @@ export class Session {
         this.#tick();
         for (const card of this.#cards) painter.drawOnce(card);
       },
+      onUp: () => this.#askAfterLoss(),
       onDown: (retryMs) => {
+        this.#wasDown = true;
         if (retryMs === null) this.#handlers.onNotice('The server does not allow this page to see live data.');
       },
       onError: (message) => this.#handlers.onNotice(`The server says: ${message}`),

@@ -124,13 +124,15 @@ class BusReader:
                 continue
             self._failures = 0
             messages = [first]
-            while len(messages) < 500 and (more := bus.recv(timeout=0)) is not None:
-                messages.append(more)
-            now = time.time()
-            # some interfaces count from their own start: their clock is set by the first frame
-            if abs(now - messages[-1].timestamp - shift_us / 1e6) > _DRIFT_S:
-                shift_us = int((now - messages[-1].timestamp) * 1e6)
-            self._collector.add(self._channel, messages, shift_us)
+            try:
+                while len(messages) < 500 and (more := bus.recv(timeout=0)) is not None:
+                    messages.append(more)
+            finally:  # a bus that fails meanwhile does not take back what it gave
+                now = time.time()
+                # some interfaces count from their own start: their clock is set by the first frame
+                if abs(now - messages[-1].timestamp - shift_us / 1e6) > _DRIFT_S:
+                    shift_us = int((now - messages[-1].timestamp) * 1e6)
+                self._collector.add(self._channel, messages, shift_us)
 
 
 def open_bus(bus: Bus) -> can.BusABC:

@@ -24,18 +24,19 @@ class ReplayBus(can.BusABC):
         self._begun_s = time.time()
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
-        message = self._next
+        message = self._next or next(self._messages, None)
         if message is None:
             time.sleep(min(timeout or 0.0, 0.2))
             return None, True
         due_s = self._begun_s + (message.timestamp - self._first_s) / self._speed
         wait_s = due_s - time.time()
+        self._next = message
         if wait_s > 0:
             if timeout is not None and wait_s > timeout:
                 time.sleep(timeout)
                 return None, True
             time.sleep(wait_s)
-        self._next = next(self._messages, None)
+        self._next = None
         message.timestamp = due_s
         return message, True
 
@@ -51,7 +52,7 @@ def read_log(file: str | Path) -> Iterator[can.Message]:
         raise ConfigError(f"log {path}: no such file")
     try:
         reader = can.LogReader(path)
-    except (ValueError, OSError, ImportError) as e:
+    except Exception as e:  # its readers let anything out of a malformed file
         raise ConfigError(f"log {path}: {e}") from e
     return _messages(path, reader)
 
@@ -62,5 +63,5 @@ def _messages(path: Path, reader: Iterable[can.Message]) -> Iterator[can.Message
         for message in reader:
             count += 1
             yield message
-    except (ValueError, OSError, EOFError, IndexError) as e:
+    except Exception as e:  # see read_log
         raise ConfigError(f"log {path}: after message {count}: {type(e).__name__}: {e}") from e

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from duco_rt.config import Leases as LeasesConfig
-from duco_rt.errors import DucoError
+from duco_rt.errors import DucoError, NotFound
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult
 from duco_rt.pipeline.runner import retry
@@ -42,10 +42,14 @@ class Commands:
         if method != "setRealTimeUpload" or hub != self._hub_name:
             return await self._call(hub, chassis_id, method, payload)
         check_command(method, payload)
-        async with self._locks.setdefault(chassis_id, asyncio.Lock()):
-            if payload["action"] == "start":
-                return await self._start(chassis_id, payload)
-            return await self._stop(chassis_id, payload)
+        try:
+            async with self._locks.setdefault(chassis_id, asyncio.Lock()):
+                if payload["action"] == "start":
+                    return await self._start(chassis_id, payload)
+                return await self._stop(chassis_id, payload)
+        except NotFound:
+            self._locks.pop(chassis_id, None)  # names that are no devices leave nothing behind
+            raise
 
     async def _start(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         viewer = str(payload.get("viewerId") or _ANONYMOUS)

@@ -77,6 +77,12 @@ class Datasets:
         if points is not None and points < 2:
             raise BadRequest(f"points {points}: 2 or more")
         from_ms, to_ms = await self._range(request, peer)
+        values, most = len(fields) * (to_ms - from_ms) // 1000, self._config.history_values_max
+        if values > most:
+            raise BadRequest(
+                f"{len(fields)} fields over {(to_ms - from_ms) // 1000} s are {values} values, at most {most}:"
+                f" ask for {most // len(fields)} s, or fewer fields"
+            )
         found = await self._store.history(peer, fields, from_ms, to_ms)
         return reply(_columns(thin(found, points) if points else found))
 

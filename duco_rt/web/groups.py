@@ -10,7 +10,7 @@ from aiohttp import web
 from duco_rt.errors import BadRequest, NotFound
 from duco_rt.model import NAME, VEHICLE_CAN
 from duco_rt.transports.base import Meta
-from duco_rt.web.params import body_of, name_of, reply
+from duco_rt.web.params import body_of, name_of, reply, tenant_of
 
 _GROUPS_MAX = 500
 _LINES_MAX = 50
@@ -41,11 +41,11 @@ class Groups:
 
     async def list(self, request: web.Request) -> web.Response:
         """All groups in order."""
-        return reply({"groups": await self._meta.groups(name_of(request, "tenant"))})
+        return reply({"groups": await self._meta.groups(tenant_of(request))})
 
     async def create(self, request: web.Request) -> web.Response:
         """A new group; 201 with its groupId."""
-        tenant = name_of(request, "tenant")
+        tenant = tenant_of(request)
         group = _checked(await body_of(request, Group))
         if len(await self._meta.groups(tenant)) >= _GROUPS_MAX:
             raise BadRequest(f"a tenant has at most {_GROUPS_MAX} groups")
@@ -55,11 +55,11 @@ class Groups:
 
     async def read(self, request: web.Request) -> web.Response:
         """One group."""
-        return reply(await self._find(name_of(request, "tenant"), name_of(request, "groupId")))
+        return reply(await self._find(tenant_of(request), name_of(request, "groupId")))
 
     async def replace(self, request: web.Request) -> web.Response:
         """Change a group that is there."""
-        tenant, group_id = name_of(request, "tenant"), name_of(request, "groupId")
+        tenant, group_id = tenant_of(request), name_of(request, "groupId")
         group = _checked(await body_of(request, Group))
         await self._find(tenant, group_id)
         stored = {"groupId": group_id, **msgspec.to_builtins(group)}
@@ -68,7 +68,7 @@ class Groups:
 
     async def remove(self, request: web.Request) -> web.Response:
         """Forget a group."""
-        await self._meta.remove_group(name_of(request, "tenant"), name_of(request, "groupId"))
+        await self._meta.remove_group(tenant_of(request), name_of(request, "groupId"))
         return reply({})
 
     async def _find(self, tenant: str, group_id: str) -> dict[str, object]:

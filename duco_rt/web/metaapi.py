@@ -12,6 +12,7 @@ from duco_rt.model import Device, MethodResult, ParsingFile
 from duco_rt.pipeline import dbc
 from duco_rt.transports.base import Meta
 from duco_rt.web.commands import Call
+from duco_rt.web.groups import Groups
 from duco_rt.web.params import body_of, int_of, name_of, reply
 
 _FILES_MAX = 20
@@ -46,6 +47,7 @@ class MetaApi:
 
     def __init__(self, meta: Meta) -> None:
         self._meta = meta
+        self.groups = Groups(meta)
 
     async def devices(self, request: web.Request) -> web.Response:
         """All devices, or a tenant's."""

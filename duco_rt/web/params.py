@@ -24,6 +24,16 @@ def name_of(request: web.Request, part: str) -> str:
     return value
 
 
+def tenant_of(request: web.Request) -> str:
+    """The tenant in the path, or in the query where the path has none."""
+    if "tenant" in request.match_info:
+        return name_of(request, "tenant")
+    value = request.query.get("tenant", "")
+    if not NAME.match(value):
+        raise BadRequest(f"tenant {value[:80]!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+    return value
+
+
 def peer_of(request: web.Request) -> Peer:
     """Tenant, chassisId and msgType of a request."""
     msg_type = request.query.get("msgType", VEHICLE_CAN)

@@ -65,6 +65,7 @@ def routes(
             web.get(f"{base}/devices/{{chassisId}}/parsing", metaapi.device_parsing),
             web.get(f"{base}/parsings/{{name}}", metaapi.parsing),
             web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
+            *_group_routes(f"{base}/groups", metaapi.groups),
         ]
     if studio is not None:
         table += _studio_routes(*studio)
@@ -80,15 +81,17 @@ def _studio_routes(datasets: Datasets, groups: Groups, live: LiveService) -> lis
         web.get(f"{base}/{{chassisId}}/history", datasets.history),
         web.get(f"{base}/{{chassisId}}/live", live.handle),
     ]
-    for place in (f"{base}/_groups", "/api/metaapi/groups/{tenant}"):
-        table += [
-            web.get(place, groups.list),
-            web.post(place, groups.create),
-            web.get(f"{place}/{{groupId}}", groups.read),
-            web.put(f"{place}/{{groupId}}", groups.replace),
-            web.delete(f"{place}/{{groupId}}", groups.remove),
-        ]
-    return table
+    return table + _group_routes(f"{base}/_groups", groups)
+
+
+def _group_routes(place: str, groups: Groups) -> list[web.RouteDef]:
+    return [
+        web.get(place, groups.list),
+        web.post(place, groups.create),
+        web.get(f"{place}/{{groupId}}", groups.read),
+        web.put(f"{place}/{{groupId}}", groups.replace),
+        web.delete(f"{place}/{{groupId}}", groups.remove),
+    ]
 
 
 def _page_routes(static: Path | None) -> list[web.RouteDef]:

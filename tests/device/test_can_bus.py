@@ -43,7 +43,7 @@ def opened(collector: FrameCollector, sender: can.BusABC) -> None:
     """Return when the reader hears the sender, with nothing of it left over."""
 
     def heard() -> bool:
-        sender.send(frame(0x7FF))
+        sender.send(frame(0x7FF, timestamp=time.time()))
         return collector.close(0, 0)[0].frames > 0
 
     until(heard)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duco_rt import body
@@ -88,6 +88,7 @@ def test_a_full_second_stays_under_64_kib() -> None:
     assert len(message.body) < 64 * 1024
 
 
+@settings(max_examples=15)
 @given(size=st.integers(0, 9000), length=st.sampled_from([0, 1, 8, 64]), count=st.integers(1, 4))
 def test_any_load_stays_under_the_limit(size: int, length: int, count: int) -> None:
     """Whatever the frames' length and number."""

@@ -85,7 +85,7 @@ def test_a_torn_file_jumps_over_what_it_may_have_held(file: Path, case: str) -> 
     assert PositionFile(file, NOW_S, BOOT).take() == first + 1
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(steps=st.lists(st.tuples(st.integers(0, 4000), st.sampled_from(["kill", "close", "cut"])), max_size=6))
 def test_any_history_only_grows(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, str]]) -> None:
     """Restarts and power cuts in any order."""

@@ -1,0 +1,25 @@
+"""`make bench`: what this machine does. Each benchmark is a module with a command of its own, too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+BENCHMARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("20 simulated machines, 5 viewers each, 5 minutes", ("tests.bench.fleet",)),
+    ("from the start of the program to the first live point", ("tests.bench.startup",)),
+    ("store layouts, 10 million values", ("tests.bench.store_layouts", "--values", "1e7")),
+)
+
+
+def main() -> int:
+    """Run all, one after the other."""
+    failed = 0
+    for title, (module, *arguments) in BENCHMARKS:
+        print(f"\n== {title}\n   python -m {' '.join((module, *arguments))}", flush=True)
+        failed |= subprocess.run([sys.executable, "-m", module, *arguments], check=False).returncode
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
