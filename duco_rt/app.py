@@ -5,6 +5,7 @@ The one place that names concrete transports; a driver is imported only when its
 
 from __future__ import annotations
 
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,7 +185,14 @@ class WebParts:
     commands: Commands | None
 
 
-def build_web(config: Config, t: Transports, parsings: ParsingCache, clock: Clock, metrics: Metrics) -> WebParts:
+def build_web(
+    config: Config,
+    listening: socket.socket,
+    t: Transports,
+    parsings: ParsingCache,
+    clock: Clock,
+    metrics: Metrics,
+) -> WebParts:
     """The server with the routes of this process's roles. Methods go through studio's leases where it has studio."""
     health = Health(t.checks(), metrics)
     methods = Methods(config.hub.name, t.hub, t.meta, config.hub.method_timeout_s, metrics)
@@ -198,7 +206,7 @@ def build_web(config: Config, t: Transports, parsings: ParsingCache, clock: Cloc
     metaapi = MetaApi(t.meta) if needs(config, "metaapi") else None
     call = commands.handle if commands else methods.call if metaapi else None
     table = routes(health, studio=studio, metaapi=metaapi, call=call, static=static_folder())
-    return WebParts(Server(config.web, table), live, commands)
+    return WebParts(Server(config.web, listening, table), live, commands)
 
 
 def static_folder() -> Path | None:

@@ -23,6 +23,7 @@ from duco_rt.model import MethodResult, Peer, Sample, Value
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.table import history_table
 from duco_rt.web.datasets import device_now_ms
+from duco_rt.web.server import listen
 
 if TYPE_CHECKING:
     import pyarrow
@@ -84,10 +85,11 @@ class Runtime:
         for warning in app.check(config):
             log.warning(warning)
         data_dir = stack.enter_context(DataDir(Path(config.app.data_dir)))
+        listening = stack.enter_context(listen(config.web))
         self._transports = app.Transports(config, data_dir.path, clock, metrics)
         await self._transports.open(stack)
         self._parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics)
-        self._web = app.build_web(config, self._transports, self._parsings, clock, metrics)
+        self._web = app.build_web(config, listening, self._transports, self._parsings, clock, metrics)
         pipeline = app.build_pipeline(config, self._transports, self._parsings, clock, metrics)
         self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
         self._group = await stack.enter_async_context(asyncio.TaskGroup())

@@ -19,6 +19,7 @@ from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
 from duco_rt.device.position import PositionFile
 from duco_rt.device.uploads import Upload, UploadMode
+from duco_rt.errors import ConfigError
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult, Value
 from duco_rt.transports.base import HubDevice
@@ -70,6 +71,8 @@ class DucoApp:
         self._gps = {"gps_lat": config.gps_lat_signal, "gps_lng": config.gps_lng_signal}
         wanted = [*self._gps.values(), *([self._key_signal] if self._key_signal else [])]
         self._plan = local_plan(config.dbc, wanted)
+        if self._key_signal is not None and self._key_signal not in (field.name for field in self._plan.fields):
+            raise ConfigError(f"device.key = {config.key!r}: no such signal in device.dbc (or the shipped databases)")
         self._key_on = config.key == "always"
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
@@ -88,8 +91,7 @@ class DucoApp:
                 self._ended.set()
         finally:
             await self._hub.close()
-            for reader in self._readers:
-                reader.stop()
+            await asyncio.gather(*(asyncio.to_thread(reader.stop) for reader in self._readers))
             self._position.close()
 
     async def drain(self) -> None:

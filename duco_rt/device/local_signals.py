@@ -11,7 +11,7 @@ from duco_rt.decoder import read_files
 from duco_rt.demo import shipped_parsing
 from duco_rt.errors import BadParsing, ConfigError
 from duco_rt.model import Parsing, Value
-from duco_rt.pipeline.decode import MessagePlan, Plan, compile_parsing
+from duco_rt.pipeline.decode import MessagePlan, Multiplexer, Plan, compile_parsing
 
 
 def local_plan(files: Iterable[str], wanted: Iterable[str]) -> Plan:
@@ -24,17 +24,28 @@ def local_plan(files: Iterable[str], wanted: Iterable[str]) -> Plan:
     signals = set(wanted)
 
     def keep(messages: tuple[MessagePlan, ...]) -> tuple[MessagePlan, ...]:
-        return tuple(
-            replace(m, signals=tuple(s for s in m.signals if s.field in signals))
+        kept = (
+            replace(
+                m,
+                signals=tuple(s for s in m.signals if s.field in signals),
+                multiplexers=tuple(x for x in m.multiplexers if _selects(x, signals)),
+            )
             for m in messages
-            if any(s.field in signals for s in m.signals)
         )
+        return tuple(m for m in kept if m.signals or m.multiplexers)
 
     exact = {key: kept for key, messages in plan.exact.items() if (kept := keep(messages))}
     groups = {key: kept for key, messages in plan.groups.items() if (kept := keep(messages))}
     return replace(plan, exact=exact, groups=groups, fields=tuple(f for f in plan.fields if f.name in signals))
 
 
+def _selects(multiplexer: Multiplexer, wanted: set[str]) -> bool:
+    """Whether a wanted signal is on one of its pages."""
+    pages, nested = multiplexer.selects.values(), multiplexer.nested.values()
+    return any(s.field in wanted for page in pages for s in page) or any(_selects(x, wanted) for n in nested for x in n)
+
+
 def read_signals(plan: Plan, second: CanSecond) -> dict[str, Value]:
     """The last values of the wanted signals in a second."""
-    return plan.last_values(second, Counter())
+    wanted = {field.name for field in plan.fields}
+    return {name: value for name, value in plan.last_values(second, Counter()).items() if name in wanted}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -145,28 +147,32 @@ def error_reply(status: int, code: str, message: str) -> web.Response:
     return web.json_response({"error": {"code": code, "message": message}}, status=status)
 
 
-class Server:
-    """The listening server; `url` is known after `start`."""
+def listen(config: Web) -> socket.socket:
+    """The listening socket, before anything else starts. Raises ConfigError where the port is taken."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=1024)
+    except OSError as e:
+        raise errors.ConfigError(
+            f"web.port = {config.port}: cannot listen on {config.host}: {os.strerror(e.errno or 0)}; 0 takes a free port"
+        ) from e
 
-    def __init__(self, config: Web, table: list[web.RouteDef]) -> None:
-        self._config = config
+
+class Server:
+    """Serves a table of routes on a listening socket."""
+
+    def __init__(self, config: Web, listening: socket.socket, table: list[web.RouteDef]) -> None:
+        self._listening = listening
         application = web.Application(middlewares=[_errors_as_json, _door], client_max_size=config.body_bytes_max)
         application.add_routes(table)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
-        self.url = ""
+        host, port = listening.getsockname()[:2]
+        self.url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
     async def start(self) -> None:
-        """Listen. Raises ConfigError where the port is taken."""
+        """Accept connections."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._config.host, self._config.port)
-        try:
-            await site.start()
-        except OSError as e:
-            raise errors.ConfigError(
-                f"web.port = {self._config.port}: cannot listen on {self._config.host}: {e.strerror}"
-            ) from e
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        await web.SockSite(self._runner, self._listening).start()
 
     async def close(self) -> None:
         """Stop listening and end what is open."""

@@ -1,0 +1,35 @@
+"""Online and real time follow from the last arrival."""
+
+from __future__ import annotations
+
+import pytest
+
+from duco_rt.model import LastSeen
+from duco_rt.web.presence import Presence
+
+NOW_MS = 1_700_000_000_000
+
+# upload interval, age of the last arrival in s (None: never), in real time → online, realtime
+TABLE = [
+    (10, None, False, False, False),
+    (10, 0, False, True, False),
+    (10, 30, False, True, False),
+    (10, 30.1, False, False, False),
+    (10, 1, True, True, True),
+    (10, 10, True, True, True),
+    (10, 11, True, True, False),
+    (10, 31, True, False, False),
+    (60, 179, False, True, False),
+    (60, 181, False, False, False),
+    (1, 29, False, True, False),
+    (10, -5, True, True, True),
+]
+
+
+@pytest.mark.parametrize(("interval_s", "age_s", "last_realtime", "online", "realtime"), TABLE)
+def test_state(interval_s: int, age_s: float | None, last_realtime: bool, online: bool, realtime: bool) -> None:
+    """Three upload intervals, 30 s at least; the device's own clock does not matter."""
+    received_ms = None if age_s is None else NOW_MS - round(age_s * 1000)
+    last = None if received_ms is None else LastSeen(123, received_ms, 1, last_realtime)
+    state = Presence(interval_s).state("D", last, NOW_MS)
+    assert state == {"online": online, "realtime": realtime, "lastSeen": received_ms}
