@@ -54,12 +54,12 @@ class BlockingRuntime:
 
     def _main(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:  # ends calls that still wait
+                runner.run(self._serve())
         except BaseException as e:
             self._error = e
         finally:
             self._ready.set()
-            self._loop.close()
 
     async def _serve(self) -> None:
         async with self._runtime:

@@ -222,11 +222,13 @@ def _explain(tree: object, words: str) -> str:
     """Turn msgspec's `… - at `$.web.port`` into `web.port = 'x': …`."""
     what, _, at = words.partition(" - at ")
     path = at.strip("`").removeprefix("$").removeprefix(".")
+    steps = re.findall(r"[^.\[\]]+", path)
     unknown = re.search(r"unknown field `(.+?)`", what)
     if unknown:
-        return f"{'.'.join(filter(None, (path, unknown[1])))}: no such key"
+        path, what = ".".join(filter(None, (path, unknown[1]))), "no such key"
+        steps.append(unknown[1])
     value: object = tree
-    for step in re.findall(r"[^.\[\]]+", path):
+    for step in steps:
         if isinstance(value, Mapping):
             value = value.get(step)
         elif isinstance(value, Sequence) and step.isdigit():

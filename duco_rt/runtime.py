@@ -17,7 +17,7 @@ from duco_rt import app
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
 from duco_rt.data_dir import DataDir
-from duco_rt.errors import ConfigError, DeviceOffline, DeviceTimeout
+from duco_rt.errors import ConfigError, DucoError
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult, Peer, Sample, Value
 from duco_rt.pipeline.parsing_cache import ParsingCache
@@ -149,10 +149,16 @@ class Runtime:
         beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
         try:
             async for message in self._transports.live.subscribe(peer.channel):
-                yield self._sample(peer, message, fields)
+                try:
+                    sample = self._sample(peer, message, fields)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+                    self.metrics.count("live_bad_publications_total")
+                    log.warning("live message not readable", channel=peer.channel, error=str(e))
+                    continue
+                yield sample
         finally:
             beat.cancel()
-            with suppress(DeviceOffline, DeviceTimeout):  # its watchdog stops it
+            with suppress(DucoError):  # its watchdog stops it
                 await self.stop_realtime(chassis_id, viewer)
 
     async def _heartbeat(self, chassis_id: str, viewer: str) -> None:
@@ -160,7 +166,7 @@ class Runtime:
             pause_s = self.config.leases.ttl_s * 0.9
             try:
                 await self.start_realtime(chassis_id, viewer)
-            except (DeviceOffline, DeviceTimeout) as e:
+            except DucoError as e:
                 log.warning("real-time upload not started, trying again", chassis_id=chassis_id, error=str(e))
                 pause_s = 5.0
             await asyncio.sleep(pause_s)

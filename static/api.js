@@ -65,7 +65,7 @@ function datasets(tenant) {
 /**
  * @typedef {{chassisId: string, name: string, online: boolean, realtime: boolean, lastSeen: number|null}} Device
  * @typedef {{name: string, unit: string|null, min: number|null, max: number|null,
- *   choices: Object<string, string>|null, description: string|null}} Field
+ *   choices: Object<string, string>|null, description: string|null, message?: string|null}} Field
  * @typedef {{field: string, label: string|null, color: string|null}} Line
  * @typedef {{groupId: string, title: string, msgType: string, lines: Line[], order: number}} Group
  */
@@ -84,6 +84,16 @@ export async function getGroups(tenant) {
 /** @param {string} tenant @param {string} chassisId @param {string} msgType @returns {Promise<Field[]>} */
 export function getFields(tenant, chassisId, msgType) {
   return request(`${datasets(tenant)}/${part(chassisId)}/fields?msgType=${part(msgType)}`);
+}
+
+/** A machine may not have a msgType at all; then it has no fields of it. @type {typeof getFields} */
+export async function getFieldsIfAny(tenant, chassisId, msgType) {
+  try {
+    return await getFields(tenant, chassisId, msgType);
+  } catch (error) {
+    if (error.status === 400 || error.status === 404) return [];
+    throw error;
+  }
 }
 
 /**

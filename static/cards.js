@@ -3,6 +3,7 @@ import { LineChart } from './charts.js';
 import { latest } from './columns.js';
 import { element, setText } from './dom.js';
 import { WINDOW_MS } from './feed.js';
+import { isKnown, isWithoutValues } from './folding.js';
 import { decimalsOf, formatTime, formatUnit, formatValue } from './format.js';
 import { Legend } from './legend.js';
 import { nearest, points, toNumber } from './lines.js';
@@ -48,6 +49,9 @@ export class Card {
   /** @param {Group} group @param {Map<string, Field>} fields by name @param {Feed} feed */
   constructor(group, fields, feed) {
     this.#feed = feed;
+    this.title = group.title;
+    /** Known only after a while; a card stays where it is until then. */
+    this.isWithoutValues = false;
     this.#lines = buildLines(group, fields);
     this.#legend = new Legend(this.#lines, (index) => this.#toggle(index));
     this.#overlay = element('p', { class: 'overlay' }, texts.waiting);
@@ -93,6 +97,12 @@ export class Card {
     });
     this.#legend.update(readings, this.#lines);
     this.#showOverlay(isEmpty);
+    this.#judge();
+  }
+
+  #judge() {
+    if (!isKnown(this.#feed)) return;
+    this.isWithoutValues = isWithoutValues(this.#feed.table, this.#lines.map((line) => line.field));
   }
 
   restyle() {

@@ -186,7 +186,8 @@ export function presentRows(table, field) {
   return rows;
 }
 
-function median(numbers) {
+/** @param {Iterable<number>} numbers at least one @returns {number} */
+export function median(numbers) {
   const sorted = Float64Array.from(numbers).sort();
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

@@ -43,6 +43,8 @@ export class Feed {
     this.table = createTable(fields);
     this.clock = new DeviceClock();
     this.received = 0;
+    /** From the first answer on: what the window held before this page came is known. */
+    this.hasHistory = false;
     this.#handlers = handlers;
     this.#socket = new LiveSocket(liveUrl(stream), fields, {
       onSample: (sample) => this.#insert(sample),
@@ -107,7 +109,7 @@ export class Feed {
       mergeHistory(this.table, answer);
     }
     trim(this.table, KEEP_MS);
-    this.#isFilled = true;
+    this.#isFilled = this.hasHistory = true;
     this.#join();
     this.#handlers.onChange();
   }

@@ -81,10 +81,14 @@ export function formatTime(ms) {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
-const UNITS = { degC: '°C', degF: '°F', deg: '°', 'deg/s': '°/s', none: '', '-': '', '1': '' };
+const NO_UNITS = new Set(['none', '-', '1']);
+const RAISED = { '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' };
 
 /** @param {string|null} unit as a DBC writes it @returns {string} as a reader knows it, '' for none */
 export function formatUnit(unit) {
-  if (!unit) return '';
-  return UNITS[unit] ?? unit;
+  if (!unit || NO_UNITS.has(unit)) return '';
+  return unit
+    .replace(/\bdeg(?=([CF])?\b)/g, '°')
+    .replace(/\^(-?\d+)/g, (_, power) => [...power].map((sign) => RAISED[sign]).join(''))
+    .replace(/\*/g, '·');
 }

@@ -1,10 +1,12 @@
 /** One machine on the screen: its command, its feeds, its cards, and whether data comes. */
-import { ApiError, getFields, getGroups } from './api.js';
+import { ApiError, getFieldsIfAny, getGroups } from './api.js';
 import { Card } from './cards.js';
 import { RealTime } from './command.js';
 import { byId } from './dom.js';
 import { Feed } from './feed.js';
+import { Folding } from './folding.js';
 import { Painter } from './painter.js';
+import { Signals } from './signals.js';
 
 const OFFLINE_MS = 10_000;
 const LEGEND_MS = 500;
@@ -35,6 +37,8 @@ export class Session {
   /** @type {Map<string, Feed>} */
   feeds = new Map();
   #cards = [];
+  #folding = new Folding();
+  #signals;
   #handlers;
   #realTime;
   #isClosed = false;
@@ -59,6 +63,7 @@ export class Session {
     this.tenant = tenant;
     this.chassisId = chassisId;
     this.#handlers = handlers;
+    this.#signals = new Signals(tenant, chassisId);
     this.#realTime = new RealTime(chassisId, commandHandlers);
   }
 
@@ -67,6 +72,8 @@ export class Session {
     this.#timer = setInterval(() => this.#tick(), LEGEND_MS);
     this.#realTime.start();
     this.#load();
+    this.#folding.start();
+    this.#signals.start();
     this.#tick();
   }
 
@@ -78,6 +85,7 @@ export class Session {
     this.#handlers.onNotice('');
     this.#realTime.start();
     for (const feed of this.feeds.values()) feed.open();
+    this.#signals.refresh();
     if (!this.feeds.size) this.#load();
     this.#tick();
   }
@@ -104,6 +112,8 @@ export class Session {
       painter.remove(card);
       card.dispose();
     }
+    this.#folding.stop();
+    this.#signals.stop();
   }
 
   /** @returns {number} live samples so far */
@@ -118,7 +128,7 @@ export class Session {
     try {
       const groups = await getGroups(this.tenant);
       const msgTypes = [...fieldsByMsgType(groups).keys()];
-      const lists = await Promise.all(msgTypes.map((m) => this.#fieldsOf(m)));
+      const lists = await Promise.all(msgTypes.map((m) => getFieldsIfAny(this.tenant, this.chassisId, m)));
       if (this.#isClosed || this.feeds.size) return;
       this.#handlers.onNotice('');
       this.#isBare = groups.length === 0;
@@ -132,16 +142,6 @@ export class Session {
     }
   }
 
-  /** A machine may not have the msgType of some group at all; the other charts do not suffer. */
-  async #fieldsOf(msgType) {
-    try {
-      return await getFields(this.tenant, this.chassisId, msgType);
-    } catch (error) {
-      if (error.status === 400 || error.status === 404) return [];
-      throw error;
-    }
-  }
-
   #build(groups, fieldLists) {
     for (const [msgType, names] of fieldsByMsgType(groups)) {
       this.feeds.set(msgType, this.#openFeed(msgType, names));
@@ -152,6 +152,7 @@ export class Session {
       byId('cards').append(card.element);
       card.mount();
       this.#cards.push(card);
+      this.#folding.add(card);
       painter.add(card);
     }
     this.#tick();
@@ -185,6 +186,8 @@ export class Session {
     const isSilent = Date.now() - since >= OFFLINE_MS;
     const state = isSilent ? 'offline' : this.#isFresh ? 'live' : 'connecting';
     this.#handlers.onState(state, this.#lastDataAt);
-    if (!document.hidden) for (const card of this.#cards) card.tick();
+    if (document.hidden) return;
+    for (const card of this.#cards) card.tick();
+    this.#folding.update();
   }
 }

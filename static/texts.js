@@ -17,11 +17,31 @@ export const texts = {
   /** @param {number} ms */
   lastSeen: (ms) => (ms < 3000 ? 'now' : `${formatAge(ms)} ago`),
   seenTitle: 'Last seen',
+  unfold: 'Show',
+  foldAgain: 'Hide',
+  signalsHint: 'Latest value of everything that the machine sends',
+  signalsLoading: 'Loading signals …',
+  signalsNone: 'The machine has sent no signal within the last minute. As soon as one comes, it appears here.',
+  signalsNotFound: 'No signal with a value matches the search.',
+  /** @param {string} message */
+  signalsFailed: (message) => `Signals could not be loaded: ${message}`,
   /** @param {number} ms */
   stale: (ms) => `${formatAge(ms)} old`,
   /** @param {string} title @param {string[]} labels */
   chart: (title, labels) => `Line chart ${title}, last 2 minutes: ${labels.join(', ')}`,
 };
+
+/** @param {string[]} titles of charts */
+export function foldedText(titles) {
+  const charts = titles.length === 1 ? '1 chart' : `${titles.length} charts`;
+  return `${charts} without values from this machine: ${titles.join(', ')}`;
+}
+
+/** @param {{shown: number, found: number, total: number}} counts @param {boolean} isSearching */
+export function signalsText({ shown, found, total }, isSearching) {
+  const all = `${found} of ${total} signals have values`;
+  return isSearching ? `${shown} shown; ${all}` : all;
+}
 
 export const states = { connecting: 'Connecting', live: 'Live', offline: 'No data' };
 

@@ -1,6 +1,7 @@
 /** Light or dark: the system's choice until the reader makes one. Also the colours that canvas needs as values. */
+import { recall, remember } from './storage.js';
 
-const KEY = 'duco_rt.theme';
+const KEY = 'theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
 
 /** Okabe and Ito's colours, told apart with any colour vision, shifted to 3:1 and more on each ground. */
@@ -12,14 +13,6 @@ const INKS = {
   light: { label: '#5d6875', grid: '#e8ecf0', axis: '#ccd3da', pointer: '#8994a0' },
   dark: { label: '#97a3b0', grid: '#232c36', axis: '#35414d', pointer: '#748190' },
 };
-
-function stored() {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null; // storage may be forbidden, in a notebook's frame for one
-  }
-}
 
 /** @returns {'light'|'dark'} */
 export function theme() {
@@ -45,17 +38,13 @@ export function lineStyle(index, wanted) {
 export function toggleTheme() {
   const next = theme() === 'dark' ? 'light' : 'dark';
   document.documentElement.dataset.theme = next;
-  try {
-    localStorage.setItem(KEY, next);
-  } catch {
-    // It holds until the page is left.
-  }
+  remember(KEY, next);
   dispatchEvent(new Event('themechange'));
 }
 
 /** Take the stored choice, and follow the system where there is none. Fires `themechange` on the window. */
 export function initTheme() {
-  const choice = stored();
+  const choice = recall(KEY);
   if (choice === 'light' || choice === 'dark') document.documentElement.dataset.theme = choice;
   system.addEventListener('change', () => dispatchEvent(new Event('themechange')));
 }

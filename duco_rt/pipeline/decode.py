@@ -7,11 +7,11 @@ Two readings: one frame (`Plan.frame`, what `decode` prints) and the last value 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from cantools.database.can import Message
+from cantools.database.can import Message, Signal
 
 from duco_rt.body import ERROR, REMOTE, CanSecond, Stream
 from duco_rt.model import Parsing, Value
@@ -122,24 +122,22 @@ def _last_of(message: MessagePlan, stream: Stream, data: memoryview) -> Decoded:
 def compile_parsing(parsing: Parsing) -> Plan:
     """Compile a parsing's texts. Raises BadParsing; takes up to seconds for a large one, so not in an event loop."""
     loaded = [(file.bus, dbc.load(file).messages) for file in parsing.files]
-    names = field_names([message for _, messages in loaded for message in messages])
+    every = [message for _, messages in loaded for message in messages]
+    names = field_names(every)
     exact: dict[tuple[str | None, int, bool], tuple[MessagePlan, ...]] = {}
     groups: dict[tuple[str | None, int], tuple[MessagePlan, ...]] = {}
     for bus, messages in loaded:
-        own_exact: dict[tuple[str | None, int, bool], MessagePlan] = {}
-        own_groups: dict[tuple[str | None, int], MessagePlan] = {}
+        own: dict[tuple[str | None, int, bool], MessagePlan] = {}
         for message in messages:
             plan = _compile_message(message, names)
             if dbc.is_j1939(message):
-                own_groups[bus, j1939.pgn_of(message.frame_id)] = plan
-            else:
-                own_exact[bus, message.frame_id, message.is_extended_frame] = plan
-        for key, plan in own_exact.items():
+                group = bus, j1939.pgn_of(message.frame_id)
+                groups[group] = (*groups.get(group, ()), plan)
+            else:  # of two messages with one id in a file the later counts, as in cantools
+                own[bus, message.frame_id, message.is_extended_frame] = plan
+        for key, plan in own.items():
             exact[key] = (*exact.get(key, ()), plan)
-        for group, plan in own_groups.items():
-            groups[group] = (*groups.get(group, ()), plan)
-    fields = fields_of([message for _, messages in loaded for message in messages], names)
-    return Plan(parsing.name, parsing.version, fields, exact, groups)
+    return Plan(parsing.name, parsing.version, fields_of(every, names), exact, groups)
 
 
 def _compile_message(message: Message, names: dict[tuple[str, str], str]) -> MessagePlan:
@@ -149,24 +147,25 @@ def _compile_message(message: Message, names: dict[tuple[str, str], str]) -> Mes
         for signal in message.signals
     }
 
-    def tree(parent: str | None, selected: int | None) -> tuple[tuple[SignalPlan, ...], tuple[Multiplexer, ...]]:
-        here = [
-            s
-            for s in message.signals
-            if s.multiplexer_signal == parent and (selected is None or selected in (s.multiplexer_ids or ()))
-        ]
-        plain = tuple(plans[s.name] for s in here)
-        return plain, tuple(multiplexer(s.name) for s in here if s.is_multiplexer)
+    def multiplexer(signal: Signal) -> Multiplexer:
+        selects: dict[int, tuple[SignalPlan, ...]] = {}
+        nested: dict[int, tuple[Multiplexer, ...]] = {}
+        for child in message.signals:
+            if child.multiplexer_signal != signal.name:
+                continue
+            deeper = (multiplexer(child),) if child.is_multiplexer else ()
+            for value in child.multiplexer_ids or ():
+                selects[value] = (*selects.get(value, ()), plans[child.name])
+                nested[value] = nested.get(value, ()) + deeper
+        return Multiplexer(raw_reader(signal, message.length), selects, nested)
 
-    def multiplexer(name: str) -> Multiplexer:
-        children = [s for s in message.signals if s.multiplexer_signal == name]
-        values: Iterable[int] = {value for s in children for value in s.multiplexer_ids or ()}
-        rows = {value: tree(name, value) for value in values}
-        read = raw_reader(message.get_signal_by_name(name), message.length)
-        return Multiplexer(read, {v: row[0] for v, row in rows.items()}, {v: row[1] for v, row in rows.items()})
-
-    signals, multiplexers = tree(None, None)
-    return MessagePlan(message.name, message.length, signals, multiplexers)
+    always = [signal for signal in message.signals if signal.multiplexer_signal is None]
+    return MessagePlan(
+        message.name,
+        message.length,
+        tuple(plans[signal.name] for signal in always),
+        tuple(multiplexer(signal) for signal in always if signal.is_multiplexer),
+    )
 
 
 def frames_of(second: CanSecond) -> Sequence[tuple[int, Stream, bytes]]:

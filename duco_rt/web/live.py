@@ -39,25 +39,36 @@ class Viewer:
 
     def __init__(self, socket: web.WebSocketResponse, messages_max: int) -> None:
         self.socket = socket
-        self.overloaded = False
+        self._overload = asyncio.Event()
         self._messages_max = messages_max
         self._texts: deque[bytes] = deque()
         self._ready = asyncio.Event()
 
+    @property
+    def overloaded(self) -> bool:
+        """Whether the viewer did not keep up."""
+        return self._overload.is_set()
+
     def offer(self, text: bytes) -> bool:
         """Queue a text; False where the viewer does not keep up."""
         if len(self._texts) >= self._messages_max:
-            self.overloaded = True
+            self._overload.set()
         else:
             self._texts.append(text)
         self._ready.set()
         return not self.overloaded
 
     async def run(self) -> None:
-        """Write texts until the connection ends or cannot keep up."""
+        """Write texts until the connection ends or does not keep up, be it in the middle of a write."""
+        await until_first(self._write(), self._overloaded())
+
+    async def _overloaded(self) -> None:
+        await self._overload.wait()
+
+    async def _write(self) -> None:
         try:
-            while not self.overloaded:
-                while self._texts and not self.overloaded:
+            while True:
+                while self._texts:
                     await self.socket.send_frame(self._texts.popleft(), WSMsgType.TEXT)
                 self._ready.clear()
                 await self._ready.wait()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import structlog
 from aiohttp import web
@@ -56,7 +57,7 @@ def routes(
         web.get("/metrics", health.metrics_text),
     ]
     if call is not None:
-        table.append(web.post("/api/iothubs/{hub}/devices/{chassisId}/methods", lambda r: handle_method(r, call)))
+        table.append(web.post("/api/iothubs/{hub}/devices/{chassisId}/methods", partial(handle_method, call=call)))
     if metaapi is not None:
         base = "/api/metaapi"
         table += [
@@ -119,7 +120,11 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as e:
         if e.status < 400:
             raise
-        return error_reply(e.status, e.reason.lower().replace(" ", "_"), f"{request.method} {request.path}: {e.reason}")
+        code = e.reason.lower().replace(" ", "_")
+        message = f"{request.method} {request.path}: {e.reason}"
+        answer = error_reply(e.status, code, message)
+        answer.headers.update({name: value for name, value in e.headers.items() if name == "Allow"})
+        return answer
     except errors.DucoError as e:
         status, code = next((s, c) for kind, s, c in _STATUS if isinstance(e, kind))
         return error_reply(status, code, str(e))
@@ -133,13 +138,21 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 @web.middleware
 async def _door(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Without authentication only this machine is served, and no page of another origin speaks for its user."""
-    host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
+    host = _url(f"//{request.headers.get('Host', '')}").hostname
     if host not in _LOOPBACK:
         return error_reply(403, "foreign_host", f"Host {host!r} is not this machine")
     origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+    if origin is not None and _url(origin).netloc != request.headers.get("Host"):
         return error_reply(403, "foreign_origin", f"Origin {origin!r} is not this server")
     return await handler(request)
+
+
+def _url(text: str) -> SplitResult:
+    """Its parts; those of nowhere where it is malformed."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 def error_reply(status: int, code: str, message: str) -> web.Response:

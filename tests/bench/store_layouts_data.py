@@ -180,7 +180,7 @@ LAYOUTS = [
     _samples("samples, ZSTD, 256"),
     _samples("samples, ZSTD, 1024", "index_granularity = 256", "index_granularity = 1024"),
     _samples("samples, ZSTD, 8192", "index_granularity = 256", "index_granularity = 8192"),
-    _samples("samples, LZ4, 256", ")) CODEC(ZSTD(1))", ")) CODEC(LZ4)"),
+    _samples("samples, LZ4, 256", "CODEC(ZSTD(1))", "CODEC(LZ4)"),
     Layout("map, ZSTD, 256", "m", _MAP, map_rows, _query_map),
 ]
 """The chosen one is `samples, ZSTD, 256`: `store_sql`'s own."""

@@ -29,7 +29,7 @@ from duco_rt.web.live import LiveService
 from duco_rt.web.metaapi import MetaApi
 from duco_rt.web.methods import Methods
 from duco_rt.web.presence import Presence
-from duco_rt.web.server import Server, routes
+from duco_rt.web.server import Server, listen, routes
 
 NOW_MS = 1_700_000_000_000
 BASE = "/api/resources/duco/_common/datasets"
@@ -136,7 +136,7 @@ class Site:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             service = tasks.create_task(self.service.run())
             stack.callback(service.cancel)
-            server = Server(self.web, self._routes())
+            server = Server(self.web, stack.enter_context(listen(self.web)), self._routes())
             await server.start()
             stack.push_async_callback(server.close)
             self.url = server.url.rstrip("/")
@@ -145,7 +145,7 @@ class Site:
 
     def _routes(self) -> list[Any]:
         parsings = ParsingCache(self.meta, 5, self.metrics)
-        datasets = Datasets(self.meta, self.store, parsings, Presence(10), self.web, self.clock)
+        datasets = Datasets(self.meta, self.store, parsings, Presence(self.hub.connected, 10), self.web, self.clock)
         return routes(
             Health(self.checks, self.metrics),
             studio=(datasets, Groups(self.meta), self.service),

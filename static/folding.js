@@ -1,0 +1,62 @@
+/** Charts without values: out of the grid, into one line below it, and back as soon as a value comes. */
+import { WINDOW_MS } from './feed.js';
+import { byId, setText } from './dom.js';
+import { foldedText, texts } from './texts.js';
+
+/** So many live samples tell what a machine sends. */
+const SAMPLES_MIN = 3;
+const SAMPLE_MS = 1000;
+
+/**
+ * Whether none of the fields had a value in the window that ends with the newest sample. A machine that is silent
+ * keeps its charts, and a hole in the samples is no silence of a field.
+ * @param {import('./columns.js').Table} table @param {string[]} fields @param {number} [windowMs]
+ */
+export function isWithoutValues(table, fields, windowMs = WINDOW_MS) {
+  const columns = fields.map((field) => table.fields.get(field) ?? []);
+  let row = table.ts.length - 1;
+  const newest = table.ts[row];
+  const needed = table.ts.length - windowMs / SAMPLE_MS;
+  while (row >= 0 && columns.every((column) => column[row] === null || column[row] === undefined)) row--;
+  return row < 0 || (newest - table.ts[row] > windowMs && row < needed);
+}
+
+/** @param {import('./feed.js').Feed} feed @returns {boolean} whether enough came to tell */
+export function isKnown(feed) {
+  return feed.hasHistory && feed.received >= SAMPLES_MIN && feed.table.ts.length >= SAMPLES_MIN;
+}
+
+/** The line below the grid, for the cards of one machine. */
+export class Folding {
+  #cards = [];
+  #areShown = false;
+
+  start() {
+    byId('folded-toggle').onclick = () => {
+      this.#areShown = !this.#areShown;
+      this.update();
+    };
+    this.update();
+  }
+
+  stop() {
+    this.#cards = [];
+    this.update();
+    byId('folded-toggle').onclick = null;
+  }
+
+  /** @param {import('./cards.js').Card} card */
+  add(card) {
+    this.#cards.push(card);
+  }
+
+  update() {
+    const folded = this.#cards.filter((card) => card.isWithoutValues);
+    for (const card of this.#cards) card.element.hidden = card.isWithoutValues && !this.#areShown;
+    byId('folded').hidden = folded.length === 0;
+    if (!folded.length) return;
+    setText(byId('folded-text'), foldedText(folded.map((card) => card.title)));
+    setText(byId('folded-toggle'), this.#areShown ? texts.foldAgain : texts.unfold);
+    byId('folded-toggle').setAttribute('aria-expanded', String(this.#areShown));
+  }
+}

@@ -1,0 +1,61 @@
+"""What a fresh data directory starts with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from duco_rt import demo
+from duco_rt.app_fields import CLIENT_FIELDS
+from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device
+from duco_rt.pipeline.decode import compile_parsing
+from duco_rt.transports.meta_sqlite import SqliteMeta
+
+
+@pytest.fixture
+async def meta(tmp_path: Path) -> AsyncIterator[SqliteMeta]:
+    """An empty MetaAPI."""
+    found = SqliteMeta(tmp_path / "meta.sqlite")
+    assert await found.open()
+    yield found
+    await found.close()
+
+
+async def test_a_fresh_one_gets_the_demo_identity(meta: SqliteMeta) -> None:
+    """DUCO_001 of tenant duco with the shipped parsing and the groups, and every simulated machine once."""
+    await demo.seed(meta, fresh=True, device_ids=["DUCO_001", "DUCO_002"])
+    assert [(d.chassis_id, d.tenant, d.parsing) for d in await meta.devices()] == [
+        ("DUCO_001", "duco", "demo"),
+        ("DUCO_002", "duco", "demo"),
+    ]
+    assert (await meta.parsing("demo")).files == demo.shipped_parsing().files
+    assert await meta.groups("duco") == demo.demo_groups()
+
+
+async def test_what_users_changed_stays(meta: SqliteMeta) -> None:
+    """Later starts only add machines that are not known yet."""
+    await demo.seed(meta, fresh=True, device_ids=["DUCO_002"])
+    await meta.put_device(Device("DUCO_002", "mine", "My loader", None))
+    await meta.remove_device("DUCO_001")
+    await meta.remove_group("duco", str(demo.demo_groups()[0]["groupId"]))
+    groups = await meta.groups("duco")
+    await demo.seed(meta, fresh=False, device_ids=["DUCO_002", "DUCO_003"])
+    assert [(d.chassis_id, d.tenant) for d in await meta.devices()] == [("DUCO_002", "mine"), ("DUCO_003", "duco")]
+    assert await meta.groups("duco") == groups
+
+
+def test_every_demo_line_has_its_field() -> None:
+    """The groups draw nothing that the shipped parsing and the App do not have."""
+    known = {
+        VEHICLE_CAN: {field.name for field in compile_parsing(demo.shipped_parsing()).fields},
+        CLIENT_RAW_DATA: {field.name for field in CLIENT_FIELDS},
+    }
+    assert {"speed", "engine_rpm", "brake_status"} <= known[VEHICLE_CAN]
+    groups = demo.demo_groups()
+    assert len({group["groupId"] for group in groups}) == len(groups)
+    for group in groups:
+        lines = group["lines"]
+        assert isinstance(lines, list)
+        assert {line["field"] for line in lines} <= known[str(group["msgType"])], group["title"]

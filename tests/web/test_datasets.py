@@ -1,0 +1,141 @@
+"""Studio's reading endpoints: devices, fields and history."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from duco_rt.model import LastSeen, Peer, Sample
+from tests.web.conftest import BASE, NOW_MS, Site, is_error
+
+PEER = Peer("duco", "DUCO_001", "vehicle_can")
+HISTORY = f"{BASE}/DUCO_001/history"
+
+
+async def fill(site: Site, seconds: int, peer: Peer = PEER) -> None:
+    """A sample a second up to now; every third lacks b."""
+    start_ms = NOW_MS - (seconds - 1) * 1000
+    for i in range(seconds):
+        payload: dict[str, Any] = {"a": float(i), "b": i} if i % 3 else {"a": float(i)}
+        await site.store.insert_parsed([Sample(peer, start_ms + i * 1000, 100 + i, NOW_MS, payload)])
+
+
+async def history(site: Site, path: str = HISTORY, **query: object) -> tuple[int, Any]:
+    """Ask for history."""
+    return await site.ask("GET", path, params={"msgType": "vehicle_can", **{k: str(v) for k, v in query.items()}})
+
+
+async def test_columns(site: Site) -> None:
+    """Columns of the same length; null where a sample lacks the field."""
+    await fill(site, 4)
+    status, found = await history(site, fields="a,b,never", **{"from": NOW_MS - 3000, "to": NOW_MS})
+    assert status == 200
+    assert found == {
+        "from": NOW_MS - 3000,
+        "to": NOW_MS,
+        "seq": [100, 101, 102, 103],
+        "ts": [NOW_MS - 3000, NOW_MS - 2000, NOW_MS - 1000, NOW_MS],
+        "fields": {"a": [0.0, 1.0, 2.0, 3.0], "b": [None, 1, 2, None], "never": [None] * 4},
+    }
+
+
+async def test_the_default_is_the_last_two_minutes(site: Site) -> None:
+    """Up to now, or up to `to`; from `from` to now."""
+    await fill(site, 600)
+    found = (await history(site, fields="a"))[1]
+    assert (found["from"], found["to"], len(found["ts"])) == (NOW_MS - 120_000, NOW_MS, 121)
+    found = (await history(site, fields="a", to=NOW_MS - 60_000))[1]
+    assert (found["from"], found["to"]) == (NOW_MS - 180_000, NOW_MS - 60_000)
+    found = (await history(site, fields="a", **{"from": NOW_MS - 5000}))[1]
+    assert (found["to"], len(found["ts"])) == (NOW_MS, 6)
+
+
+# how far the device's clock is behind ours in s → whether "now" is its own
+SKEWS = [(0, False), (3, False), (-3, False), (3600, True), (-3600, True)]
+
+
+@pytest.mark.parametrize(("behind_s", "own"), SKEWS)
+async def test_now_is_the_devices_where_its_clock_is_wrong(site: Site, behind_s: int, own: bool) -> None:
+    """So that the last two minutes are there whatever its clock says."""
+    last_ms = NOW_MS - behind_s * 1000
+    site.store.seen[PEER] = LastSeen(last_ms - 1000, NOW_MS, 1, False)
+    assert (await history(site, fields="a"))[1]["to"] == (last_ms if own else NOW_MS)
+
+
+async def test_tenants_never_mix(site: Site) -> None:
+    """A device's name under another tenant is another device."""
+    await fill(site, 3)
+    await fill(site, 2, Peer("other", "DUCO_001", "vehicle_can"))
+    assert len((await history(site, fields="a"))[1]["ts"]) == 3
+    foreign = "/api/resources/other/_common/datasets"
+    assert len((await history(site, f"{foreign}/DUCO_001/history", fields="a"))[1]["ts"]) == 2
+    assert is_error(await site.ask("GET", f"{foreign}/DUCO_001/fields"), 404, "not_found")
+    assert await site.ask("GET", foreign) == (200, [])
+
+
+BAD: dict[str, dict[str, object]] = {
+    "fields": {},
+    "no field": {"fields": ",,"},
+    "too many": {"fields": ",".join(f"f{i}" for i in range(501))},
+    "points": {"fields": "a", "points": 1},
+    "no negative": {"fields": "a", "points": -5},
+    "resolution": {"fields": "a", "resolution": "minute"},
+    "to before from": {"fields": "a", "from": NOW_MS, "to": NOW_MS - 1},
+    "too long": {"fields": "a", "from": NOW_MS - 25 * 3_600_000, "to": NOW_MS},
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_what_cannot_be_asked(site: Site, case: str) -> None:
+    """400 in the form of every error."""
+    assert is_error(await history(site, **BAD[case]), 400, "bad_request")
+
+
+async def test_fewer_points(site: Site) -> None:
+    """As many as asked for, extremes kept; the window stays."""
+    await fill(site, 1000)
+    found = (await history(site, fields="a", points=50, **{"from": NOW_MS - 999_000}))[1]
+    assert 25 <= len(found["ts"]) <= 54
+    assert found["fields"]["a"][0] == 0.0
+    assert found["fields"]["a"][-1] == 999.0
+    assert (found["from"], found["to"]) == (NOW_MS - 999_000, NOW_MS)
+
+
+async def test_fields(site: Site) -> None:
+    """Name, unit, range, choices and description, by message type; from the parsing alone."""
+    found = (await site.ask("GET", f"{BASE}/DUCO_001/fields?msgType=vehicle_can"))[1]
+    names = {field["name"]: field for field in found}
+    assert {"speed", "engine_rpm", "brake_status"} <= set(names)
+    assert {"name", "unit", "min", "max", "choices", "description"} <= set(names["speed"])
+    own = (await site.ask("GET", f"{BASE}/DUCO_001/fields?msgType=client_raw_data"))[1]
+    assert {"gps_lat", "gps_lng", "timestamp"} <= {field["name"] for field in own}
+    assert await site.ask("GET", f"{BASE}/DUCO_001/fields?msgType=other") == (200, [])
+    assert is_error(await site.ask("GET", f"{BASE}/D9/fields"), 404, "not_found")
+
+
+async def test_devices(site: Site) -> None:
+    """Those of the tenant with their state: the newest arrival of any type counts."""
+    await site.device()
+    site.store.seen[PEER] = LastSeen(NOW_MS - 9000, NOW_MS - 8000, 1, False)
+    site.store.seen[PEER._replace(msg_type="client_raw_data")] = LastSeen(NOW_MS - 2000, NOW_MS - 1000, 1, True)
+    site.store.seen[Peer("other", "DUCO_002", "vehicle_can")] = LastSeen(0, NOW_MS, 1, True)
+    status, (one, two) = await site.ask("GET", BASE)
+    assert status == 200
+    assert {k: v for k, v in one.items() if k != "name"} == {
+        "chassisId": "DUCO_001",
+        "online": True,
+        "realtime": True,
+        "lastSeen": NOW_MS - 1000,
+    }
+    assert (two["chassisId"], two["online"], two["realtime"], two["lastSeen"]) == ("DUCO_002", False, False, None)
+    assert all(set(row) >= {"chassisId", "name", "online", "realtime", "lastSeen"} for row in (one, two))
+
+
+async def test_many_readers_at_once(site: Site) -> None:
+    """Each gets its own answer."""
+    await fill(site, 50)
+    asked = [(name, count) for name in ("a", "b") for count in range(10)]
+    answers = await asyncio.gather(*(history(site, fields=n, **{"from": NOW_MS - c * 1000}) for n, c in asked))
+    assert [(list(found["fields"]), len(found["ts"])) for _, found in answers] == [([n], c + 1) for n, c in asked]

@@ -1,0 +1,226 @@
+"""The WebSocket live service as clients speak it, against the running server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import ClientWebSocketResponse
+
+from duco_rt.model import Peer
+from tests.web.conftest import BASE, NOW_MS, Site
+
+PEER = Peer("duco", "DUCO_001", "vehicle_can")
+LIVE = f"{BASE}/DUCO_001/live?msgType=vehicle_can"
+WITHIN_S = 5.0
+QUIET_S = 0.05
+
+
+@asynccontextmanager
+async def viewing(site: Site, fields: Sequence[str] | None = None, path: str = LIVE) -> AsyncIterator[Any]:
+    """A connected viewer, subscribed where it names fields."""
+    async with site.session.ws_connect(path) as socket:
+        if fields is not None:
+            await watch(site, socket, fields)
+        yield socket
+
+
+async def watch(site: Site, socket: ClientWebSocketResponse, fields: Sequence[str]) -> None:
+    """Send a field list and wait until the server has acted on it: it answers in order."""
+    await socket.send_json({"type": "INIT_FIELD_LIST", "payload": list(fields)})
+    await socket.send_str("?")
+    assert (await receive(socket))["type"] == "ERROR"
+    await asyncio.sleep(0)  # the peer's subscription begins with its task
+
+
+async def receive(socket: ClientWebSocketResponse) -> Any:
+    """The next message."""
+    return await asyncio.wait_for(socket.receive_json(), WITHIN_S)
+
+
+async def is_quiet(socket: ClientWebSocketResponse) -> bool:
+    """Whether nothing comes."""
+    try:
+        await asyncio.wait_for(socket.receive(), QUIET_S)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def publish(site: Site, payload: dict[str, object], seq: int = 1, peer: Peer = PEER) -> None:
+    """A sample as ingest publishes it."""
+    message = {"payload": payload, "ts": NOW_MS + seq * 1000, "seq": seq, "received": NOW_MS}
+    await site.live.publish(peer.channel, json.dumps(message).encode())
+
+
+async def test_live_data_is_exactly_as_documented(site: Site) -> None:
+    """The fields that were asked for; a sample without any still comes; a list is replaced by the next."""
+    async with viewing(site, ["speed", "engine_rpm"]) as socket:
+        await publish(site, {"speed": 12.5, "engine_rpm": 1800.0, "other": 1}, 1)
+        assert await receive(socket) == {
+            "type": "LIVE_DATA",
+            "payload": {"speed": 12.5, "engine_rpm": 1800.0},
+            "ts": NOW_MS + 1000,
+            "seq": 1,
+        }
+        await publish(site, {"engine_rpm": 1.0}, 2)
+        assert (await receive(socket))["payload"] == {"engine_rpm": 1.0}
+        await publish(site, {"other": 1}, 3)
+        assert (await receive(socket))["payload"] == {}
+        await watch(site, socket, ["other"])
+        await publish(site, {"speed": 1.0, "other": 7}, 4)
+        assert await receive(socket) == {"type": "LIVE_DATA", "payload": {"other": 7}, "ts": NOW_MS + 4000, "seq": 4}
+        await watch(site, socket, [])
+        await publish(site, {"speed": 1.0}, 5)
+        assert (await receive(socket))["payload"] == {}
+
+
+async def test_nothing_comes_before_the_first_list(site: Site) -> None:
+    """Though others watch the same device."""
+    async with viewing(site) as silent, viewing(site, ["speed"]) as other:
+        await publish(site, {"speed": 1.0})
+        assert (await receive(other))["payload"] == {"speed": 1.0}
+        assert await is_quiet(silent)
+
+
+async def test_another_publishers_payload_alone(site: Site) -> None:
+    """It gets its time of receipt, and no seq."""
+    async with viewing(site, ["speed"]) as socket:
+        await site.live.publish(PEER.channel, b'{"payload":{"speed":3}}')
+        assert await receive(socket) == {"type": "LIVE_DATA", "payload": {"speed": 3}, "ts": NOW_MS}
+
+
+@pytest.mark.parametrize("bad", [b"nonsense", b'{"payload":1}', b'{"payload":{"speed":' + b"[" * 99_999, b"\xff"])
+async def test_another_publishers_nonsense_harms_nobody(site: Site, bad: bytes) -> None:
+    """It is counted; the next message comes."""
+    async with viewing(site, ["speed"]) as socket:
+        await site.live.publish(PEER.channel, bad)
+        await publish(site, {"speed": 1.0})
+        assert (await receive(socket))["payload"] == {"speed": 1.0}
+        assert site.metrics.value("live_bad_publications_total") == 1
+
+
+OTHERS = [Peer("other", "DUCO_001", "vehicle_can"), Peer("duco", "DUCO_002", "vehicle_can")]
+
+
+@pytest.mark.parametrize("other", [*OTHERS, Peer("duco", "DUCO_001", "client_raw_data")])
+async def test_tenants_devices_and_types_never_mix(site: Site, other: Peer) -> None:
+    """Each viewer sees its own alone."""
+    path = f"/api/resources/{other.tenant}/_common/datasets/{other.chassis_id}/live?msgType={other.msg_type}"
+    async with viewing(site, ["v"]) as mine, viewing(site, ["v"], path) as foreign:
+        await publish(site, {"v": "foreign"}, peer=other)
+        await publish(site, {"v": "mine"})
+        assert (await receive(mine))["payload"] == {"v": "mine"}
+        assert (await receive(foreign))["payload"] == {"v": "foreign"}
+        assert await is_quiet(mine)
+        assert await is_quiet(foreign)
+
+
+BAD: dict[str, tuple[str | bytes, str]] = {
+    "no JSON": ("{", "bad_message"),
+    "no object": ("[1]", "bad_message"),
+    "no type": ('{"payload":["a"]}', "bad_message"),
+    "unknown type": ('{"type":"HELLO"}', "unknown_type"),
+    "no payload": ('{"type":"INIT_FIELD_LIST"}', "bad_fields"),
+    "null payload": ('{"type":"INIT_FIELD_LIST","payload":null}', "bad_fields"),
+    "no list": ('{"type":"INIT_FIELD_LIST","payload":"speed"}', "bad_message"),
+    "no texts": ('{"type":"INIT_FIELD_LIST","payload":[1]}', "bad_message"),
+    "too many": (json.dumps({"type": "INIT_FIELD_LIST", "payload": [""] * 1001}), "bad_fields"),
+    "too deep": ('{"type":"INIT_FIELD_LIST","x":' + "[" * 4000, "bad_message"),
+    "binary": (b"\x00\x01", "bad_message"),
+    "empty": ("", "bad_message"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_a_bad_message_gets_an_error_and_the_connection_stays(site: Site, case: str) -> None:
+    """And the list that was there goes on."""
+    text, code = BAD[case]
+    async with viewing(site, ["speed"]) as socket:
+        await (socket.send_bytes(text) if isinstance(text, bytes) else socket.send_str(text))
+        error = await receive(socket)
+        assert error == {"type": "ERROR", "payload": {"code": code, "message": error["payload"]["message"]}}
+        assert error["payload"]["message"]
+        await publish(site, {"speed": 1.0})
+        assert (await receive(socket))["payload"] == {"speed": 1.0}
+
+
+async def test_too_large_closes_with_1009(site: Site) -> None:
+    """That connection alone."""
+    async with viewing(site, ["speed"]) as other, viewing(site, ["speed"]) as socket:
+        await socket.send_str("x" * 5000)
+        closed = await asyncio.wait_for(_closed(socket), WITHIN_S)
+        assert closed == 1009
+        await publish(site, {"speed": 1.0})
+        assert (await receive(other))["payload"] == {"speed": 1.0}
+
+
+async def viewers_become(site: Site, count: int) -> None:
+    """Wait until the server has so many."""
+    async with asyncio.timeout(WITHIN_S):
+        while site.metrics.value("live_viewers") != count:
+            await asyncio.sleep(0.005)
+
+
+async def _closed(socket: ClientWebSocketResponse) -> int | None:
+    async for _ in socket:
+        pass
+    return socket.close_code
+
+
+async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_others_are_not_affected(site: Site) -> None:
+    """The quick one gets every message meanwhile."""
+    async with viewing(site, ["text"]) as slow, viewing(site, ["text"]) as quick:
+        slow._response.connection.transport.pause_reading()  # its kernel buffers fill up, then ours
+        text, count = "x" * 100_000, 0
+        while not site.metrics.value("live_overloaded_total"):
+            count += 1
+            assert count < 2000
+            await publish(site, {"text": text}, count)
+            message = await receive(quick)
+            assert message["seq"] == count
+        await viewers_become(site, 1)  # it is let go though it still takes no byte
+        slow._response.connection.transport.resume_reading()
+        assert await asyncio.wait_for(_closed(slow), WITHIN_S) == 1013
+        await publish(site, {"text": "after"}, count + 1)
+        assert (await receive(quick))["payload"] == {"text": "after"}
+
+
+async def test_overloaded_says_1013(site: Site) -> None:
+    """A viewer that reads again in time hears why."""
+    async with viewing(site, ["speed"]) as socket:
+        for seq in range(site.web.viewer_queue_messages_max + 1):  # faster than any writer: the loop does not turn
+            await publish(site, {"speed": 1.0}, seq)
+        assert await asyncio.wait_for(_closed(socket), WITHIN_S) == 1013
+
+
+async def test_a_device_is_followed_as_long_as_somebody_watches(site: Site) -> None:
+    """One subscription for all viewers; none is left behind."""
+    assert site.metrics.value("live_peers") == 0
+    async with viewing(site, ["a"]), viewing(site, ["b"]):
+        assert site.metrics.value("live_peers") == 1
+        assert site.metrics.value("live_viewers") == 2
+    await viewers_become(site, 0)
+    assert site.metrics.value("live_peers") == 0
+
+
+async def test_a_server_that_stops_says_so(site: Site) -> None:
+    """1001 to every viewer."""
+    async with viewing(site, ["a"]) as socket:
+        closing = asyncio.gather(site.service.close(), _closed(socket))
+        assert (await asyncio.wait_for(closing, WITHIN_S))[1] == 1001
+
+
+@pytest.mark.parametrize("path", [f"{BASE}/a.b/live", f"{BASE}/D/live?msgType=a/b", "/api/resources/a.b/_common/datasets/D/live"])
+async def test_names_that_are_none(site: Site, path: str) -> None:
+    """Refused before the connection is made."""
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await site.session.ws_connect(path)
+    assert refused.value.status == 400
+
+
