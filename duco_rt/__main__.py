@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from duco_rt.errors import BadInput, ConfigError, Conflict, DucoError, NotFound
 
@@ -33,13 +34,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"duco_rt: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m duco_rt",
         description="Real-time telemetry for working machines: from the CAN bus to the browser.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--config", metavar="FILE", help="configuration; default config.toml of this folder, if any")
     common.add_argument(
         "--set",
@@ -49,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="override one key",
     )
-    dbc = argparse.ArgumentParser(add_help=False)
+    dbc = _Parser(add_help=False)
     dbc.add_argument("--dbc", metavar="[BUS=]FILE", action="append", default=[], help="a database; may be repeated")
 
     run = commands.add_parser("run", parents=[common], help="start (what happens without a command)")

@@ -111,10 +111,9 @@ def decode(args: argparse.Namespace) -> int:
 
 def replay(args: argparse.Namespace) -> int:
     """`replay`: run with a recording as the bus of one device."""
-    if args.speed <= 0:
+    if not args.speed > 0:
         raise ConfigError(f"--speed {args.speed:g}: must be over 0")
-    if not Path(args.log).is_file():
-        raise ConfigError(f"log {args.log}: no such file")
+    next(read_log(args.log), None)  # one that cannot be read is told before anything starts
     settings = [
         *args.overrides,
         f"device.replay={args.log}",

@@ -147,6 +147,7 @@ class Runtime:
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         viewer = f"runtime-{uuid.uuid4()}"
         beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
+        self._tasks.append(beat)  # a Runtime that ends does not wait for its readers
         try:
             async for message in self._transports.live.subscribe(peer.channel):
                 try:
@@ -158,6 +159,7 @@ class Runtime:
                 yield sample
         finally:
             beat.cancel()
+            self._tasks.remove(beat)
             with suppress(DucoError):  # its watchdog stops it
                 await self.stop_realtime(chassis_id, viewer)
 

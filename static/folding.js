@@ -14,11 +14,11 @@ const SAMPLE_MS = 1000;
  */
 export function isWithoutValues(table, fields, windowMs = WINDOW_MS) {
   const columns = fields.map((field) => table.fields.get(field) ?? []);
-  let row = table.ts.length - 1;
-  const newest = table.ts[row];
-  const needed = table.ts.length - windowMs / SAMPLE_MS;
-  while (row >= 0 && columns.every((column) => column[row] === null || column[row] === undefined)) row--;
-  return row < 0 || (newest - table.ts[row] > windowMs && row < needed);
+  const newest = table.ts.length - 1;
+  let row = newest;
+  while (row >= 0 && columns.every((column) => (column[row] ?? null) === null)) row--;
+  if (row < 0) return true;
+  return table.ts[newest] - table.ts[row] > windowMs && (newest - row) * SAMPLE_MS >= windowMs;
 }
 
 /** @param {import('./feed.js').Feed} feed @returns {boolean} whether enough came to tell */
@@ -52,7 +52,10 @@ export class Folding {
 
   update() {
     const folded = this.#cards.filter((card) => card.isWithoutValues);
-    for (const card of this.#cards) card.element.hidden = card.isWithoutValues && !this.#areShown;
+    for (const { element, isWithoutValues: isFolded } of this.#cards) {
+      const isHidden = isFolded && !this.#areShown;
+      if (element.hidden !== isHidden) element.hidden = isHidden;
+    }
     byId('folded').hidden = folded.length === 0;
     if (!folded.length) return;
     setText(byId('folded-text'), foldedText(folded.map((card) => card.title)));

@@ -51,6 +51,7 @@ export class Legend {
       const { button, value, age } = this.#entries[i];
       const isStale = !reading || reading.stale;
       button.classList.toggle('stale', isStale);
+      button.classList.toggle('none', !reading);
       setText(value, reading ? reading.text : '–');
       value.title = reading ? reading.text : '';
       const nothing = lines[i].isKnown ? texts.noValue : texts.unknownField;

@@ -63,7 +63,7 @@ export class Session {
     this.tenant = tenant;
     this.chassisId = chassisId;
     this.#handlers = handlers;
-    this.#signals = new Signals(tenant, chassisId);
+    this.#signals = new Signals(tenant, chassisId, (message) => this.#complain(message));
     this.#realTime = new RealTime(chassisId, commandHandlers);
   }
 
@@ -174,10 +174,14 @@ export class Session {
         this.#wasDown = true;
         if (retryMs === null) this.#handlers.onNotice('The server does not allow this page to see live data.');
       },
-      onError: (message) => this.#handlers.onNotice(`The server says: ${message}`),
+      onError: (message) => this.#complain(message),
     });
     feed.open();
     return feed;
+  }
+
+  #complain(message) {
+    this.#handlers.onNotice(`The server says: ${message}`);
   }
 
   #tick() {

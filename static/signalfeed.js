@@ -50,9 +50,8 @@ export class SignalFeed {
   }
 
   #take(sample) {
-    const isNewest = sample.ts >= (this.#tracker.newest ?? sample.ts);
     trackSample(this.#tracker, sample);
-    if (isNewest || sample.ts === this.#tracker.newest) this.#clock.observe(sample.ts, Date.now());
+    if (sample.ts === this.#tracker.newest) this.#clock.observe(sample.ts, Date.now());
   }
 
   /** Slow fields are there at once instead of with their next sample. Without it live samples do alone. */

@@ -14,6 +14,7 @@ const RETRY_MS = 5000;
 export class Signals {
   #tenant;
   #chassisId;
+  #onError;
   #table = new SignalTable();
   /** @type {SignalFeed[]} none before the fields are known */
   #feeds = [];
@@ -29,10 +30,14 @@ export class Signals {
     if (isWanted !== this.#isRunning) (isWanted ? this.#run() : this.#pause());
   };
 
-  /** @param {string} tenant @param {string} chassisId */
-  constructor(tenant, chassisId) {
+  /**
+   * @param {string} tenant @param {string} chassisId
+   * @param {(message: string) => void} onError the server complains
+   */
+  constructor(tenant, chassisId, onError) {
     this.#tenant = tenant;
     this.#chassisId = chassisId;
+    this.#onError = onError;
   }
 
   start() {
@@ -73,6 +78,7 @@ export class Signals {
     byId('signals-toggle').setAttribute('aria-expanded', String(this.#isExpanded));
     byId('signals-body').hidden = !this.#isExpanded;
     setText(byId('signals-count'), this.#isExpanded ? '' : texts.signalsHint);
+    byId('signals-note').hidden = false;
     setText(byId('signals-note'), texts.signalsLoading);
   }
 
@@ -112,7 +118,7 @@ export class Signals {
   #build(lists) {
     this.#feeds = MSG_TYPES.map((msgType, i) => {
       const stream = { tenant: this.#tenant, chassisId: this.#chassisId, msgType };
-      return new SignalFeed(stream, lists[i], (message) => console.warn(message));
+      return new SignalFeed(stream, lists[i], this.#onError);
     });
     this.#table.build(this.#feeds);
     for (const feed of this.#feeds) feed.open();

@@ -9,13 +9,14 @@ import { msgTypeName, texts } from './texts.js';
  * @typedef {ReturnType<typeof import('./tracker.js').readTrack>} Reading
  */
 
-/**
- * Whether a signal is searched for: every word is somewhere in its name, unit, message or description.
- * @param {Field} field @param {string} search
- */
-export function isFound(field, search) {
+/** @param {Field} field @returns {string} what a search looks at */
+export function searchText(field) {
   const parts = [field.name, field.unit, formatUnit(field.unit), field.message, field.description];
-  const text = parts.filter(Boolean).join(' ').toLowerCase();
+  return parts.filter(Boolean).join(' ').toLowerCase();
+}
+
+/** @param {string} text from `searchText` @param {string} search words, all of which must be in it */
+export function isFound(text, search) {
   return search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
@@ -25,15 +26,16 @@ function about(field) {
 
 /** Roles are written out: on a phone the rows are laid out as blocks, and browsers then forget what they were. */
 function buildRow(field) {
-  const cell = (name, text = '', title = text) => element('td', { class: `s-${name}`, role: 'cell', title }, text);
+  const cell = (name, text = '') => element('td', { class: `s-${name}`, role: 'cell' }, text);
   const name = element('th', { class: 's-name', role: 'rowheader', scope: 'row', title: field.name }, field.name);
   const value = cell('value');
   const age = cell('age');
-  const unit = formatUnit(field.unit);
+  const detail = cell('about', about(field));
+  detail.title = about(field);
   const row = element('tr', { role: 'row', 'data-signal': field.name }, [
-    name, value, cell('unit', unit), cell('about', about(field)), age,
+    name, value, cell('unit', formatUnit(field.unit)), detail, age,
   ]);
-  return { row, value, age, key: '', decimals: 0, revision: -1 };
+  return { row, value, age, text: searchText(field), key: '', decimals: 0, revision: -1 };
 }
 
 /** The signals of one msgType. */
@@ -43,9 +45,9 @@ class Section {
   /** @param {string} msgType @param {Field[]} fields */
   constructor(msgType, fields) {
     this.fields = fields;
-    const heading = element('th', { class: 's-source', role: 'rowheader', scope: 'rowgroup', colspan: '5' }, msgTypeName(msgType));
-    this.heading = element('tr', { role: 'row' }, heading);
-    this.body = element('tbody', { role: 'rowgroup' }, this.heading);
+    const attributes = { class: 's-source', role: 'rowheader', scope: 'rowgroup', colspan: '5' };
+    const heading = element('th', attributes, msgTypeName(msgType));
+    this.body = element('tbody', { role: 'rowgroup' }, element('tr', { role: 'row' }, heading));
   }
 
   /** @param {Reading[]} readings by field */
@@ -60,9 +62,10 @@ class Section {
   /** @param {string} search @returns {number} how many rows are left */
   filter(search) {
     let shown = 0;
-    for (const [field, { row }] of this.#entries) {
-      row.hidden = !isFound(field, search);
-      if (!row.hidden) shown++;
+    for (const { row, text } of this.#entries.values()) {
+      const isShown = isFound(text, search);
+      if (row.hidden === isShown) row.hidden = !isShown;
+      if (isShown) shown++;
     }
     this.body.hidden = shown === 0;
     return shown;

@@ -81,11 +81,10 @@ def _message(rng: random.Random, number: int, can_id: int, tail: list[str]) -> s
     common = _Layout(length, set())
     pages: list[tuple[str, str, _Layout]] = []
     if kind != "plain":
-        start = common.place(rng, 4, True)
-        rows.append(f' SG_ M{number}_mux M : {start}|4@1+ (1,0) [0|0] "" ECU')
+        common.taken |= set(range(8))
+        rows.append(f' SG_ M{number}_mux M : 0|4@1+ (1,0) [0|0] "" ECU')
         if kind == "extended":
-            inner = common.place(rng, 4, True)
-            rows.append(f' SG_ M{number}_inner m1M : {inner}|4@1+ (1,0) [0|0] "" ECU')
+            rows.append(f' SG_ M{number}_inner m1M : 4|4@1+ (1,0) [0|0] "" ECU')
             tail.append(f"SG_MUL_VAL_ {can_id} M{number}_inner M{number}_mux 1-2;")
     for n in range(rng.randrange(1, 4)):
         row = _signal(rng, common, f"M{number}_c{n}", "", tail, can_id)
@@ -109,8 +108,8 @@ def _message(rng: random.Random, number: int, can_id: int, tail: list[str]) -> s
 @st.composite
 def random_dbc(draw: st.DrawFn) -> tuple[str, Sequence[int]]:
     """A DBC of one to three messages with every kind of signal, and the seed of frames for it."""
-    rng = draw(st.randoms(use_true_random=False))
-    ids = rng.sample(range(0x800), 2) + [rng.randrange(1 << 29) | 1 << 31]
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    ids = rng.sample(range(0x800), 2) + [rng.randrange(1 << 29) | 1 << 31 | 0x800]
     tail: list[str] = []
     count = draw(st.integers(1, 3))
     messages = [_message(rng, n, can_id, tail) for n, can_id in enumerate(rng.sample(ids, count))]

@@ -29,7 +29,7 @@ def test_start_use_stop_and_again(tmp_path: Path) -> None:
         with urllib.request.urlopen(first.url + "healthz", timeout=5) as answer:
             assert answer.status == 200
         rows = first.collect("DUCO_001", "vehicle_can", fields=["speed"], seconds=3.2)
-        assert [row["seq"] for row in rows] == sorted({row["seq"] for row in rows})
+        assert [row["seq"] for row in rows] == list(dict.fromkeys(row["seq"] for row in rows))
         assert len(rows) >= 2
         assert all(set(row) <= {"ts", "seq", "speed"} for row in rows)
         page = first.show("DUCO_001", 300)
@@ -52,20 +52,18 @@ def test_start_use_stop_and_again(tmp_path: Path) -> None:
 
 
 def test_a_call_that_waits_when_it_stops(tmp_path: Path) -> None:
-    """It ends too, instead of waiting for ever."""
-    running = Runtime(config_of(tmp_path / "data", "app.roles=['device','metaapi']")).start()
+    """It ends with what it has, instead of waiting for ever."""
+    running = Runtime(config_of(tmp_path / "data", "app.roles=['device']", "app.drain_timeout_s=0.2")).start()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(running.collect, "DUCO_001", seconds=600)
         time.sleep(0.2)
         running.stop()
-        with pytest.raises((concurrent.futures.CancelledError, RuntimeError, Exception)):
-            waiting.result(timeout=5)
-        assert waiting.done()
+        assert waiting.result(timeout=5) == []
 
 
 def test_what_goes_wrong_at_the_start_is_raised(tmp_path: Path) -> None:
     """By the call that started it; nothing is left running or held."""
-    config = config_of(tmp_path / "data", "app.roles=['device']")
+    config = config_of(tmp_path / "data", "app.roles=['device']", "app.drain_timeout_s=0.2")
     with Runtime(config).start(), pytest.raises(Conflict):
         Runtime(config).start()
     Runtime(config).start().stop()

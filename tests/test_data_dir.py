@@ -41,8 +41,7 @@ def test_a_second_process_is_told_who_has_it(tmp_path: Path, other: subprocess.P
     with pytest.raises(Conflict) as caught, DataDir(tmp_path):
         pass
     assert str(caught.value) == (
-        f"app.data_dir = {str(tmp_path)!r}: process {other.pid} has it ({URL});"
-        " stop that one or name another data_dir"
+        f"app.data_dir = {str(tmp_path)!r}: process {other.pid} has it ({URL}); stop that one or name another data_dir"
     )
     assert owner_url(tmp_path) == URL
 

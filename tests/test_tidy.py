@@ -59,6 +59,7 @@ FUNCTION_LINES_MAX, FUNCTION_LINES_AIM = 50, 40
 
 WITHOUT_MIRROR = {
     "duco_rt.transports.base": "Protocols alone; tests/contracts runs them on every adapter",
+    "duco_rt.transports.live_memory": "tests/contracts/test_live.py is all that it does",
 }
 """Modules of a folder that have no test file of their own, and why."""
 

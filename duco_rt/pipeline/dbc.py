@@ -18,12 +18,14 @@ _DEFINED = re.compile(r'\s*BA_DEF_\s+(?:[A-Z]+_\s+)?"(\w+)"\s+([A-Z]+)(.*)')
 _GIVEN = re.compile(r'\s*BA_\s+"(\w+)"\s.*?("[^"]*"|[^\s"]+)\s*;')
 
 FLOAT_BITS = (16, 32, 64)
+PAGES_MAX = 65_536
 
 
 def load(file: ParsingFile) -> Database:
     """The database of one file. Raises BadParsing naming file and line."""
     if file.format != "dbc":
         raise BadParsing(f"{file.name}: format {file.format!r} is not one of dbc")
+    _check_pages(file)
     try:
         database = cantools.database.load_string(file.text, "dbc", strict=True)
     except Exception as e:  # cantools lets KeyError, ValueError and its own errors out of a malformed text
@@ -45,6 +47,17 @@ def check(files: Sequence[ParsingFile]) -> None:
 def is_j1939(message: Message) -> bool:
     """Whether the message is matched by PGN: its VFrameFormat (or the database's default) is J1939PG."""
     return message.protocol == "j1939" and message.is_extended_frame
+
+
+def _check_pages(file: ParsingFile) -> None:
+    """Refuse page numbers that cantools cannot read, and ranges of them that it would list until memory ends."""
+    for number, line in enumerate(file.text.splitlines(), 1):
+        if re.match(r"\s*SG_\s+\w+\s+mM?\s*:", line):
+            raise BadParsing(f"{file.name}: line {number}: a multiplexed signal needs its page: m0")
+        if re.match(r"\s*SG_MUL_VAL_\s", line):
+            for first, last in re.findall(r"(\d+)-(\d+)", line):
+                if int(last[:20]) - int(first[:20]) >= PAGES_MAX:
+                    raise BadParsing(f"{file.name}: line {number}: over {PAGES_MAX} pages in {first}-{last}")
 
 
 def _check_signals(file: ParsingFile, database: Database) -> None:

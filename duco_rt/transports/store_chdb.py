@@ -131,7 +131,10 @@ class ChdbStore:
         return rows.history(columns, fields, from_ms, to_ms)
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part)."""
+        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part).
+
+        A second of a full bus has 52 kB, held up to three times while it is read: ask for minutes, not days.
+        """
         return await self._run(self._raw, peer, from_ms, to_ms)
 
     def _raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:

@@ -167,7 +167,8 @@ def listen(config: Web) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family, backlog=1024)
     except OSError as e:
         raise errors.ConfigError(
-            f"web.port = {config.port}: cannot listen on {config.host}: {os.strerror(e.errno or 0)}; 0 takes a free port"
+            f"web.port = {config.port}: cannot listen on {config.host}: "
+            f"{os.strerror(e.errno or 0)}; 0 takes a free port"
         ) from e
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import can
@@ -71,7 +72,9 @@ class Rig:
             self.sender.send(message)
             await asyncio.sleep(0.02)
 
-    async def command(self, action: object, command_id: object = "c1", method: str = "setRealTimeUpload") -> MethodResult:
+    async def command(
+        self, action: object, command_id: object = "c1", method: str = "setRealTimeUpload"
+    ) -> MethodResult:
         """A direct method."""
         return await self.hub.call("D", method, {"action": action, "reason": "user_action", "commandId": command_id}, 5)
 
@@ -147,7 +150,7 @@ def _check_positions(rig: Rig) -> None:
         for message, seconds in kind:
             assert (message.seq, message.ts_ms) == (seconds[0].seq, seconds[0].ts_ms)
         stamps = [s.ts_ms for _, seconds in kind for s in seconds]
-        assert [later - earlier for earlier, later in zip(stamps, stamps[1:], strict=False)] == [1000] * 5
+        assert [later - earlier for earlier, later in pairwise(stamps)] == [1000] * 5
     assert [m.seq for m, _ in rig.can()] == [m.seq for m, _ in rig.own()]
     assert abs(rig.can()[0][0].seq - time.time()) < 60
 
@@ -229,9 +232,7 @@ async def test_the_key(tmp_path: Path, key: str) -> None:
         await _phase(rig, after, 0.3)
         assert rig.seconds() == collected
     assert [m.realtime for m, _ in rig.can()][:2] == [False, True]
-    assert [s.seq for _, seconds in rig.own() for s in seconds] == [
-        s.seq for _, seconds in rig.can() for s in seconds
-    ]
+    assert [s.seq for _, seconds in rig.own() for s in seconds] == [s.seq for _, seconds in rig.can() for s in seconds]
     assert sum(len(seconds) for _, seconds in rig.can()) == collected
 
 

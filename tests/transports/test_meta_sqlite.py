@@ -47,7 +47,7 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     file = tmp_path / "meta.sqlite"
     file.write_bytes(b"this is not a database" * 100)
     meta = SqliteMeta(file)
-    with pytest.raises(TransportError, match="meta.sqlite"):
+    with pytest.raises(TransportError, match=r"meta\.sqlite"):
         await meta.open()
     await meta.close()
 

@@ -66,7 +66,9 @@ class ListStore:
 
     async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
         """What was kept, in order of time."""
-        rows = sorted((s for s in self.samples if s.peer == peer and from_ms <= s.ts_ms <= to_ms), key=lambda s: s.ts_ms)
+        rows = sorted(
+            (s for s in self.samples if s.peer == peer and from_ms <= s.ts_ms <= to_ms), key=lambda s: s.ts_ms
+        )
         columns = {name: [s.payload.get(name) for s in rows] for name in fields}
         return History(from_ms, to_ms, [s.seq or 0 for s in rows], [s.ts_ms for s in rows], columns)
 

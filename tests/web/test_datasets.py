@@ -22,9 +22,9 @@ async def fill(site: Site, seconds: int, peer: Peer = PEER) -> None:
         await site.store.insert_parsed([Sample(peer, start_ms + i * 1000, 100 + i, NOW_MS, payload)])
 
 
-async def history(site: Site, path: str = HISTORY, **query: object) -> tuple[int, Any]:
+async def history(site: Site, place: Any = HISTORY, **query: Any) -> tuple[int, Any]:
     """Ask for history."""
-    return await site.ask("GET", path, params={"msgType": "vehicle_can", **{k: str(v) for k, v in query.items()}})
+    return await site.ask("GET", place, params={"msgType": "vehicle_can", **{k: str(v) for k, v in query.items()}})
 
 
 async def test_columns(site: Site) -> None:
@@ -75,7 +75,7 @@ async def test_tenants_never_mix(site: Site) -> None:
     assert await site.ask("GET", foreign) == (200, [])
 
 
-BAD: dict[str, dict[str, object]] = {
+BAD: dict[str, dict[str, Any]] = {
     "fields": {},
     "no field": {"fields": ",,"},
     "too many": {"fields": ",".join(f"f{i}" for i in range(501))},

@@ -32,7 +32,7 @@ TABLE: dict[str, tuple[list[str], object, object, int, int | None]] = {
     "none is there": (["x"], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {}, 5, 6),
     "no fields": ([], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {}, 5, 6),
     "twice the same": (["a", "a"], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {"a": 1}, 5, 6),
-    "kinds": (["s", "t"], {"payload": {"s": "ü\"\n", "t": True}, "ts": 5, "seq": 6}, {"s": "ü\"\n", "t": True}, 5, 6),
+    "kinds": (["s", "t"], {"payload": {"s": 'ü"\n', "t": True}, "ts": 5, "seq": 6}, {"s": 'ü"\n', "t": True}, 5, 6),
     "payload alone": (["a"], {"payload": {"a": 1}}, {"a": 1}, NOW_MS, None),
     "its own ts": (["a"], {"payload": {"a": 1}, "ts": 5}, {"a": 1}, 5, None),
     "more around it": (["a"], {"payload": {"a": 1}, "received": 9, "x": [{}]}, {"a": 1}, NOW_MS, None),
@@ -63,7 +63,8 @@ def test_any_payload(payload: dict[str, object], wanted: list[str], seq: int | N
 
 
 BAD = [
-    b"", b"null", b"[]", b"{}", b'{"payload":[]}', b'{"payload":{"a":1}', b'{"payload":{"a":NaN}}', b'{"payload":{},"ts":"x"}',
+    b"", b"null", b"[]", b"{}", b'{"payload":[]}', b'{"payload":{"a":1}', b'{"payload":{"a":NaN}}',
+    b'{"payload":{},"ts":"x"}',
     b'{"payload":{"a":"\xff"}}', b'{"payload":{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}}", b"\xff\xfe",
 ]  # fmt: skip
 
@@ -85,7 +86,9 @@ def test_viewers_with_the_same_list_share_one_text() -> None:
     fanout.leave("v4")
     fanout.leave("never")
     assert len(fanout) == 3
-    out = {tuple(viewers): json.loads(text)["payload"] for text, viewers in fanout.texts(b'{"payload":{"a":1,"b":2}}', 0)}
+    out = {
+        tuple(viewers): json.loads(text)["payload"] for text, viewers in fanout.texts(b'{"payload":{"a":1,"b":2}}', 0)
+    }
     assert out == {("v1",): {"a": 1}, ("v3", "v2"): {"b": 2}}
     for viewer in ("v1", "v2", "v3"):
         fanout.leave(viewer)

@@ -216,11 +216,11 @@ async def test_a_server_that_stops_says_so(site: Site) -> None:
         assert (await asyncio.wait_for(closing, WITHIN_S))[1] == 1001
 
 
-@pytest.mark.parametrize("path", [f"{BASE}/a.b/live", f"{BASE}/D/live?msgType=a/b", "/api/resources/a.b/_common/datasets/D/live"])
+@pytest.mark.parametrize(
+    "path", [f"{BASE}/a.b/live", f"{BASE}/D/live?msgType=a/b", "/api/resources/a.b/_common/datasets/D/live"]
+)
 async def test_names_that_are_none(site: Site, path: str) -> None:
     """Refused before the connection is made."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await site.session.ws_connect(path)
     assert refused.value.status == 400
-
-

@@ -91,7 +91,10 @@ async def test_a_devices_parsing_has_an_etag(site: Site) -> None:
         if step == "files":
             await site.ask("PUT", f"{API}/parsings/p", {"files": [{**FILES[0], "bus": None}]})
         elif step != "as it is":
-            body = {"tenant": "other" if step in ("tenant", "none") else "duco", "parsing": None if step == "none" else "p"}
+            body = {
+                "tenant": "other" if step in ("tenant", "none") else "duco",
+                "parsing": None if step == "none" else "p",
+            }
             await site.ask("PUT", f"{API}/devices/DUCO_001", body)
         async with site.session.get(place) as response:
             assert response.status == 200

@@ -18,7 +18,9 @@ def payload(command_id: str = "c1", action: str = "start", **more: object) -> di
     return {"action": action, "reason": "user_action", "commandId": command_id, **more}
 
 
-async def call(site: Site, body: dict[str, object], method: str = "setRealTimeUpload", hub: str = "ducohub") -> MethodResult:
+async def call(
+    site: Site, body: dict[str, object], method: str = "setRealTimeUpload", hub: str = "ducohub"
+) -> MethodResult:
     """Call the demo device."""
     return await site.methods.call(hub, "DUCO_001", method, body)
 

@@ -13,7 +13,16 @@ from duco_rt.errors import ConfigError
 from duco_rt.web.server import listen
 from tests.web.conftest import BASE, Site, is_error
 
-FOREIGN_HOSTS = ["example.com", "example.com:8080", "127.0.0.1.example.com", "0.0.0.0", "[::1", "", "[bad]", "192.168.1.5:8080"]
+FOREIGN_HOSTS = [
+    "example.com",
+    "example.com:8080",
+    "127.0.0.1.example.com",
+    "0.0.0.0",
+    "[::1",
+    "",
+    "[bad]",
+    "192.168.1.5:8080",
+]
 FOREIGN_ORIGINS = ["http://example.com", "null", "http://127.0.0.1:1", "http://[bad", "", "http://localhost"]
 PLACES = ["/healthz", "/api/metaapi/devices", f"{BASE}/DUCO_001/live", "/nowhere", "/"]
 
