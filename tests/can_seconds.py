@@ -41,7 +41,12 @@ def frames_in(second: CanSecond) -> list[Frame]:
         n = stream.length
         for row, time_us in enumerate(times.tolist()):
             places[index, row] = Frame(
-                time_us, stream.channel, stream.can_id, stream.extended, stream.flags, bytes(data[row * n : row * n + n])
+                time_us,
+                stream.channel,
+                stream.can_id,
+                stream.extended,
+                stream.flags,
+                bytes(data[row * n : row * n + n]),
             )
     rows = dict.fromkeys(range(len(second.streams)), 0)
     found = []

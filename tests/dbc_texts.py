@@ -70,7 +70,7 @@ def _signal(rng: random.Random, layout: _Layout, name: str, mux: str, floats: li
     scale = rng.choice(["1", "1", "2", "0.1", "0.0078125", "-0.5", "1e-07"])
     offset = rng.choice(["0", "0", "-40", "0.25", "1e6"])
     sign = rng.choice("+-")
-    return f" SG_ {name}{mux} : {start}|{bits}@{int(intel)}{sign} ({scale},{offset}) [0|0] \"\" ECU"
+    return f' SG_ {name}{mux} : {start}|{bits}@{int(intel)}{sign} ({scale},{offset}) [0|0] "" ECU'
 
 
 def _message(rng: random.Random, number: int, can_id: int, tail: list[str]) -> str:

@@ -66,7 +66,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "choices of no message": ("VAL_ 256 mode", "VAL_ 257 mode", "line 25: .*VAL_ 257 mode"),
     "type of no message": ("SIG_VALTYPE_ 256", "SIG_VALTYPE_ 257", "line 26: .*SIG_VALTYPE_ 257"),
     "page without number": ("temp m0 :", "temp m :", "line 12: .*needs its page"),
-    "endless pages": ("SIG_VALTYPE_ 256 mode : 0;", "SG_MUL_VAL_ 512 temp page 0-4294967295;", "line 26: .*0-4294967295"),
+    "endless pages": (
+        "SIG_VALTYPE_ 256 mode : 0;",
+        "SG_MUL_VAL_ 512 temp page 0-4294967295;",
+        "line 26: .*0-4294967295",
+    ),
 }
 
 

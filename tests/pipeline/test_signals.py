@@ -65,7 +65,9 @@ def test_any_place_reads_as_cantools(data: Any) -> None:
     first = data.draw(st.integers(0, 8 * length - bits))
     intel = data.draw(st.booleans())
     start = first if intel else 8 * (first // 8) + 7 - first % 8
-    scale, offset = data.draw(st.tuples(st.sampled_from(["1", "2", "0.1", "-1e-5"]), st.sampled_from(["0", "-40", "1e9"])))
+    scale, offset = data.draw(
+        st.tuples(st.sampled_from(["1", "2", "0.1", "-1e-5"]), st.sampled_from(["0", "-40", "1e9"]))
+    )
     layout = f"{start}|{bits}@{int(intel)}{data.draw(st.sampled_from('+-'))} ({scale},{offset})"
     frame = data.draw(st.binary(min_size=length, max_size=length))
     database = cantools.database.load_string(dbc_text(f"256 M {length}\ns : {layout}"), "dbc")

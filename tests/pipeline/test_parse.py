@@ -1,0 +1,157 @@
+"""A hub message becomes raw rows and samples; whatever is bad is counted and kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duco_rt import body
+from duco_rt.body import CAN_TYPE, JSON_TYPE, JsonSecond
+from duco_rt.device.messages import can_messages, json_messages
+from duco_rt.model import HubMessage, RawMessage
+from duco_rt.parts import split
+from duco_rt.pipeline.parse import Parsed, Parser, Problems
+from duco_rt.pipeline.parsing_cache import Known
+from tests.can_seconds import TS_MS, Frame, busy_second, frames_in, second_of
+from tests.dbc_texts import plan_of
+from tests.pipeline.line import DBC, NOW_MS, PEER, TYPES, message
+
+KNOWN = Known("duco", plan_of(DBC))
+
+
+def parse(
+    sent: HubMessage, known: Known | None = KNOWN, tenant: str = "duco", parser: Parser | None = None
+) -> tuple[list[Parsed], Problems]:
+    """What a message gives, and its problems."""
+    problems = Problems()
+    raw = RawMessage(sent, tenant, NOW_MS)
+    return list((parser or Parser(TYPES)).parse(raw, known, problems)), problems
+
+
+def test_a_second_gives_its_row_and_its_sample() -> None:
+    """The row is the second as it came; both carry position, tenant and time of arrival."""
+    [found], problems = parse(message(7))
+    row, [sample] = found.raw, found.samples
+    assert (row.peer, row.ts_ms, row.seq, row.part, row.received_ms) == (PEER, TS_MS + 7000, 7, 0, NOW_MS)
+    assert (row.kind, row.realtime, row.body) == ("can1", True, b"")
+    columns = body.Columns(row.streams, row.order, row.times, row.data)
+    assert frames_in(body.unpack_columns(columns, row.ts_ms, row.seq)) == [Frame(0, "c", 256, False, 0, b"\7\0")]
+    assert (sample.peer, sample.ts_ms, sample.seq, sample.received_ms) == (PEER, TS_MS + 7000, 7, NOW_MS)
+    assert sample.payload == {"rpm": 7} and not problems
+
+
+def test_a_batch_is_split_into_its_seconds() -> None:
+    """Each with its own position."""
+    found, _ = parse(message(3, seconds=10, realtime=False))
+    assert [p.raw.seq for p in found] == [p.samples[0].seq for p in found] == list(range(3, 13))
+    assert [p.samples[0].payload["rpm"] for p in found] == list(range(3, 13))
+    assert not any(p.raw.realtime for p in found)
+
+
+def test_json_seconds_need_no_plan() -> None:
+    """Their values are the sample, their text is the row; a device without parsing has them too."""
+    seconds = [JsonSecond(TS_MS + 1000 * n, n, {"cpu_percent": 1.5 * n, "name": "ü"}) for n in range(3)]
+    [sent] = json_messages("DUCO_001", seconds, realtime=False)
+    found, problems = parse(sent, Known("duco", None))
+    assert [p.samples[0].payload for p in found] == [s.payload for s in seconds]
+    assert [p.raw.kind for p in found] == ["json1"] * 3
+    wrapped = b'{"version":1,"seconds":[' + b",".join(p.raw.body for p in found) + b"]}"
+    assert [second for second, _ in body.decode_json(wrapped)] == seconds
+    assert not problems
+
+
+def test_parts_give_a_row_each_and_one_sample() -> None:
+    """The sample comes with the last part, with the values of all."""
+    second = busy_second(frames_count=200, ids=2, seq=5)
+    dbc = "\n".join(
+        f'BO_ {s.can_id | 1 << 31} M{n}: 8 E\n SG_ s{n} : 0|8@1+ (1,0) [0|0] "" E\n'
+        for n, s in enumerate(second.streams)
+    )
+    known, parser = Known("duco", plan_of('VERSION ""\n\nBS_:\n\nBU_: E\n\n' + dbc)), Parser(TYPES)
+    parts = split(second, 2000)
+    messages = [can_messages("DUCO_001", [part], realtime=True)[0] for part in parts]
+    found = [parse(sent, known, parser=parser)[0] for sent in messages]
+    assert [[p.raw.part for p in some] for some in found] == [[0], [1]]
+    assert [len(some[0].samples) for some in found] == [0, 1]
+    assert found[1][0].samples[0].payload.keys() == {"s0", "s1"}
+
+
+def test_devices_and_tenants_are_never_mixed() -> None:
+    """Parts of one device that wait come out under that device alone."""
+    parser, first = Parser(TYPES), split(busy_second(frames_count=200, ids=2, seq=5), 2000)[0]
+    [waiting] = can_messages("OTHER", [dataclasses.replace(first, seq=1)], realtime=True)
+    parse(waiting, tenant="other", parser=parser)
+    for seq in range(2, 600):
+        [sent] = can_messages("DUCO_001", [dataclasses.replace(first, seq=seq)], realtime=True)
+        for parsed in parse(sent, parser=parser)[0]:
+            assert all(sample.seq != 1 for sample in parsed.samples)
+
+
+def test_the_tenant_is_that_of_the_arrival() -> None:
+    """A device that has moved since: the row and the sample stay with the old tenant."""
+    [found], _ = parse(message(1), Known("new", KNOWN.plan), tenant="old")
+    assert found.raw.peer.tenant == found.samples[0].peer.tenant == "old"
+
+
+def changed(**changes: Any) -> HubMessage:
+    """A good message with other properties or body."""
+    return dataclasses.replace(message(7), **changes)
+
+
+NOTHING = body.encode_can([second_of([])])
+BAD: dict[str, tuple[HubMessage, Known | None, str, dict[str, int], str]] = {
+    "unknown device": (message(7), None, "", {"unknown_device": 1}, "can1"),
+    "known too late": (message(7), KNOWN, "", {"unknown_device": 1}, "can1"),
+    "unknown type": (changed(msg_type="other"), KNOWN, "duco", {"unknown_msg_type": 1}, "can1"),
+    "no parsing": (message(7), Known("duco", None), "duco", {"no_parsing": 1}, "can1"),
+    "content type": (changed(content_type="text/plain"), KNOWN, "duco", {"unread_body": 1}, "unread"),
+    "encoding": (changed(content_encoding="br"), KNOWN, "duco", {"unread_body": 1}, "unread"),
+    "not deflated": (changed(content_encoding="deflate", body=b"x"), KNOWN, "duco", {"unread_body": 1}, "unread"),
+    "cut": (changed(content_encoding="", body=NOTHING[:-1]), KNOWN, "duco", {"unread_body": 1}, "unread"),
+    "other format": (changed(content_type=JSON_TYPE), KNOWN, "duco", {"unread_body": 1}, "unread"),
+    "no second": (
+        changed(content_encoding="", body=body.encode_can([])), KNOWN, "duco", {"unread_body": 1}, "unread"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_counted_and_kept(case: str) -> None:
+    """One row with all that came, no sample, one problem of its kind."""
+    sent, known, tenant, counted, kind = BAD[case]
+    [found], problems = parse(sent, known, tenant)
+    assert dict(problems) == counted and found.samples == []
+    assert (found.raw.kind, found.raw.seq, found.raw.ts_ms, found.raw.peer.tenant) == (kind, 7, TS_MS + 7000, tenant)
+    if kind == "unread":
+        assert found.raw.body == sent.body and problems.why
+
+
+def test_frames_that_cannot_be_decoded_are_counted_and_the_others_decoded() -> None:
+    """Unknown ids and short frames; the sample is there, also an empty one."""
+    rows = [
+        Frame(0, "c", 999, False, 0, b"1"),
+        Frame(1, "c", 256, False, 0, b"1"),
+        Frame(2, "c", 256, False, 0, b"\5\0"),
+    ]
+    for some, payload in ((rows, {"rpm": 5}), (rows[:2], {})):
+        [sent] = can_messages("DUCO_001", [second_of(some)], realtime=True)
+        [found], problems = parse(sent)
+        assert found.samples[0].payload == payload
+        assert problems == {"unknown_id": 1, "short_frame": 1}
+
+
+@given(
+    st.binary(max_size=300),
+    st.sampled_from([CAN_TYPE, JSON_TYPE, ""]),
+    st.sampled_from(["deflate", "", "identity", "zip"]),
+    st.booleans(),
+)
+def test_no_body_raises(text: bytes, content_type: str, encoding: str, packed: bool) -> None:
+    """Whatever a device sends, something of it is kept."""
+    sent = changed(body=body.deflate(text) if packed else text, content_type=content_type, content_encoding=encoding)
+    found, problems = parse(sent)
+    assert found and (problems or all(p.raw.kind != "unread" for p in found))
