@@ -6,6 +6,7 @@ import asyncio
 import html
 import threading
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
@@ -70,7 +71,12 @@ class BlockingRuntime:
         if not self._thread.is_alive():
             work.close()
             raise RuntimeError("this runtime has stopped") from self._error
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        waiting = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return waiting.result()
+        except KeyboardInterrupt:  # the cell was interrupted: what it waited for ends too
+            waiting.cancel()
+            raise
 
     @property
     def url(self) -> str:
@@ -104,10 +110,13 @@ class BlockingRuntime:
         return Page(f"{self.url}#/{tenant}/{chassis_id}", height_px)
 
     def stop(self) -> None:
-        """Drain and end; again does nothing."""
-        if self._thread.is_alive():
+        """Drain and end; again does nothing. Raises what ended the runtime, where it failed by itself."""
+        with suppress(RuntimeError):  # its loop has ended already
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
 
     def __enter__(self) -> Self:
         return self

@@ -150,8 +150,9 @@ async def _put(meta: Meta | MetaClient, device: Device, names: list[str]) -> Non
 def device(args: argparse.Namespace) -> int:
     """`device add|list|remove`: asks the process that holds the data directory, or does it itself."""
     config = load_config(args.config, overrides=args.overrides)
-    if args.action == "add" and not NAME.match(args.id):
-        raise ConfigError(f"ID {args.id!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+    for what, value in (("ID", args.id), ("--tenant", args.tenant)) if args.action == "add" else ():
+        if not NAME.match(value):
+            raise ConfigError(f"{what} {value!r}: 1 to 64 of A-Z a-z 0-9 _ -")
     asyncio.run(_device(config, args))
     return 0
 

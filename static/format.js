@@ -82,13 +82,13 @@ export function formatTime(ms) {
 }
 
 const NO_UNITS = new Set(['none', '-', '1']);
-const RAISED = { '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' };
+const RAISED_DIGITS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 
 /** @param {string|null} unit as a DBC writes it @returns {string} as a reader knows it, '' for none */
 export function formatUnit(unit) {
   if (!unit || NO_UNITS.has(unit)) return '';
   return unit
     .replace(/\bdeg(?=([CF])?\b)/g, '°')
-    .replace(/\^(-?\d+)/g, (_, power) => [...power].map((sign) => RAISED[sign]).join(''))
+    .replace(/\^(-?\d+)/g, (_, power) => power.replace('-', '⁻').replace(/\d/g, (digit) => RAISED_DIGITS[digit]))
     .replace(/\*/g, '·');
 }

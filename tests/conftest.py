@@ -21,10 +21,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, then those with servers, then those in the browser; tests/browser needs no marks."""
+    """Quick tests first, then those with servers, then those in the browser; a folder may give the mark."""
     for item in items:
-        if item.path.is_relative_to(REPO / "tests" / "browser"):
-            item.add_marker(pytest.mark.browser)
+        for folder, mark in (("browser", pytest.mark.browser), ("e2e", pytest.mark.servers)):
+            if item.path.is_relative_to(REPO / "tests" / folder):
+                item.add_marker(mark)
     items.sort(key=_slowness)
 
 

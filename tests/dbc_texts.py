@@ -109,7 +109,7 @@ def _message(rng: random.Random, number: int, can_id: int, tail: list[str]) -> s
 def random_dbc(draw: st.DrawFn) -> tuple[str, Sequence[int]]:
     """A DBC of one to three messages with every kind of signal, and the seed of frames for it."""
     rng = random.Random(draw(st.integers(0, 2**32)))
-    ids = rng.sample(range(0x800), 2) + [rng.randrange(1 << 29) | 1 << 31 | 0x800]
+    ids = [*rng.sample(range(0x800), 2), rng.randrange(1 << 29) | 1 << 31 | 0x800]
     tail: list[str] = []
     count = draw(st.integers(1, 3))
     messages = [_message(rng, n, can_id, tail) for n, can_id in enumerate(rng.sample(ids, count))]

@@ -15,6 +15,8 @@ from duco_rt.blocking import Page
 from duco_rt.config import Config
 from duco_rt.errors import Conflict, NotFound
 
+pytestmark = pytest.mark.servers
+
 
 def config_of(data_dir: Path, *more: str) -> Config:
     """All roles, the default port, one simulated machine."""

@@ -15,6 +15,8 @@ import pytest
 
 from duco_rt.__main__ import main
 
+pytestmark = pytest.mark.servers
+
 DBC = 'VERSION ""\nBU_: ECU\nBO_ 256 Key: 1 ECU\n SG_ Ignition : 0|1@1+ (1,0) [0|1] "" Vector__XXX\n'
 
 

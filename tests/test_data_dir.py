@@ -86,5 +86,5 @@ def test_a_holder_that_still_starts(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     """The key and the path are named."""
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="app.data_dir = .*file/data"), DataDir(tmp_path / "file" / "data"):
+    with pytest.raises(ConfigError, match=r"app\.data_dir = .*file/data"), DataDir(tmp_path / "file" / "data"):
         pass

@@ -17,7 +17,7 @@ from duco_rt import Runtime, load_config
 from duco_rt.config import Config
 from duco_rt.errors import ConfigError, Conflict, NotFound
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 CAN_FIELDS = ["speed", "engine_rpm"]
 
 

@@ -62,6 +62,7 @@ class DucoApp:
         self._phase_s = phase_s
         self._position = PositionFile(data_dir / "device" / f"{chassis_id}.seq", clock.wall_ms() // 1000)
         self._collector = FrameCollector()
+        metrics.gauge("device_bus_ok", lambda: float(self._collector.failed is None), device=chassis_id)
         self._readers = [BusReader(b.channel, b.open, self._collector) for b in source.buses]
         self._outbox = Outbox(hub, config.outbox_messages_max, clock, metrics)
         self._mode: UploadMode[Collected] = UploadMode(

@@ -41,7 +41,7 @@ class FrameCollector:
         """Take what a bus gave; `shift_us` turns its time stamps into Unix time."""
         with self._lock:
             for m in messages:
-                name = channel or str(m.channel)
+                name = channel or ("" if m.channel is None else str(m.channel))
                 data = bytes(m.data)
                 length = len(data)
                 flags = _flags(m)

@@ -1,8 +1,9 @@
 """Where a device stands: `seq` grows by one each second and never comes again, over restarts and power cuts.
 
-The file holds three decimal lines: next seq, a ceiling, and the boot id. `next` is written each second without
-waiting for the disk, which survives the end of the process; the ceiling is synced 3,600 ahead, so that after a power
-cut (another boot id) counting goes on above anything that was ever used. Without a file it starts at the Unix second.
+The file holds three lines: next seq, a ceiling, and the boot id, or `closed` after an ordered end. `next` is written
+each second without waiting for the disk, which survives the end of the process; the ceiling is synced 3,600 ahead, so
+that after a power cut (another boot id) counting goes on above anything that was ever used. Without a file it starts
+at the Unix second.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import psutil
+
 _AHEAD = 3600
+_CLOSED = "closed"
 
 
 class PositionFile:
@@ -31,7 +35,7 @@ class PositionFile:
             return unix_s, unix_s + _AHEAD
         except (ValueError, IndexError):  # torn by a power cut: the clock is what is left
             return unix_s + _AHEAD, unix_s + 2 * _AHEAD
-        start = following if boot == self._boot else max(following, ceiling)
+        start = following if boot in (self._boot, _CLOSED) else max(following, ceiling)
         return start, max(ceiling, start + _AHEAD)
 
     def take(self) -> int:
@@ -52,14 +56,15 @@ class PositionFile:
             os.fsync(self._fd)
 
     def close(self) -> None:
-        """Sync and close."""
-        os.fsync(self._fd)
+        """An ordered end: the next start goes on by one, also after the computer was off."""
+        self._boot = _CLOSED
+        self._write(sync=True)
         os.close(self._fd)
 
 
 def read_boot_id() -> str:
-    """What changes with each start of the machine; a constant where the system does not tell."""
+    """What changes with each start of the computer; outside Linux the minute in which it started."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
-        return "unknown"
+        return f"minute-{round(psutil.boot_time() / 60)}"

@@ -170,6 +170,10 @@ class Leases(Protocol):
         """Take a viewer out (None: all of them); True where none is left."""
         ...
 
+    async def is_held(self, key: str) -> bool:
+        """Whether the key has a live lease."""
+        ...
+
     async def held(self) -> dict[str, int]:
         """Keys with a live lease and their number of viewers."""
         ...

@@ -70,6 +70,10 @@ class MemoryLeases:
         """Take a viewer (None: all) out; True where none is left."""
         return self._table.drop(key, viewer, self._clock.steady_s())
 
+    async def is_held(self, key: str) -> bool:
+        """Whether the key has a live lease."""
+        return key in self._table.held(self._clock.steady_s())
+
     async def held(self) -> dict[str, int]:
         """Live keys and their number of viewers."""
         return self._table.held(self._clock.steady_s())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -23,6 +24,7 @@ Call = Callable[[str, str, str, dict[str, object]], Awaitable[MethodResult]]
 
 _ANONYMOUS = "anonymous"
 _RENEW_AT_ONCE = 32
+_STOPS_REMEMBERED = 10_000
 
 
 class Commands:
@@ -35,6 +37,7 @@ class Commands:
         self._config = config
         self._metrics = metrics
         self._last_ts: dict[str, object] = {}
+        self._stops: OrderedDict[str, MethodResult] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def handle(self, hub: str, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
@@ -68,12 +71,22 @@ class Commands:
         return result
 
     async def _stop(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
+        """A stop that comes twice does not end what others began in between."""
+        command_id = str(payload["commandId"])
+        earlier = self._stops.get(command_id)
+        if earlier is not None:
+            return earlier
         viewer = payload.get("viewerId")
         none_left = await self._leases.drop(chassis_id, None if viewer is None else str(viewer))
-        if not none_left:
-            return self._from_lease(chassis_id, payload)
-        self._last_ts.pop(chassis_id, None)
-        return await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
+        if none_left:
+            self._last_ts.pop(chassis_id, None)
+            result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
+        else:
+            result = self._from_lease(chassis_id, payload)
+        self._stops[command_id] = result
+        if len(self._stops) > _STOPS_REMEMBERED:
+            self._stops.popitem(last=False)
+        return result
 
     def _from_lease(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         """What studio knows by itself: the stream is on, since others hold it; `ts` is the device's last answer."""
@@ -101,7 +114,9 @@ class Commands:
 
     async def _renew(self, chassis_id: str, at_once: asyncio.Semaphore) -> None:
         payload: dict[str, object] = {"action": "start", "reason": "lease", "commandId": str(uuid.uuid4())}
-        async with at_once:
+        async with at_once, self._locks.setdefault(chassis_id, asyncio.Lock()):
+            if not await self._leases.is_held(chassis_id):
+                return  # its last viewer left since the cron began
             try:
                 result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
             except DucoError as e:

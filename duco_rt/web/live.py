@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from functools import partial
 
 import msgspec
 import structlog
@@ -14,7 +15,7 @@ from duco_rt.config import Web
 from duco_rt.errors import BadBody
 from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
-from duco_rt.pipeline.runner import until_first
+from duco_rt.pipeline.runner import retry, until_first
 from duco_rt.transports.base import Live
 from duco_rt.web.fanout import Fanout
 from duco_rt.web.params import peer_of
@@ -151,6 +152,10 @@ class LiveService:
             task.cancel()
 
     async def _follow(self, peer: Peer, fanout: Fanout[Viewer]) -> None:
+        """Stay subscribed while anybody watches."""
+        await retry("live", partial(self._hand_on, peer, fanout), self._metrics)
+
+    async def _hand_on(self, peer: Peer, fanout: Fanout[Viewer]) -> None:
         """Hand every message of the peer's channel to its viewers."""
         async for message in self._live.subscribe(peer.channel):
             try:

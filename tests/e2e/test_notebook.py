@@ -20,7 +20,7 @@ def test_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(REPO), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    notebook = nbformat.read(REPO / "docs" / "notebook.ipynb", as_version=4)
+    notebook = nbformat.read(REPO / "docs" / "notebook.ipynb", as_version=4)  # type: ignore[no-untyped-call]  # no annotations
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}})
     asyncio.set_event_loop(asyncio.new_event_loop())
     client.execute()

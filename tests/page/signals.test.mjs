@@ -104,7 +104,8 @@ test('texts count and name', () => {
 });
 
 test('units read as people write them', () => {
-  const units = { 'm/s^2': 'm/s²', 'deg/s': '°/s', 'degC/min': '°C/min', degF: '°F', 'kg*m^-3': 'kg·m⁻³', degree: 'degree' };
+  const compound = { 'm/s^2': 'm/s²', 'deg/s': '°/s', 'degC/min': '°C/min', 'kg*m^-3': 'kg·m⁻³' };
+  const units = { ...compound, degC: '°C', degF: '°F', degree: 'degree' };
   for (const [unit, shown] of Object.entries(units)) assert.equal(formatUnit(unit), shown);
   assert.equal(formatUnit('-'), '');
 });

@@ -37,7 +37,7 @@ def equal(one: float | None, other: float | None) -> bool:
     """To 12 digits; NaN is NaN."""
     if one is None or other is None:
         return one is other
-    return math.isnan(one) and math.isnan(other) or math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-300)
+    return (math.isnan(one) and math.isnan(other)) or math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-300)
 
 
 @given(random_dbc())

@@ -47,8 +47,19 @@ def test_limits(bits: int, limit: int | None) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Not available", "NotAvailable", "not_avail", "Error", "Error condition", "Reserved", "SNA", "N/A", "n/a"]
-    + ["Don't care/take no action", "Take no action"],
+    [
+        "Not available",
+        "NotAvailable",
+        "not_avail",
+        "Error",
+        "Error condition",
+        "Reserved",
+        "SNA",
+        "N/A",
+        "n/a",
+        "Don't care",
+        "Take no action",
+    ],
 )
 def test_names_of_no_value(name: str) -> None:
     """What databases call the last codes where they mean nothing."""
