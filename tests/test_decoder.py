@@ -137,6 +137,7 @@ def wanted(message: Message, data: bytes) -> dict[str, float | None]:
     return values
 
 
+@pytest.mark.servers
 def test_the_truck_reads_as_cantools_reads_it(recordings: Path) -> None:
     """All 150,411 frames in log order; every EEC1 and CCVS1 by its PGN, nothing else."""
     database = cantools.database.load_file(recordings / "j1939-demo.dbc")
@@ -156,6 +157,7 @@ def test_the_truck_reads_as_cantools_reads_it(recordings: Path) -> None:
     assert seen == {"EEC1": 3993, "CCVS1": 3993}
 
 
+@pytest.mark.servers
 def test_the_truck_a_line_a_second(recordings: Path) -> None:
     """The last value that each field had in the second, of the frames as they are decoded one by one."""
     seconds: dict[int, dict[str, float]] = {}

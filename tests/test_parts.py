@@ -33,7 +33,7 @@ def test_size_counts_every_channel() -> None:
     assert size_bytes(second) >= len(encode_can([second]))
 
 
-@given(seconds(), st.integers(400, 900), st.randoms(use_true_random=False))
+@given(seconds(), st.integers(200, 500), st.randoms(use_true_random=False))
 def test_split_and_join_give_the_same_frames(second: CanSecond, limit: int, shuffle: random.Random) -> None:
     """In whatever order the parts come: each stream as it was, every part under the limit and numbered."""
     parts = split(second, limit)
@@ -47,7 +47,7 @@ def test_split_and_join_give_the_same_frames(second: CanSecond, limit: int, shuf
     assert by_stream(whole) == by_stream(second)
 
 
-@given(frames(), st.integers(400, 900))
+@given(frames(), st.integers(200, 500))
 def test_arrival_comes_back_where_times_tell_it(some: list[Frame], limit: int) -> None:
     """Frames in order of time are in order of arrival again, over all streams."""
     in_time = [f._replace(time_us=n) for n, f in enumerate(some)]
@@ -55,7 +55,7 @@ def test_arrival_comes_back_where_times_tell_it(some: list[Frame], limit: int) -
     assert frames_in(join(split(second, limit))) == in_time
 
 
-@given(frames(), st.integers(400, 900))
+@given(frames(), st.integers(200, 500))
 def test_each_part_keeps_the_order_of_arrival(some: list[Frame], limit: int) -> None:
     """A part alone is the second without the other parts' frames."""
     marked = [f._replace(time_us=n) for n, f in enumerate(some)]
@@ -84,7 +84,7 @@ def test_one_huge_stream_is_cut_by_time() -> None:
     parts = split(second, PART_BYTES_MAX)
     assert len(parts) == 2 and all(len(encode_can([part])) <= PART_BYTES_MAX for part in parts)
     assert parts[0].times_us[-1] < parts[1].times_us[0]
-    assert same(join(parts), second)
+    assert same(join(parts[::-1]), second)
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])

@@ -16,6 +16,8 @@ from duco_rt.model import History, LastSeen, RawSecond, Sample, Value
 from duco_rt.transports.base import Store
 from tests.contracts.store_rows import DAY, NOW, OTHERS, PEER, raw, read, sample, typed
 
+pytestmark = pytest.mark.servers
+
 Open = Callable[..., Awaitable[Store]]
 
 

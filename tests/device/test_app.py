@@ -27,6 +27,8 @@ from duco_rt.model import HubMessage, MethodResult
 from duco_rt.transports.hub_memory import MemoryHub
 from tests.device.virtual import bus, frame, new_channel, until_async
 
+pytestmark = pytest.mark.servers
+
 DBC = """VERSION ""
 BU_: ECU
 BO_ 256 Key: 1 ECU

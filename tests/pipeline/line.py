@@ -150,11 +150,14 @@ class Line:
     parsings: ParsingCache
     store: RecordingStore = field(default_factory=RecordingStore)
     clock: FixedClock = field(default_factory=FixedClock)
+    sent: list[asyncio.Task[None]] = field(default_factory=list)
 
     def send(self, *messages: HubMessage) -> list[asyncio.Task[None]]:
         """Send from the device; each task ends when the hub has acknowledged."""
         device = self.hub.device("DUCO_001")
-        return [self.tasks.create_task(device.send(message)) for message in messages]
+        sent = [self.tasks.create_task(device.send(message)) for message in messages]
+        self.sent += sent
+        return sent
 
     def problems(self, kind: str, stage: str = "process") -> float:
         """How often a problem was counted."""
@@ -179,8 +182,8 @@ async def running(folder: Path, live: Live | None = None) -> AsyncIterator[Line]
             async with asyncio.timeout(20):
                 yield line
         finally:
-            for part in parts:
-                part.cancel()
+            for task in (*parts, *line.sent):
+                task.cancel()
 
 
 def message(seq: int, *, rpm: int | None = None, seconds: int = 1, realtime: bool = True) -> HubMessage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,11 +14,12 @@ from duco_rt.pipeline.assemble import _OPEN_MAX, Assembler
 from tests.can_seconds import busy_second, frames_in
 
 
-def parts_of(seq: int, device: int = 0) -> list[CanSecond]:
+@cache
+def parts_of(seq: int, device: int = 0) -> tuple[CanSecond, ...]:
     """A second in three parts; its frames depend on seq and device."""
     parts = split(busy_second(frames_count=300, ids=3, seed=1000 * device + seq, seq=seq), 2500)
     assert len(parts) == 3
-    return parts
+    return tuple(parts)
 
 
 def test_a_whole_second_goes_straight_through() -> None:

@@ -13,14 +13,7 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, Sample
 from duco_rt.pipeline.ingest import encode_live
 from duco_rt.transports.live_memory import MemoryLive
-from tests.pipeline.line import NOW_MS, PEER, Line, message, running, spin
-
-
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    """A running line."""
-    async with running(tmp_path) as found:
-        yield found
+from tests.pipeline.line import NOW_MS, PEER, message, running, spin
 
 
 async def take(messages: AsyncIterator[bytes], count: int) -> list[dict[str, object]]:
@@ -39,29 +32,31 @@ def test_a_live_message() -> None:
     }
 
 
-async def test_real_time_messages_go_live_and_to_the_log(line: Line) -> None:
+async def test_real_time_messages_go_live_and_to_the_log(tmp_path: Path) -> None:
     """Batches to the log alone."""
-    live = line.live.subscribe(PEER.channel)
-    await asyncio.gather(*line.send(message(1), message(2, seconds=3, realtime=False), message(5)))
-    assert [m["seq"] for m in await take(live, 2)] == [1, 5]
-    assert sorted(row.seq for row in line.store.raw_rows) == [1, 2, 3, 4, 5]
-    assert line.metrics.value("ingest_live_total") == 2
-    assert line.metrics.value("ingest_messages_total", msg_type="vehicle_can") == 3
-    assert {row.received_ms for row in line.store.raw_rows} == {NOW_MS}
+    async with running(tmp_path) as line:
+        live = line.live.subscribe(PEER.channel)
+        await asyncio.gather(*line.send(message(1), message(2, seconds=3, realtime=False), message(5)))
+        assert [m["seq"] for m in await take(live, 2)] == [1, 5]
+        assert sorted(row.seq for row in line.store.raw_rows) == [1, 2, 3, 4, 5]
+        assert line.metrics.value("ingest_live_total") == 2
+        assert line.metrics.value("ingest_messages_total", msg_type="vehicle_can") == 3
+        assert {row.received_ms for row in line.store.raw_rows} == {NOW_MS}
 
 
-async def test_live_goes_on_while_the_store_stalls(line: Line) -> None:
+async def test_live_goes_on_while_the_store_stalls(tmp_path: Path) -> None:
     """Every sample reaches the viewer; the hub keeps all until the store has them."""
-    line.store.stalled.add("raw")
-    live = line.live.subscribe(PEER.channel)
-    sent = line.send(*(message(n) for n in range(20)))
-    found = await take(live, 20)
-    assert [m["seq"] for m in found] == list(range(20))
-    assert found[3] == {"payload": {"rpm": 3}, "ts": message(3).ts_ms, "seq": 3, "received": NOW_MS}
-    assert not any(task.done() for task in sent)
-    await line.store.let_go()
-    await asyncio.gather(*sent)
-    assert sorted(sample.seq or 0 for sample in line.store.samples) == list(range(20))
+    async with running(tmp_path) as line:
+        line.store.stalled.add("raw")
+        live = line.live.subscribe(PEER.channel)
+        sent = line.send(*(message(n) for n in range(20)))
+        found = await take(live, 20)
+        assert [m["seq"] for m in found] == list(range(20))
+        assert found[3] == {"payload": {"rpm": 3}, "ts": message(3).ts_ms, "seq": 3, "received": NOW_MS}
+        assert not any(task.done() for task in sent)
+        await line.store.let_go()
+        await asyncio.gather(*sent)
+        assert sorted(sample.seq or 0 for sample in line.store.samples) == list(range(20))
 
 
 class StuckLive(MemoryLive):
@@ -112,29 +107,31 @@ async def test_one_bad_live_message_is_not_the_end(tmp_path: Path) -> None:
         assert len(line.store.samples) == 2
 
 
-async def test_messages_wait_while_meta_is_away(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_messages_wait_while_meta_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a device that nobody asked for yet: not acknowledged, not lost, not taken for unknown."""
-    monkeypatch.setattr("duco_rt.pipeline.runner.backoff_s", lambda attempt: 0.0)
-    line.meta.away = True
-    sent = line.send(message(1), message(2))
-    while line.metrics.value("transport_retries_total", what="meta") < 3:
-        await asyncio.sleep(0)
-    await spin()
-    assert not any(task.done() for task in sent) and not line.store.raw_rows
-    line.meta.away = False
-    await asyncio.gather(*sent)
-    assert {row.peer for row in line.store.raw_rows} == {PEER}
+    async with running(tmp_path) as line:
+        monkeypatch.setattr("duco_rt.pipeline.runner.backoff_s", lambda attempt: 0.0)
+        line.meta.away = True
+        sent = line.send(message(1), message(2))
+        while line.metrics.value("transport_retries_total", what="meta") < 3:
+            await asyncio.sleep(0)
+        await spin()
+        assert not any(task.done() for task in sent) and not line.store.raw_rows
+        line.meta.away = False
+        await asyncio.gather(*sent)
+        assert {row.peer for row in line.store.raw_rows} == {PEER}
 
 
-async def test_unknown_devices_are_not_live(line: Line) -> None:
+async def test_unknown_devices_are_not_live(tmp_path: Path) -> None:
     """Nothing is published for a device without tenant; its raw rows are kept."""
-    found: list[HubMessage] = [message(1)]
-    await line.meta.remove_device("DUCO_001")
-    live = line.live.subscribe("live-stream//consumer-DUCO_001/vehicle_can")
-    await asyncio.gather(*line.send(*found))
-    await spin()
-    assert line.metrics.value("ingest_live_total") == 0
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.01):
-            await anext(live)
-    assert [row.peer.tenant for row in line.store.raw_rows] == [""]
+    async with running(tmp_path) as line:
+        found: list[HubMessage] = [message(1)]
+        await line.meta.remove_device("DUCO_001")
+        live = line.live.subscribe("live-stream//consumer-DUCO_001/vehicle_can")
+        await asyncio.gather(*line.send(*found))
+        await spin()
+        assert line.metrics.value("ingest_live_total") == 0
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await anext(live)
+        assert [row.peer.tenant for row in line.store.raw_rows] == [""]

@@ -45,22 +45,11 @@ def test_limits(bits: int, limit: int | None) -> None:
     assert j1939.value_limit(bits) == limit
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Not available",
-        "NotAvailable",
-        "not_avail",
-        "Error",
-        "Error condition",
-        "Reserved",
-        "SNA",
-        "N/A",
-        "n/a",
-        "Don't care",
-        "Take no action",
-    ],
-)
+NOTHING = ["Not available", "NotAvailable", "not_avail", "Error", "Error condition", "Reserved", "SNA", "N/A", "n/a"]
+NOTHING += ["Don't care", "Take no action"]
+
+
+@pytest.mark.parametrize("name", NOTHING)
 def test_names_of_no_value(name: str) -> None:
     """What databases call the last codes where they mean nothing."""
     assert not j1939.names_a_value(name)

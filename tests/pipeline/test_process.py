@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from duco_rt.device.messages import can_messages
 from duco_rt.model import Device, HubMessage
 from duco_rt.parts import split
 from tests.can_seconds import TS_MS, Frame, busy_second, second_of
-from tests.pipeline.line import Line, message, running, spin
+from tests.pipeline.line import message, running, spin
 
 
 @pytest.fixture(autouse=True)
@@ -23,45 +22,41 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("duco_rt.pipeline.runner.backoff_s", lambda attempt: 0.0)
 
 
-@pytest.fixture
-async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    """A running line."""
-    async with running(tmp_path) as found:
-        yield found
-
-
 @pytest.mark.parametrize(("stalled", "other"), [("raw", "parsed"), ("parsed", "raw")])
-async def test_the_hub_is_answered_when_the_store_has_both(line: Line, stalled: str, other: str) -> None:
+async def test_the_hub_is_answered_when_the_store_has_both(tmp_path: Path, stalled: str, other: str) -> None:
     """Raw without parsed is not enough, nor parsed without raw."""
-    line.store.stalled.add(stalled)
-    [sent] = line.send(message(1))
-    await line.store.until(lambda: stalled in line.store.waiting)
-    await line.store.until(lambda: line.store.samples if other == "parsed" else line.store.raw_rows)
-    await spin()
-    assert not sent.done()
-    await line.store.let_go()
-    await sent
-    assert [row.seq for row in line.store.raw_rows] == [sample.seq for sample in line.store.samples] == [1]
-    assert line.metrics.value("hub_unacked_depth") == line.metrics.value("log_raw_depth") == 0
+    async with running(tmp_path) as line:
+        line.store.stalled.add(stalled)
+        [sent] = line.send(message(1))
+        await line.store.until(lambda: stalled in line.store.waiting)
+        await line.store.until(lambda: line.store.samples if other == "parsed" else line.store.raw_rows)
+        await spin()
+        assert not sent.done()
+        await line.store.let_go()
+        await sent
+        assert [row.seq for row in line.store.raw_rows] == [sample.seq for sample in line.store.samples] == [1]
+        assert line.metrics.value("hub_unacked_depth") == line.metrics.value("log_raw_depth") == 0
 
 
 @pytest.mark.parametrize("fails", [{"raw": 3}, {"parsed": 3}, {"raw": 20, "parsed": 30}])
-async def test_nothing_is_lost_while_the_store_fails(line: Line, fails: dict[str, int]) -> None:
+async def test_nothing_is_lost_while_the_store_fails(tmp_path: Path, fails: dict[str, int]) -> None:
     """Every message is acknowledged in the end, and every second is there, raw and parsed, once."""
-    line.store.fails.update(fails)
-    await asyncio.gather(*line.send(*(message(n, seconds=2, realtime=False) for n in range(0, 200, 2))))
-    assert sorted(row.seq for row in line.store.raw_rows) == list(range(200))
-    assert sorted((s.seq, s.payload["rpm"]) for s in line.store.samples) == [(n, n) for n in range(200)]
-    assert line.metrics.value("transport_retries_total", what="store") == sum(fails.values())
-    assert line.metrics.value("process_messages_total") == 100
-    assert line.metrics.value("process_seconds_total") == 200
-    assert line.metrics.value("distribute_values_total") == 200
+    async with running(tmp_path) as line:
+        line.store.fails.update(fails)
+        await asyncio.gather(*line.send(*(message(n, seconds=2, realtime=False) for n in range(0, 200, 2))))
+        assert sorted(row.seq for row in line.store.raw_rows) == list(range(200))
+        assert sorted((s.seq, s.payload["rpm"]) for s in line.store.samples) == [(n, n) for n in range(200)]
+        assert line.metrics.value("transport_retries_total", what="store") == sum(fails.values())
+        assert line.metrics.value("process_messages_total") == 100
+        assert line.metrics.value("process_seconds_total") == 200
+        assert line.metrics.value("distribute_values_total") == 200
 
 
-async def test_samples_keep_the_order_of_a_device(line: Line) -> None:
+async def test_samples_keep_the_order_of_a_device(tmp_path: Path) -> None:
     """As they were sent."""
-    await asyncio.gather(*line.send(*(message(n) for n in range(150))))
-    assert [sample.seq for sample in line.store.samples] == list(range(150))
+    async with running(tmp_path) as line:
+        await asyncio.gather(*line.send(*(message(n) for n in range(150))))
+        assert [sample.seq for sample in line.store.samples] == list(range(150))
 
 
 def bad_messages() -> dict[str, HubMessage]:
@@ -81,68 +76,73 @@ def bad_messages() -> dict[str, HubMessage]:
 
 
 @pytest.mark.parametrize("kind", bad_messages())
-async def test_bad_input_is_counted_kept_and_acknowledged(line: Line, kind: str) -> None:
+async def test_bad_input_is_counted_kept_and_acknowledged(tmp_path: Path, kind: str) -> None:
     """Once by its kind; its raw row is there; what comes after it goes its way."""
-    await line.meta.put_device(Device("BARE", "duco", "bare", None))
-    await asyncio.gather(*line.send(bad_messages()[kind]))
-    await asyncio.gather(*line.send(message(100)))
-    assert line.problems(kind) == 1
-    assert sum(line.problems(other) for other in bad_messages()) == 1
-    assert len(line.store.raw_rows) == 2
-    assert line.store.samples[-1].payload == {"rpm": 100}
-    assert len(line.store.samples) == (2 if kind in ("short_frame", "unknown_id") else 1)
+    async with running(tmp_path) as line:
+        await line.meta.put_device(Device("BARE", "duco", "bare", None))
+        await asyncio.gather(*line.send(bad_messages()[kind]))
+        await asyncio.gather(*line.send(message(100)))
+        assert line.problems(kind) == 1
+        assert sum(line.problems(other) for other in bad_messages()) == 1
+        assert len(line.store.raw_rows) == 2
+        assert line.store.samples[-1].payload == {"rpm": 100}
+        assert len(line.store.samples) == (2 if kind in ("short_frame", "unknown_id") else 1)
 
 
-async def test_poison_stops_nothing(line: Line) -> None:
+async def test_poison_stops_nothing(tmp_path: Path) -> None:
     """Bodies that once would have ended a reader: empty parts, streams without frames, endless nesting."""
-    empty = [dataclasses.replace(second_of([], seq=5), part=n, parts=2) for n in range(2)]
-    bodies = [body.encode_can([part]) for part in empty]
-    row = b"\1\1c" + bytes([0, 1, 0, 0, 0, 0, 8, 0, 0, 0, 0])
-    head = body._SECOND.pack(TS_MS, 6, 0, 1, len(row), 0, 0, 0)
-    bodies += [b"DUCO\1\0\1\0" + head + row, b"DUCO\1\0\0\0"]
-    sent = [dataclasses.replace(message(1), body=text, content_encoding="") for text in bodies]
-    nested = b'{"version":1,"seconds":[' + b"[" * 100_000
-    sent.append(dataclasses.replace(sent[0], body=nested, content_type=body.JSON_TYPE))
-    await asyncio.gather(*line.send(*sent))
-    await asyncio.gather(*line.send(message(100)))
-    assert line.problems("unread_body") == 3
-    assert [sample.payload for sample in line.store.samples] == [{}, {"rpm": 100}]
+    async with running(tmp_path) as line:
+        empty = [dataclasses.replace(second_of([], seq=5), part=n, parts=2) for n in range(2)]
+        bodies = [body.encode_can([part]) for part in empty]
+        row = b"\1\1c" + bytes([0, 1, 0, 0, 0, 0, 8, 0, 0, 0, 0])
+        head = body._SECOND.pack(TS_MS, 6, 0, 1, len(row), 0, 0, 0)
+        bodies += [b"DUCO\1\0\1\0" + head + row, b"DUCO\1\0\0\0"]
+        sent = [dataclasses.replace(message(1), body=text, content_encoding="") for text in bodies]
+        nested = b'{"version":1,"seconds":[' + b"[" * 100_000
+        sent.append(dataclasses.replace(sent[0], body=nested, content_type=body.JSON_TYPE))
+        await asyncio.gather(*line.send(*sent))
+        await asyncio.gather(*line.send(message(100)))
+        assert line.problems("unread_body") == 3
+        assert [sample.payload for sample in line.store.samples] == [{}, {"rpm": 100}]
 
 
-async def test_parts_are_put_together(line: Line) -> None:
+async def test_parts_are_put_together(tmp_path: Path) -> None:
     """A row a part, one sample with the values of all."""
-    other = [Frame(f.time_us, *f[1:]) for f in (Frame(0, "c", 256, False, 0, b"\x07\0"),)]
-    second = second_of([*other, *(Frame(n, "c", 0x300 + n % 3, False, 0, bytes(8)) for n in range(200))], seq=4)
-    parts = split(second, 1500)
-    assert len(parts) > 2
-    await asyncio.gather(*line.send(*(can_messages("DUCO_001", [part], realtime=False)[0] for part in parts)))
-    assert sorted(row.part for row in line.store.raw_rows) == list(range(len(parts)))
-    assert [(s.seq, s.payload) for s in line.store.samples] == [(4, {"rpm": 7})]
+    async with running(tmp_path) as line:
+        other = [Frame(f.time_us, *f[1:]) for f in (Frame(0, "c", 256, False, 0, b"\x07\0"),)]
+        second = second_of([*other, *(Frame(n, "c", 0x300 + n % 3, False, 0, bytes(8)) for n in range(200))], seq=4)
+        parts = split(second, 1500)
+        assert len(parts) > 2
+        await asyncio.gather(*line.send(*(can_messages("DUCO_001", [part], realtime=False)[0] for part in parts)))
+        assert sorted(row.part for row in line.store.raw_rows) == list(range(len(parts)))
+        assert [(s.seq, s.payload) for s in line.store.samples] == [(4, {"rpm": 7})]
 
 
-async def test_a_second_over_the_limit_arrives_whole(line: Line) -> None:
+async def test_a_second_over_the_limit_arrives_whole(tmp_path: Path) -> None:
     """Cut by the device, put together here: 20,000 frames."""
-    second = busy_second(frames_count=20_000, ids=90)
-    messages = can_messages("DUCO_001", [second], realtime=False)
-    assert len(messages) == 2 and all(len(m.body) <= body.BODY_BYTES_MAX for m in messages)
-    await asyncio.gather(*line.send(*messages))
-    assert len(line.store.samples) == 1
-    assert line.problems("unknown_id") == 20_000
+    async with running(tmp_path) as line:
+        second = busy_second(frames_count=20_000, ids=90)
+        messages = can_messages("DUCO_001", [second], realtime=False)
+        assert len(messages) == 2 and all(len(m.body) <= body.BODY_BYTES_MAX for m in messages)
+        await asyncio.gather(*line.send(*messages))
+        assert len(line.store.samples) == 1
+        assert line.problems("unknown_id") == 20_000
 
 
-async def test_a_row_belongs_to_the_tenant_of_its_arrival(line: Line) -> None:
+async def test_a_row_belongs_to_the_tenant_of_its_arrival(tmp_path: Path) -> None:
     """A device that moves while its messages wait in the log."""
-    line.store.stalled.add("raw")
-    first = line.send(message(1))
-    await line.store.until(lambda: "raw" in line.store.waiting)
-    second = line.send(message(2))
-    while line.metrics.value("log_raw_depth") < 1:
-        await asyncio.sleep(0)
-    await line.meta.put_device(Device("DUCO_001", "other", "one", "p"))
-    await line.parsings.refresh()
-    third = line.send(message(3))
-    await line.store.let_go()
-    await asyncio.gather(*first, *second, *third)
-    wanted = {1: "duco", 2: "duco", 3: "other"}
-    assert {row.seq: row.peer.tenant for row in line.store.raw_rows} == wanted
-    assert {sample.seq: sample.peer.tenant for sample in line.store.samples} == wanted
+    async with running(tmp_path) as line:
+        line.store.stalled.add("raw")
+        first = line.send(message(1))
+        await line.store.until(lambda: "raw" in line.store.waiting)
+        second = line.send(message(2))
+        while line.metrics.value("log_raw_depth") < 1:
+            await asyncio.sleep(0)
+        await line.meta.put_device(Device("DUCO_001", "other", "one", "p"))
+        await line.parsings.refresh()
+        third = line.send(message(3))
+        await line.store.let_go()
+        await asyncio.gather(*first, *second, *third)
+        wanted = {1: "duco", 2: "duco", 3: "other"}
+        assert {row.seq: row.peer.tenant for row in line.store.raw_rows} == wanted
+        assert {sample.seq: sample.peer.tenant for sample in line.store.samples} == wanted

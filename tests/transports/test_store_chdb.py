@@ -15,6 +15,8 @@ from duco_rt.model import Peer, RawSecond, Sample
 from duco_rt.transports import store_sql
 from duco_rt.transports.store_chdb import ChdbStore
 
+pytestmark = pytest.mark.servers
+
 NOW = 1_795_352_000_000
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
 FIELDS = [f"field_{i}" for i in range(60)]
