@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -61,6 +62,9 @@ async def _until_signal(config: Config) -> None:
             break
     async with Runtime(config) as runtime:
         print(f"duco_rt is ready: {runtime.url}", flush=True)
+        # what is there now stays: collections need not walk it, which would hold up the live path for 50 ms
+        gc.collect()
+        gc.freeze()
         await stop.wait()
 
 

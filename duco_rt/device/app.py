@@ -13,7 +13,7 @@ from duco_rt.clock import Clock
 from duco_rt.config import Device
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import Source
-from duco_rt.device.can_bus import BusReader, FrameCollector, Totals
+from duco_rt.device.can_bus import FrameCollector, Totals
 from duco_rt.device.local_signals import local_plan, read_signals
 from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
@@ -63,7 +63,7 @@ class DucoApp:
         self._position = PositionFile(data_dir / "device" / f"{chassis_id}.seq", clock.wall_ms() // 1000)
         self._collector = FrameCollector()
         metrics.gauge("device_bus_ok", lambda: float(self._collector.failed is None), device=chassis_id)
-        self._readers = [BusReader(b.channel, b.open, self._collector) for b in source.buses]
+        self._readers = [bus.reader(self._collector) for bus in source.buses]
         self._outbox = Outbox(hub, config.outbox_messages_max, clock, metrics)
         self._mode: UploadMode[Collected] = UploadMode(
             config.upload_interval_s, config.realtime_timeout_s, config.open_frames_max
@@ -92,7 +92,7 @@ class DucoApp:
                 self._ended.set()
         finally:
             await self._hub.close()
-            await asyncio.gather(*(asyncio.to_thread(reader.stop) for reader in self._readers))
+            await asyncio.gather(*(reader.close() for reader in self._readers))
             self._position.close()
 
     async def drain(self) -> None:

@@ -10,17 +10,24 @@ from functools import partial
 import can
 
 from duco_rt.config import Device
-from duco_rt.device.can_bus import open_bus
+from duco_rt.device.can_bus import BusReader, FrameCollector, open_bus
+from duco_rt.device.polled_bus import PolledReader
 from duco_rt.device.replay_bus import ReplayBus
 from duco_rt.device.simulated_bus import SimulatedBus
 
 
 @dataclass(frozen=True, slots=True)
 class BusSource:
-    """A bus to open in its reader's thread; an empty channel: the messages carry their own."""
+    """A bus to open by its reader; an empty channel: the messages carry their own."""
 
     channel: str
     open: Callable[[], can.BusABC]
+    polled: bool = False
+
+    def reader(self, collector: FrameCollector) -> BusReader | PolledReader:
+        """What reads it: a thread, or the event loop where the bus never makes its reader wait."""
+        kind = PolledReader if self.polled else BusReader
+        return kind(self.channel, self.open, collector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,7 @@ def sources(config: Device) -> dict[str, Source]:
         return {config.chassis_id: Source(buses, {b.name: b.bitrate for b in config.buses})}
     return {
         chassis_id: Source(
-            (BusSource("", partial(SimulatedBus, config.seed + n)),),
+            (BusSource("", partial(SimulatedBus, config.seed + n), polled=True),),
             {"can1": 250_000, "can2": 500_000},
         )
         for n, chassis_id in enumerate(chassis_ids(config.chassis_id, config.simulate))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -36,6 +37,7 @@ class FrameCollector:
         self._totals: dict[str, list[int]] = {}
         self.last_frame_s = float("-inf")
         self.failed: str | None = None
+        self.before_close: Callable[[], None] = lambda: None
 
     def add(self, channel: str, messages: list[can.Message], shift_us: int) -> None:
         """Take what a bus gave; `shift_us` turns its time stamps into Unix time."""
@@ -57,15 +59,11 @@ class FrameCollector:
 
     def close(self, ts_ms: int, seq: int) -> tuple[CanSecond, dict[str, Totals]]:
         """End the second."""
+        self.before_close()
         with self._lock:
             builder, self._builder = self._builder, SecondBuilder()
             totals, self._totals = self._totals, {}
         return builder.close(ts_ms, seq), {name: Totals(*pair) for name, pair in totals.items()}
-
-    def discard(self) -> None:
-        """Forget the open second: the key is off."""
-        with self._lock:
-            self._builder, self._totals = SecondBuilder(), {}
 
 
 def _flags(m: can.Message) -> int:
@@ -98,6 +96,10 @@ class BusReader:
         """End the thread; waits for at most a second."""
         self._stopping.set()
         self._thread.join(1.0)
+
+    async def close(self) -> None:
+        """The same without holding up the event loop."""
+        await asyncio.to_thread(self.stop)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

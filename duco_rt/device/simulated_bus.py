@@ -32,7 +32,9 @@ class SimulatedBus(can.BusABC):
         due_s = self._second_s + frame.offset_us / 1e6
         wait_s = due_s - time.time()
         if wait_s > 0:
-            time.sleep(min(timeout or 0.0, max(wait_s, _TICK_S)))
+            if not timeout:
+                return None, True
+            time.sleep(min(timeout, max(wait_s, _TICK_S)))
             if due_s > time.time():
                 return None, True
         self._ready.popleft()

@@ -194,12 +194,3 @@ def test_a_configured_bus() -> None:
         assert isinstance(found, can.BusABC)
     with pytest.raises(ConfigError, match=r"device\.buses can1: .*nonsense"):
         open_bus(Bus("can1", "nonsense", "x"))
-
-
-def test_frames_while_the_key_is_off_can_be_forgotten() -> None:
-    """The next second has only what came after."""
-    collector = FrameCollector()
-    collector.add("can1", [frame(1)], 0)
-    collector.discard()
-    second, totals = collector.close(0, 0)
-    assert (second.frames, totals) == (0, {})
