@@ -26,6 +26,7 @@ class Ready(can.BusABC):
         return (self.queue.popleft() if self.queue else None), True
 
     def send(self, msg: can.Message, timeout: float | None = None) -> None:
+        """Takes nothing."""
         raise can.CanOperationError("takes nothing")
 
 
