@@ -129,6 +129,7 @@ async def open_meta(config: Config, data_dir: Path, stack: AsyncExitStack) -> Me
             stack.push_async_callback(meta.close)
             fresh = await meta.open()
             await demo.seed(meta, fresh=fresh, device_ids=simulated_ids(config))
+            await meta.seeded()
             return meta
 
 

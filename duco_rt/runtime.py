@@ -204,7 +204,7 @@ class Runtime:
         try:
             async with asyncio.timeout(seconds):
                 async for sample in samples:
-                    rows.append({"ts": sample.ts_ms, "seq": sample.seq, **sample.payload})  # noqa: PERF401  # kept at the time-out
+                    rows.append({**sample.payload, "ts": sample.ts_ms, "seq": sample.seq})  # noqa: PERF401  # kept at the time-out
         except TimeoutError:
             pass
         finally:

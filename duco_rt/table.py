@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def history_table(found: History) -> pyarrow.Table:
-    """Columns ts (timestamp[ms, UTC]), seq (int64), then a column a field; null where a sample lacks it."""
+    """Columns ts (timestamp[ms, UTC]), seq (int64), then a column a field; null where a sample lacks it.
+
+    A field that is called ts or seq is in the column field.ts or field.seq.
+    """
     import pyarrow as pa
 
     columns = {
@@ -20,7 +23,7 @@ def history_table(found: History) -> pyarrow.Table:
         "seq": pa.array(found.seq, pa.int64()),
     }
     for name, values in found.fields.items():
-        columns[name] = _column(values)
+        columns[name if name not in columns else f"field.{name}"] = _column(values)
     return pa.table(columns)
 
 

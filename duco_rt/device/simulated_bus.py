@@ -10,6 +10,7 @@ import can
 from duco_rt.device.machine_frames import MachineFrame, MachineFrames
 
 _TICK_S = 0.01
+_GOLDEN = 0.618034
 
 
 class SimulatedBus(can.BusABC):
@@ -19,8 +20,11 @@ class SimulatedBus(can.BusABC):
         super().__init__(channel=f"machine {seed}")
         self.channel_info = f"simulated machine {seed}"
         self._frames = MachineFrames(seed)
-        self._second_s = time.time()
-        self._ready: deque[MachineFrame] = deque(self._frames.next_second())
+        # a second's frames are made at once: machines of one process begin theirs spread over the second
+        into_second_s = seed * _GOLDEN % 1.0
+        self._second_s = time.time() - into_second_s
+        first = self._frames.next_second()
+        self._ready: deque[MachineFrame] = deque(f for f in first if f.offset_us >= into_second_s * 1e6)
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
         if not self._ready:

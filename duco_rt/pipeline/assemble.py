@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 from duco_rt.body import CanSecond
 from duco_rt.parts import join
@@ -11,29 +11,29 @@ _OPEN_MAX = 16
 
 
 class Assembler:
-    """Open seconds of each device and message type. Over 16 open there: the oldest goes out with the parts it has.
+    """Open seconds of each device and message type, 16 at most: over that the oldest is given up.
 
-    One device's parts never push out another's: whoever calls takes what comes back for the device that it asked for.
+    A second with a part missing gives no sample: a sample of what is there would look like a whole one, and a part
+    that comes again after its second was whole would replace it. The raw store has every part.
     """
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], OrderedDict[int, dict[int, CanSecond]]] = {}
 
-    def add(self, chassis_id: str, msg_type: str, second: CanSecond) -> list[CanSecond]:
-        """The seconds of this device that this part completes or pushes out: usually the second itself."""
+    def add(self, chassis_id: str, msg_type: str, second: CanSecond, problems: Counter[str]) -> CanSecond | None:
+        """The second that this part completes: usually the second itself. `problems` counts incomplete_second."""
         if second.parts == 1:
-            return [second]
+            return second
         device = chassis_id, msg_type
         waiting = self._open.setdefault(device, OrderedDict())
         parts = waiting.setdefault(second.seq, {})
         parts[second.part] = second
-        out: list[CanSecond] = []
         if len(parts) == second.parts:
             del waiting[second.seq]
-            out = [join(list(parts.values()))]
-        elif len(waiting) > _OPEN_MAX:
-            _, oldest = waiting.popitem(last=False)
-            out = [join(list(oldest.values()))]
-        if not waiting:
-            del self._open[device]
-        return out
+            if not waiting:
+                del self._open[device]
+            return join(list(parts.values()))
+        if len(waiting) > _OPEN_MAX:
+            waiting.popitem(last=False)
+            problems["incomplete_second"] += 1
+        return None

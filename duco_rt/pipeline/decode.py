@@ -35,6 +35,7 @@ class MessagePlan:
     """One message: signals that are always there, and those that multiplexers select."""
 
     name: str
+    source: int
     length_bytes: int
     signals: tuple[SignalPlan, ...]
     multiplexers: tuple[Multiplexer, ...]
@@ -73,7 +74,8 @@ class Plan:
         found = exact.get((channel, can_id, extended), ()) + exact.get((None, can_id, extended), ())
         if extended and self.groups:
             pgn = j1939.pgn_of(can_id)
-            found += self.groups.get((channel, pgn), ()) + self.groups.get((None, pgn), ())
+            group = self.groups.get((channel, pgn), ()) + self.groups.get((None, pgn), ())
+            found += _of_sender(group, j1939.source_of(can_id)) if len(group) > 1 else group
         return found
 
     def frame(self, channel: str, can_id: int, extended: bool, data: bytes) -> tuple[str, Decoded] | None:
@@ -106,6 +108,11 @@ class Plan:
         for _, decoded in sorted(newest, key=lambda row: row[0]):
             out.update((field, value) for field, value in decoded.items() if value is not None and value == value)
         return out
+
+
+def _of_sender(messages: tuple[MessagePlan, ...], source: int) -> tuple[MessagePlan, ...]:
+    """Of several messages of one PGN those that name the frame's sender, or all where none does."""
+    return tuple(message for message in messages if message.source == source) or messages
 
 
 def _last_of(message: MessagePlan, stream: Stream, data: memoryview) -> Decoded:
@@ -162,6 +169,7 @@ def _compile_message(message: Message, names: dict[tuple[str, str], str]) -> Mes
     always = [signal for signal in message.signals if signal.multiplexer_signal is None]
     return MessagePlan(
         message.name,
+        j1939.source_of(message.frame_id),
         message.length,
         tuple(plans[signal.name] for signal in always),
         tuple(multiplexer(signal) for signal in always if signal.is_multiplexer),

@@ -84,8 +84,8 @@ class Ingest:
         problems = Problems()
         record = RawMessage(message, known.tenant, self._clock.wall_ms())
         for parsed in self._parser.parse(record, known, problems):
-            for sample in parsed.samples:
-                await self._live.publish(sample.peer.channel, encode_live(sample))
+            if parsed.sample is not None:
+                await self._live.publish(parsed.sample.peer.channel, encode_live(parsed.sample))
                 self._metrics.count("ingest_live_total")
 
 

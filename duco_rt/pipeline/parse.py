@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from duco_rt import body
@@ -22,10 +23,10 @@ class Problems(Counter[str]):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What one second of a message gives: its raw row, and the samples that are complete with it."""
+    """What one second of a message gives: its raw row, and the sample that is complete with it."""
 
     raw: RawSecond
-    samples: list[Sample]
+    sample: Sample | None
 
 
 class Parser:
@@ -57,7 +58,7 @@ class Parser:
         except BadBody as e:
             problems["unread_body"] += 1
             problems.why = str(e)
-            yield Parsed(_row(raw, peer, message.ts_ms, message.seq, "unread", message.body), [])
+            yield Parsed(_unread(raw, peer), None)
 
     def _can(
         self,
@@ -84,17 +85,28 @@ class Parser:
         if known is None or known.plan is None:
             if known is not None:
                 problems["no_parsing"] += 1
-            return Parsed(row, [])
-        whole = self._assembler.add(peer.chassis_id, peer.msg_type, second)
-        samples = [Sample(peer, s.ts_ms, s.seq, raw.received_ms, known.plan.last_values(s, problems)) for s in whole]
-        return Parsed(row, samples)
+            return Parsed(row, None)
+        whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
+        if whole is None:
+            return Parsed(row, None)
+        values = known.plan.last_values(whole, problems)
+        return Parsed(row, Sample(peer, whole.ts_ms, whole.seq, raw.received_ms, values))
 
 
 def _json(raw: RawMessage, peer: Peer, known: Known | None, second: body.JsonSecond, text: bytes) -> Parsed:
     row = _row(raw, peer, second.ts_ms, second.seq, "json1", text)
     if known is None:
-        return Parsed(row, [])
-    return Parsed(row, [Sample(peer, second.ts_ms, second.seq, raw.received_ms, second.payload)])
+        return Parsed(row, None)
+    return Parsed(row, Sample(peer, second.ts_ms, second.seq, raw.received_ms, second.payload))
+
+
+def _unread(raw: RawMessage, peer: Peer) -> RawSecond:
+    """A body that nobody could read, at the position that the message claims. Several may claim the same: `part`,
+    made of the body, keeps them apart."""
+    message = raw.message
+    ts_ms, seq = (min(max(value, 0), 2**53) for value in (message.ts_ms, message.seq))
+    part = zlib.crc32(message.body) & 0xFFFF
+    return replace(_row(raw, peer, ts_ms, seq, "unread", message.body), part=part)
 
 
 def _row(raw: RawMessage, peer: Peer, ts_ms: int, seq: int, kind: Literal["json1", "unread"], text: bytes) -> RawSecond:

@@ -12,6 +12,7 @@ import structlog
 
 from duco_rt.errors import BadParsing, NotFound, TransportError
 from duco_rt.metrics import Metrics
+from duco_rt.model import Parsing
 from duco_rt.pipeline.decode import Plan, compile_parsing
 from duco_rt.transports.base import Meta
 
@@ -34,7 +35,7 @@ class ParsingCache:
         self._refresh_s = refresh_s
         self._metrics = metrics
         self._known: dict[str, Known | None] = {}
-        self._plans: dict[tuple[str, int], Plan] = {}
+        self._plans: dict[tuple[str, int], Plan | None] = {}
         self._loading = asyncio.Lock()
 
     async def get(self, chassis_id: str) -> Known | None:
@@ -60,7 +61,7 @@ class ParsingCache:
                 self._metrics.count("parsing_refresh_failed_total")
                 log.warning("parsing not refreshed", chassis_id=chassis_id, error=str(e))
         used = {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
-        self._plans = {key: plan for key, plan in self._plans.items() if key in used}
+        self._plans = {key: plan for key, plan in self._plans.items() if key in used or plan is None}
 
     async def _load(self, chassis_id: str) -> Known | None:
         try:
@@ -73,9 +74,16 @@ class ParsingCache:
             parsing = await self._meta.parsing(device.parsing)
             key = parsing.name, parsing.version
             if key not in self._plans:
-                self._plans[key] = await asyncio.to_thread(compile_parsing, parsing)
+                self._plans[key] = await self._compile(parsing)
             return Known(device.tenant, self._plans[key])
-        except (NotFound, BadParsing) as e:
-            self._metrics.count("parsing_unusable_total")
-            log.error("parsing cannot be used", chassis_id=chassis_id, parsing=device.parsing, error=str(e))
+        except NotFound:
             return Known(device.tenant, None)
+
+    async def _compile(self, parsing: Parsing) -> Plan | None:
+        """The plan, or None for a parsing that cannot be used: said once, not at each refresh."""
+        try:
+            return await asyncio.to_thread(compile_parsing, parsing)
+        except BadParsing as e:
+            self._metrics.count("parsing_unusable_total")
+            log.error("parsing cannot be used", parsing=parsing.name, version=parsing.version, error=str(e))
+            return None

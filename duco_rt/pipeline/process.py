@@ -53,7 +53,8 @@ class Process:
             known = await retry("meta", partial(self._parsings.get, record.message.chassis_id), self._metrics)
             for parsed in self._parser.parse(record, known, problems):
                 rows.append(parsed.raw)
-                samples += parsed.samples
+                if parsed.sample is not None:
+                    samples.append(parsed.sample)
                 await asyncio.sleep(0)  # the live path goes between any two seconds
             for kind, count in problems.items():
                 self._complaints.add(

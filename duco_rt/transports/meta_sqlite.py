@@ -43,16 +43,20 @@ class SqliteMeta:
         self._db: sqlite3.Connection | None = None
 
     async def open(self) -> bool:
-        """Open the file; True where it is new and holds nothing."""
+        """Open the file; True until `seeded` was called once."""
         return await self._run(self._open)
 
     def _open(self) -> bool:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
-        fresh = not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'devices'").fetchone()
         self._db.executescript(_SCHEMA)
-        return fresh
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version == 0
+
+    async def seeded(self) -> None:
+        """What a new file starts with is in it."""
+        await self._rows("PRAGMA user_version = 1")
 
     async def devices(self, tenant: str | None = None) -> list[Device]:
         """All devices, or a tenant's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from functools import cache
 
 from hypothesis import given
@@ -22,10 +23,18 @@ def parts_of(seq: int, device: int = 0) -> tuple[CanSecond, ...]:
     return tuple(parts)
 
 
+def add(assembler: Assembler, device: str, part: CanSecond, msg_type: str = "t") -> CanSecond | None:
+    """Add a part; nothing may be given up on the way."""
+    problems: Counter[str] = Counter()
+    out = assembler.add(device, msg_type, part, problems)
+    assert not problems
+    return out
+
+
 def test_a_whole_second_goes_straight_through() -> None:
     """The second itself, at once."""
     second = busy_second(frames_count=10, ids=2)
-    assert Assembler().add("a", "t", second) == [second]
+    assert add(Assembler(), "a", second) is second
 
 
 @given(st.randoms(use_true_random=False))
@@ -39,9 +48,9 @@ def test_parts_in_any_order_of_several_devices(rng: random.Random) -> None:
     for device, part in sent:
         key = device, part.seq
         open_parts[key] = open_parts.get(key, 0) + 1
-        out = assembler.add(device, "t", part)
-        assert len(out) == (open_parts[key] == 3)
-        for second in out:
+        second = add(assembler, device, part)
+        assert (second is not None) == (open_parts[key] == 3)
+        if second is not None:
             found[device, second.seq] = second
     for (device, seq), second in found.items():
         assert sorted(frames_in(second)) == sorted(
@@ -51,37 +60,37 @@ def test_parts_in_any_order_of_several_devices(rng: random.Random) -> None:
 
 
 def test_a_part_that_came_twice_counts_once() -> None:
-    """At least once: a copy completes nothing."""
+    """At least once: a copy completes nothing, before and after its second was whole."""
     assembler, (one, two, three) = Assembler(), parts_of(1)
-    assert [assembler.add("a", "t", part) for part in (one, one, two, one)] == [[], [], [], []]
-    [second] = assembler.add("a", "t", three)
-    assert second.frames == 300
+    assert [add(assembler, "a", part) for part in (one, one, two, one)] == [None] * 4
+    second = add(assembler, "a", three)
+    assert second is not None and second.frames == 300
+    assert add(assembler, "a", two) is None
 
 
 def test_types_are_apart() -> None:
     """The same position of another message type is another second."""
     assembler, (one, two, three) = Assembler(), parts_of(1)
-    assembler.add("a", "t", one)
-    assembler.add("a", "t", two)
-    assert assembler.add("a", "u", three) == []
+    add(assembler, "a", one)
+    add(assembler, "a", two)
+    assert add(assembler, "a", three, "u") is None
 
 
-def test_the_oldest_goes_out_with_what_it_has() -> None:
-    """A part that never comes holds nothing up for ever, and memory is bounded."""
-    assembler = Assembler()
-    for seq in range(_OPEN_MAX):
-        assert assembler.add("a", "t", parts_of(seq)[0]) == []
-    [oldest] = assembler.add("a", "t", parts_of(_OPEN_MAX)[0])
-    assert (oldest.seq, oldest.frames) == (0, parts_of(0)[0].frames)
+def test_the_oldest_is_given_up_and_counted() -> None:
+    """A part that never comes holds memory for a while; what is there is no sample: it would look whole."""
+    assembler, problems = Assembler(), Counter[str]()
+    for seq in range(_OPEN_MAX + 1):
+        assert assembler.add("a", "t", parts_of(seq)[0], problems) is None
+    assert problems == {"incomplete_second": 1}
+    assert [add(assembler, "a", part) for part in parts_of(1)[1:]][1] is not None
 
 
 def test_one_device_never_pushes_out_another_s() -> None:
-    """What comes back always belongs to the device that was asked for: tenants stay apart."""
-    assembler = Assembler()
-    assembler.add("quiet", "t", parts_of(7, device=9)[0])
+    """A device that leaves parts open costs only itself."""
+    assembler, problems = Assembler(), Counter[str]()
+    assembler.add("quiet", "t", parts_of(7, device=9)[0], problems)
     for seq in range(20 * _OPEN_MAX):
-        for second in assembler.add("busy", "t", parts_of(seq % 40 + 100)[seq % 2]):
-            assert second.seq >= 100
-    for part in parts_of(7, device=9)[1:]:
-        out = assembler.add("quiet", "t", part)
-    assert [second.frames for second in out] == [300]
+        assembler.add("busy", "t", parts_of(seq % 40 + 100)[0], problems)
+    assert problems["incomplete_second"] > 0
+    whole = [add(assembler, "quiet", part) for part in parts_of(7, device=9)[1:]]
+    assert whole[1] is not None and whole[1].frames == 300

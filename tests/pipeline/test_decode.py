@@ -152,6 +152,17 @@ def test_the_newest_sender_with_a_value_wins() -> None:
     assert last(plan, frame(1, rpm[100], one), frame(2, gone, one))[0] == {}
 
 
+def test_messages_of_one_group_by_sender() -> None:
+    """Two senders described apart: each frame by its own message; a sender that no message names, by all."""
+    second = ENGINE.replace("2364540158", "2364539906").replace(" EEC1", " OTHER")
+    second = second.replace("rpm", "other_rpm").replace("mode", "other_mode")
+    plan = plan_of(ENGINE.replace("2364540158", "2364539905"), second)
+    rpm = bytes([0, 0, 0, *(800).to_bytes(2, "little"), 0, 0, 0])
+    assert {name for name in last(plan, frame(1, rpm, 0x0CF00401))[0] if "rpm" in name} == {"rpm"}
+    assert {name for name in last(plan, frame(1, rpm, 0x0CF00402))[0] if "rpm" in name} == {"other_rpm"}
+    assert {name for name in last(plan, frame(1, rpm, 0x0CF00403))[0] if "rpm" in name} == {"rpm", "other_rpm"}
+
+
 def test_a_bound_file_has_the_last_word() -> None:
     """One field in two files: a frame of the bound bus reads as `decode` shows it."""
     halves = dbc_text("256 A 1\na : 0|8@1+ (0.5,0)")

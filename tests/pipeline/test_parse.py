@@ -35,7 +35,8 @@ def parse(
 def test_a_second_gives_its_row_and_its_sample() -> None:
     """The row is the second as it came; both carry position, tenant and time of arrival."""
     [found], problems = parse(message(7))
-    row, [sample] = found.raw, found.samples
+    row, sample = found.raw, found.sample
+    assert sample is not None
     assert (row.peer, row.ts_ms, row.seq, row.part, row.received_ms) == (PEER, TS_MS + 7000, 7, 0, NOW_MS)
     assert (row.kind, row.realtime, row.body) == ("can1", True, b"")
     columns = body.Columns(row.streams, row.order, row.times, row.data)
@@ -47,8 +48,8 @@ def test_a_second_gives_its_row_and_its_sample() -> None:
 def test_a_batch_is_split_into_its_seconds() -> None:
     """Each with its own position."""
     found, _ = parse(message(3, seconds=10, realtime=False))
-    assert [p.raw.seq for p in found] == [p.samples[0].seq for p in found] == list(range(3, 13))
-    assert [p.samples[0].payload["rpm"] for p in found] == list(range(3, 13))
+    assert [p.raw.seq for p in found] == [p.sample.seq for p in found if p.sample] == list(range(3, 13))
+    assert [p.sample.payload["rpm"] for p in found if p.sample] == list(range(3, 13))
     assert not any(p.raw.realtime for p in found)
 
 
@@ -57,7 +58,7 @@ def test_json_seconds_need_no_plan() -> None:
     seconds = [JsonSecond(TS_MS + 1000 * n, n, {"cpu_percent": 1.5 * n, "name": "ü"}) for n in range(3)]
     [sent] = json_messages("DUCO_001", seconds, realtime=False)
     found, problems = parse(sent, Known("duco", None))
-    assert [p.samples[0].payload for p in found] == [s.payload for s in seconds]
+    assert [p.sample.payload for p in found if p.sample] == [s.payload for s in seconds]
     assert [p.raw.kind for p in found] == ["json1"] * 3
     wrapped = b'{"version":1,"seconds":[' + b",".join(p.raw.body for p in found) + b"]}"
     assert [second for second, _ in body.decode_json(wrapped)] == seconds
@@ -76,25 +77,34 @@ def test_parts_give_a_row_each_and_one_sample() -> None:
     messages = [can_messages("DUCO_001", [part], realtime=True)[0] for part in parts]
     found = [parse(sent, known, parser=parser)[0] for sent in messages]
     assert [[p.raw.part for p in some] for some in found] == [[0], [1]]
-    assert [len(some[0].samples) for some in found] == [0, 1]
-    assert found[1][0].samples[0].payload.keys() == {"s0", "s1"}
+    assert found[0][0].sample is None
+    whole = found[1][0].sample
+    assert whole is not None and whole.payload.keys() == {"s0", "s1"}
 
 
 def test_devices_and_tenants_are_never_mixed() -> None:
-    """Parts of one device that wait come out under that device alone."""
+    """Parts of one device that wait never come out under another."""
     parser, first = Parser(TYPES), split(busy_second(frames_count=200, ids=2, seq=5), 2000)[0]
     [waiting] = can_messages("OTHER", [dataclasses.replace(first, seq=1)], realtime=True)
     parse(waiting, tenant="other", parser=parser)
     for seq in range(2, 600):
         [sent] = can_messages("DUCO_001", [dataclasses.replace(first, seq=seq)], realtime=True)
         for parsed in parse(sent, parser=parser)[0]:
-            assert all(sample.seq != 1 for sample in parsed.samples)
+            assert parsed.sample is None
 
 
 def test_the_tenant_is_that_of_the_arrival() -> None:
     """A device that has moved since: the row and the sample stay with the old tenant."""
     [found], _ = parse(message(1), Known("new", KNOWN.plan), tenant="old")
-    assert found.raw.peer.tenant == found.samples[0].peer.tenant == "old"
+    assert found.sample is not None
+    assert found.raw.peer.tenant == found.sample.peer.tenant == "old"
+
+
+def test_unread_bodies_that_claim_one_position_are_kept_apart() -> None:
+    """Rows of a position are copies of each other in the store: bodies that differ are no copies."""
+    found = [parse(changed(body=text, seq=0, ts_ms=-5, content_type="?"))[0][0].raw for text in (b"a", b"b", b"a")]
+    assert {(row.ts_ms, row.seq) for row in found} == {(0, 0)}
+    assert found[0].part == found[2].part != found[1].part
 
 
 def changed(**changes: Any) -> HubMessage:
@@ -124,7 +134,7 @@ def test_bad_input_is_counted_and_kept(case: str) -> None:
     """One row with all that came, no sample, one problem of its kind."""
     sent, known, tenant, counted, kind = BAD[case]
     [found], problems = parse(sent, known, tenant)
-    assert dict(problems) == counted and found.samples == []
+    assert dict(problems) == counted and found.sample is None
     assert (found.raw.kind, found.raw.seq, found.raw.ts_ms, found.raw.peer.tenant) == (kind, 7, TS_MS + 7000, tenant)
     if kind == "unread":
         assert found.raw.body == sent.body and problems.why
@@ -140,7 +150,7 @@ def test_frames_that_cannot_be_decoded_are_counted_and_the_others_decoded() -> N
     for some, payload in ((rows, {"rpm": 5}), (rows[:2], {})):
         [sent] = can_messages("DUCO_001", [second_of(some)], realtime=True)
         [found], problems = parse(sent)
-        assert found.samples[0].payload == payload
+        assert found.sample is not None and found.sample.payload == payload
         assert problems == {"unknown_id": 1, "short_frame": 1}
 
 

@@ -15,13 +15,17 @@ FILES = (ParsingFile("a.dbc", "text", None),)
 
 
 async def test_data_outlives_the_process(tmp_path: Path) -> None:
-    """A new file says that it is new; an old one has everything."""
+    """A file is new until it has what a new one starts with; an old one has everything."""
     first = SqliteMeta(tmp_path / "deep" / "meta.sqlite")
     assert await first.open()
     await first.put_parsing("p", FILES)
     await first.put_device(Device("D1", "duco", "One", "p"))
     await first.put_group("duco", {"groupId": "g"})
     await first.close()
+    filled = SqliteMeta(tmp_path / "deep" / "meta.sqlite")
+    assert await filled.open()
+    await filled.seeded()
+    await filled.close()
     second = SqliteMeta(tmp_path / "deep" / "meta.sqlite")
     assert not await second.open()
     assert await second.devices() == [Device("D1", "duco", "One", "p")]
