@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import random
 
-from duco_rt.device.machine_duty import ARTICULATION_DEG, GROUND_DEG, Controls, Duty, Phase, clamp
-from duco_rt.device.machine_state import IDLE_RPM, TANK_L, MachineState, count, warm
+from duco_rt.device.machine_duty import ARTICULATION_DEG, Controls, Duty, Phase
+from duco_rt.device.machine_state import GROUND_DEG, IDLE_RPM, TANK_L, MachineState, clamp, count, warm
 
 STEP_S = 0.02
 SLOW_STEPS = 25  # temperatures, counters and supplies move every half second

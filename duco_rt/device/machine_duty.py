@@ -10,12 +10,9 @@ import math
 import random
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from duco_rt.device.machine_state import MachineState
+from duco_rt.device.machine_state import GROUND_DEG, MachineState, clamp
 
-GROUND_DEG = -38.0  # lift angle with the bucket on the ground
 CARRY_DEG = -25.0
 RAISED_DEG = 36.0
 ARTICULATION_DEG = 37.0
@@ -45,11 +42,6 @@ class Controls:
     lift: float = 0.0
     tilt: float = 0.0
     parking_brake: bool = True
-
-
-def clamp(value: float, low: float, high: float) -> float:
-    """Return `value` limited to `low`..`high`, in its own unit."""
-    return low if value < low else high if value > high else value
 
 
 def wrap_deg(angle_deg: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from duco_rt.device.machine_duty import GROUND_DEG, clamp
+GROUND_DEG = -38.0  # lift angle with the bucket on the ground
 
 IDLE_RPM = 750.0
 TANK_L = 300.0
@@ -108,3 +108,8 @@ def count(s: MachineState, dt_s: float) -> None:
     s.trip_km += driven_km
     s.hours_h += dt_s / 3600.0
     s.revolutions += s.engine_rpm * dt_s / 60.0
+
+
+def clamp(value: float, low: float, high: float) -> float:
+    """Return `value` limited to `low`..`high`, in its own unit."""
+    return low if value < low else high if value > high else value

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from duco_rt.device.machine_duty import Duty, Phase, clamp, wrap_deg
-from duco_rt.device.machine_state import MachineState
+from duco_rt.device.machine_duty import Duty, Phase, wrap_deg
+from duco_rt.device.machine_state import MachineState, clamp
 
 
 def test_angles_and_limits() -> None:
