@@ -26,44 +26,73 @@ def shipped_parsing() -> Parsing:
     )
 
 
-_GROUPS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-    ("drive", "Drive", VEHICLE_CAN, ("speed", "engine_rpm")),
-    ("work", "Work cycle", VEHICLE_CAN, ("bucket_height", "payload")),
+_Line = tuple[str, str | None]
+_GROUPS: tuple[tuple[str, str, str, tuple[_Line, ...]], ...] = (
+    ("drive", "Drive", VEHICLE_CAN, (("speed", "Speed"), ("engine_rpm", "Engine speed"))),
+    ("work", "Work cycle", VEHICLE_CAN, (("bucket_height", "Bucket height"), ("payload", "Payload"))),
     (
         "hydraulics",
         "Hydraulics",
         VEHICLE_CAN,
-        ("hydraulics_pump_pressure", "hydraulics_lift_pressure", "hydraulics_tilt_pressure"),
+        (
+            ("hydraulics_pump_pressure", "Pump"),
+            ("hydraulics_lift_pressure", "Lift cylinder"),
+            ("hydraulics_tilt_pressure", "Tilt cylinder"),
+        ),
     ),
-    ("brakes", "Brakes", VEHICLE_CAN, ("brake_pressure_front", "brake_pressure_rear", "brake_status")),
+    (
+        "brakes",
+        "Brakes",
+        VEHICLE_CAN,
+        (("brake_pressure_front", "Front"), ("brake_pressure_rear", "Rear"), ("brake_status", "Brake")),
+    ),
     (
         "temperatures",
         "Temperatures",
         VEHICLE_CAN,
-        ("coolant_temperature", "engine_oil_temperature", "transmission_oil_temperature", "hydraulics_oil_temperature"),
+        (
+            ("coolant_temperature", "Coolant"),
+            ("engine_oil_temperature", "Engine oil"),
+            ("transmission_oil_temperature", "Transmission oil"),
+            ("hydraulics_oil_temperature", "Hydraulic oil"),
+        ),
     ),
-    ("fuel", "Fuel", VEHICLE_CAN, ("fuel_rate", "fuel_level")),
+    ("fuel", "Fuel", VEHICLE_CAN, (("fuel_rate", "Rate"), ("fuel_level", "Level"))),
     (
         "engine-j1939",
         "Engine (J1939)",
         VEHICLE_CAN,
-        ("EngineSpeed", "EnginePercentLoadAtCurrentSpeed", "ActualEnginePercentTorque"),
+        (
+            ("EngineSpeed", "Speed"),
+            ("EnginePercentLoadAtCurrentSpeed", "Load"),
+            ("ActualEnginePercentTorque", "Torque"),
+        ),
     ),
-    ("vehicle-j1939", "Vehicle (J1939)", VEHICLE_CAN, ("WheelBasedVehicleSpeed", "AcceleratorPedalPosition1")),
+    (
+        "vehicle-j1939",
+        "Vehicle (J1939)",
+        VEHICLE_CAN,
+        (("WheelBasedVehicleSpeed", "Wheel speed"), ("AcceleratorPedalPosition1", "Accelerator")),
+    ),
     (
         "air-j1939",
         "Air supply (J1939)",
         VEHICLE_CAN,
-        ("ServiceBrakeCircuit1AirPressure", "AuxiliaryEquipmentSupplyPressure"),
+        (("ServiceBrakeCircuit1AirPressure", "Brake circuit 1"), ("AuxiliaryEquipmentSupplyPressure", "Auxiliary")),
     ),
     (
         "motion-gnss",
         "Motion (GPS module)",
         VEHICLE_CAN,
-        ("GnssAccelerationX", "GnssAccelerationY", "GnssAccelerationZ"),
+        (("GnssAccelerationX", "X"), ("GnssAccelerationY", "Y"), ("GnssAccelerationZ", "Z")),
     ),
-    ("computer", "Computer on the machine", CLIENT_RAW_DATA, ("cpu_percent", "memory_percent", "bus_load_percent")),
-    ("link", "Link to the hub", CLIENT_RAW_DATA, ("upload_latency_ms", "queue_messages")),
+    (
+        "computer",
+        "Computer on the machine",
+        CLIENT_RAW_DATA,
+        (("cpu_percent", "Processor"), ("memory_percent", "Memory"), ("bus_load_percent", "Bus load")),
+    ),
+    ("link", "Link to the hub", CLIENT_RAW_DATA, (("upload_latency_ms", "Latency"), ("queue_messages", "Queue"))),
 )
 
 
@@ -75,9 +104,9 @@ def demo_groups() -> list[dict[str, object]]:
             "title": title,
             "msgType": msg_type,
             "order": order,
-            "lines": [{"field": field, "label": None, "color": None} for field in fields],
+            "lines": [{"field": field, "label": label, "color": None} for field, label in lines],
         }
-        for order, (group_id, title, msg_type, fields) in enumerate(_GROUPS)
+        for order, (group_id, title, msg_type, lines) in enumerate(_GROUPS)
     ]
 
 

@@ -26,7 +26,7 @@ async def take(folder: Path, data_dir: Path) -> None:
                     await wait_state(page, "live")
                     await asyncio.sleep(3)
                     await page.screenshot(path=folder / f"live-{width}-{scheme}.png", full_page=True)
-        async with page_at(browser, running.url, 390, "light") as page:
+        async with page_at(browser, running.url, 390, "light", server_ends=True) as page:
             await wait_state(page, "live")
             await running.end()
             await wait_state(page, "offline", 20)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,16 +50,22 @@ class Rig:
         self.hub = MemoryHub(1000, Metrics())
         self.metrics = Metrics()
         self.messages: list[HubMessage] = []
+        self.opened = threading.Event()
         self.app = DucoApp(
             "D",
             Device(**{"chassis_id": "D", "dbc": (str(folder / "app.dbc"),), **config}),  # type: ignore[arg-type]
-            Source((BusSource("can1", partial(bus, self.channel)),), {"can1": 500_000}),
+            Source((BusSource("can1", self._open),), {"can1": 500_000}),
             self.hub.device("D"),
             folder,
             ComputerMetrics(str(folder)),
             SystemClock(),
             self.metrics,
         )
+
+    def _open(self) -> can.BusABC:
+        found = bus(self.channel)
+        self.opened.set()  # from here on no frame passes the App by
+        return found
 
     async def take(self) -> None:
         """The cloud side: everything, at once."""
@@ -101,6 +106,7 @@ async def running(rig: Rig) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(rig.app.run()), tasks.create_task(rig.take())]
         await asyncio.wait_for(rig.app.connected.wait(), 5)
+        await until_async(rig.opened.is_set)
         yield
         await asyncio.wait_for(rig.app.drain(), 5)
         for task in running:
