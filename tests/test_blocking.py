@@ -74,6 +74,6 @@ def test_what_goes_wrong_at_the_start_is_raised(tmp_path: Path) -> None:
 
 def test_a_page_is_safe_to_show() -> None:
     """Whatever its address holds."""
-    page = Page('http://x/?"<script>', 10)
+    page = Page('x/?"<script>', 10)
     assert "<script>" not in page._repr_html_()
-    assert repr(page) == 'Page(http://x/?"<script>)'
+    assert repr(page) == 'Page(x/?"<script>)'

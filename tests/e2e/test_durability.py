@@ -110,3 +110,38 @@ async def test_history_equals_live(tmp_path: Path) -> None:
 async def test_history_equals_live_for_two_minutes(tmp_path: Path) -> None:
     """The same over two minutes."""
     await compare_history_with_live(tmp_path, 120)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_kills_at_random_moments(tmp_path: Path) -> None:
+    """Twenty times kill -9: what a reader has seen stays, once, in order, and no seq comes again."""
+    data_dir, moments = tmp_path / "data", random.Random(11)
+    seen: dict[str, list[int]] = {kind: [] for kind in TYPES}
+    for n in range(20):
+        async with program(data_dir) as running, aiohttp.ClientSession() as http:
+            for kind, field in TYPES.items():
+                found = await stored(http, running, kind, field)
+                assert found[: len(seen[kind])] == seen[kind]
+                assert found == sorted(set(found))
+            if n % 2 == 0:
+                await running.start_realtime(http)
+            await asyncio.sleep(moments.uniform(0, 6))  # the moment of the end is what is tested
+            for kind, field in TYPES.items():
+                seen[kind] = await stored(http, running, kind, field)
+            await running.end(signal.SIGKILL)
+    assert min(len(seqs) for seqs in seen.values()) > 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+async def test_ordered_ends_at_random_moments(tmp_path: Path) -> None:
+    """Twenty times SIGTERM: one row of seconds without a hole."""
+    data_dir, moments = tmp_path / "data", random.Random(13)
+    for n in range(20):
+        assert await run_for(data_dir, moments.uniform(0, 5), n % 2 == 0, signal.SIGTERM) == 0
+    last = taken(data_dir)
+    async with program(data_dir) as running, aiohttp.ClientSession() as http:
+        for msg_type, field in TYPES.items():
+            found = [seq for seq in await stored(http, running, msg_type, field) if seq <= last]
+            assert found == list(range(found[0], last + 1))
