@@ -17,7 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments.insert(0, "run")
     args = _parser().parse_args(arguments)
-    from duco_rt import cli
+    try:
+        from duco_rt import cli
+    except ModuleNotFoundError as e:
+        print(f"duco_rt: {e.name} is not installed here; `make run` installs into .venv", file=sys.stderr)
+        return 1
 
     try:
         return cli.COMMANDS[args.command](args)
@@ -55,14 +59,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECTION.KEY=VALUE",
         action="append",
         default=[],
-        help="override one key",
+        help="override one key; may be repeated",
     )
     dbc = _Parser(add_help=False)
     dbc.add_argument("--dbc", metavar="[BUS=]FILE", action="append", default=[], help="a database; may be repeated")
 
     run = commands.add_parser("run", parents=[common], help="start (what happens without a command)")
     run.add_argument("--roles", help="comma-separated: device, ingest, process, distribute, studio, metaapi")
-    commands.add_parser("check", parents=[common], help="say what is wrong with the configuration, start nothing")
+    check = commands.add_parser("check", parents=[common], help="say what is wrong with the configuration")
+    check.add_argument("--roles", help="as for run")
     decode = commands.add_parser("decode", parents=[dbc], help="decode a CAN log to JSON lines")
     decode.add_argument("log", metavar="LOG", help="candump, ASC, BLF, …; text ones may be .gz")
     decode.add_argument("--last", action="store_true", help="a line a second: the last value of every field")

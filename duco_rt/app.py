@@ -6,6 +6,7 @@ The one place that names concrete transports; a driver is imported only when its
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from duco_rt.config import ROLES, Config, Role
 from duco_rt.device.app import DucoApp
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import chassis_ids, sources
-from duco_rt.device.local_signals import local_plan
+from duco_rt.device.local_signals import check_local
 from duco_rt.errors import ConfigError
 from duco_rt.metrics import Metrics
 from duco_rt.pipeline.distribute import Distribute
@@ -64,7 +65,7 @@ class Transports:
         """Open what the roles need; the store's engine first, while nothing is served yet."""
         if needs(self._config, "process", "distribute", "studio"):
             self.store = await self._open_store(stack)
-        self.meta = await open_meta(self._config, self._data_dir, stack)
+        self.meta = await open_meta(self._config, self._data_dir, stack, simulated_ids(self._config))
         match self._config.hub.kind:
             case "memory":
                 from duco_rt.transports.hub_memory import MemoryHub
@@ -119,8 +120,8 @@ class Transports:
         await self.store.last_seen("-")
 
 
-async def open_meta(config: Config, data_dir: Path, stack: AsyncExitStack) -> Meta:
-    """MetaAPI's data; a fresh one gets the demo identity."""
+async def open_meta(config: Config, data_dir: Path, stack: AsyncExitStack, simulated: Sequence[str] = ()) -> Meta:
+    """MetaAPI's data; a fresh one gets the demo identity, and the machines that run simulated here are known."""
     match config.meta.kind:
         case "sqlite":
             from duco_rt.transports.meta_sqlite import SqliteMeta
@@ -128,7 +129,7 @@ async def open_meta(config: Config, data_dir: Path, stack: AsyncExitStack) -> Me
             meta = SqliteMeta(data_dir / "meta.sqlite")
             stack.push_async_callback(meta.close)
             fresh = await meta.open()
-            await demo.seed(meta, fresh=fresh, device_ids=simulated_ids(config))
+            await demo.seed(meta, fresh=fresh, device_ids=list(simulated))
             await meta.seeded()
             return meta
 
@@ -223,8 +224,8 @@ def check(config: Config) -> list[str]:
     """Look at what a configuration names without starting anything. Raises ConfigError; returns warnings."""
     if config.device.replay and not Path(config.device.replay).is_file():
         raise ConfigError(f"device.replay = {config.device.replay!r}: no such file")
-    if needs(config, "device") and config.device.dbc:
-        local_plan(config.device.dbc, ())
+    if needs(config, "device"):
+        check_local(config.device)
     warnings = []
     split = [role for role in ROLES if role != "device" and not needs(config, role)]
     kinds = {

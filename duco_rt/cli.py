@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,10 +30,14 @@ from duco_rt.transports.base import Meta
 
 def run(args: argparse.Namespace) -> int:
     """`run`: everything that the configuration asks for, until SIGINT or SIGTERM."""
+    return _serve(_config_with_roles(args))
+
+
+def _config_with_roles(args: argparse.Namespace) -> Config:
     overrides = list(args.overrides)
     if args.roles:
         overrides.append(f"app.roles=[{','.join(repr(role.strip()) for role in args.roles.split(','))}]")
-    return _serve(load_config(args.config, overrides=overrides))
+    return load_config(args.config, overrides=overrides)
 
 
 def _serve(config: Config) -> int:
@@ -87,7 +92,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 def check(args: argparse.Namespace) -> int:
     """`check`: what is wrong with the configuration."""
-    for warning in app.check(load_config(args.config, overrides=args.overrides)):
+    for warning in app.check(_config_with_roles(args)):
         print(f"warning: {warning}")
     print("the configuration is good")
     return 0
@@ -104,11 +109,17 @@ def decode(args: argparse.Namespace) -> int:
         for ts, signals in decoder.last(read_log(args.log)):
             write(encode({"ts": ts, "signals": signals}) + b"\n")
     else:
+        channels, decoded = Counter[str](), 0
         for frame in decoder.decode(read_log(args.log)):
             row = frame._asdict()
             if frame.signals is None:
                 del row["signals"]
             write(encode(row) + b"\n")
+            channels[str(frame.channel)] += 1
+            decoded += frame.message is not None
+        if channels and not decoded:
+            seen = ", ".join(sorted(channels))
+            print(f"duco_rt: none of {channels.total()} frames matched; buses in the log: {seen}", file=sys.stderr)
     sys.stdout.buffer.flush()
     return 0
 

@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -227,10 +227,30 @@ def _explain(tree: object, words: str) -> str:
     if unknown:
         path, what = ".".join(filter(None, (path, unknown[1]))), "no such key"
         steps.append(unknown[1])
-    value: object = tree
+    value, kind = _value(tree, steps), _choices(steps)
+    if kind and "enum" in what:
+        what = f"expected one of {', '.join(kind)}"
+    if len(steps) == 1 and isinstance(value, Mapping):
+        return f"{path}: no such section; there are {', '.join(Config.__struct_fields__)}"
+    return f"{path} = {value!r}: {what[:1].lower()}{what[1:]}"
+
+
+def _choices(steps: Sequence[str]) -> tuple[str, ...]:
+    """The words that a key takes, where it takes words."""
+    kind: object = Config
+    for step in steps[:2]:
+        kind = get_type_hints(kind).get(step)
+    words = get_args(kind)
+    if words and get_origin(kind) is tuple:
+        words = get_args(words[0])
+    return tuple(word for word in words if isinstance(word, str))
+
+
+def _value(tree: object, steps: Sequence[str]) -> object:
+    value = tree
     for step in steps:
         if isinstance(value, Mapping):
             value = value.get(step)
         elif isinstance(value, Sequence) and step.isdigit():
             value = value[int(step)]
-    return f"{path} = {value!r}: {what[:1].lower()}{what[1:]}"
+    return value

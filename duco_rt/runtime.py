@@ -92,6 +92,7 @@ class Runtime:
         self._web = app.build_web(config, listening, self._transports, self._parsings, clock, metrics)
         pipeline = app.build_pipeline(config, self._transports, self._parsings, clock, metrics)
         self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
+        await self._warn_of_unknown_devices()
         self._group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.push_async_exit(self._end)
         runs = [self._parsings.run(), *(part.run() for part in pipeline)]
@@ -103,6 +104,13 @@ class Runtime:
         self.url = self._web.server.url
         data_dir.announce(self.url)
         await asyncio.gather(*(device.connected.wait() for device in self._devices))
+
+    async def _warn_of_unknown_devices(self) -> None:
+        known = {device.chassis_id for device in await self._transports.meta.devices()}
+        for device in self._devices:
+            if device.chassis_id not in known:
+                add = f"python -m duco_rt device add {device.chassis_id} --tenant NAME --dbc [BUS=]FILE"
+                log.warning("MetaAPI does not know this device: its data is kept raw, nobody can see it", add_it_by=add)
 
     async def _end(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

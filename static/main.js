@@ -119,11 +119,13 @@ function showCommandError(error) {
   showAnswer('bad', commandErrorText(error));
 }
 
-/** Show the machine that the URL names, or the first one. */
+/** Show the machine that the URL names, or the first one that is online. */
 function showRouted() {
   if (!devices) return;
   const { chassisId } = route();
-  const device = chassisId ? devices.find((d) => d.chassisId === chassisId) : devices[0];
+  const device = chassisId
+    ? devices.find((d) => d.chassisId === chassisId)
+    : (devices.find((d) => d.online) ?? devices[0]);
   if (device) {
     if (!chassisId) history.replaceState(null, '', deviceHash(tenant, device.chassisId));
     if (session?.chassisId !== device.chassisId) openSession(device);

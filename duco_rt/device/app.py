@@ -14,12 +14,11 @@ from duco_rt.config import Device
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import Source
 from duco_rt.device.can_bus import FrameCollector, Totals
-from duco_rt.device.local_signals import local_plan, read_signals
+from duco_rt.device.local_signals import app_plan, key_signal, read_signals
 from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
 from duco_rt.device.position import PositionFile
 from duco_rt.device.uploads import Upload, UploadMode
-from duco_rt.errors import ConfigError
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult, Value
 from duco_rt.transports.base import HubDevice
@@ -68,12 +67,9 @@ class DucoApp:
         self._mode: UploadMode[Collected] = UploadMode(
             config.upload_interval_s, config.realtime_timeout_s, config.open_frames_max
         )
-        self._key_signal = config.key.removeprefix("signal:") if config.key.startswith("signal:") else None
+        self._key_signal = key_signal(config)
         self._gps = {"gps_lat": config.gps_lat_signal, "gps_lng": config.gps_lng_signal}
-        wanted = [*self._gps.values(), *([self._key_signal] if self._key_signal else [])]
-        self._plan = local_plan(config.dbc, wanted)
-        if self._key_signal is not None and self._key_signal not in (field.name for field in self._plan.fields):
-            raise ConfigError(f"device.key = {config.key!r}: no such signal in device.dbc (or the shipped databases)")
+        self._plan = app_plan(config)
         self._key_on = config.key == "always"
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()

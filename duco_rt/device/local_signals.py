@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+import can
+
 from duco_rt.body import CanSecond
+from duco_rt.config import Device
 from duco_rt.decoder import read_files
 from duco_rt.demo import shipped_parsing
 from duco_rt.errors import BadParsing, ConfigError
@@ -43,6 +46,29 @@ def _selects(multiplexer: Multiplexer, wanted: set[str]) -> bool:
     """Whether a wanted signal is on one of its pages."""
     pages, nested = multiplexer.selects.values(), multiplexer.nested.values()
     return any(s.field in wanted for page in pages for s in page) or any(_selects(x, wanted) for n in nested for x in n)
+
+
+def key_signal(config: Device) -> str | None:
+    """The signal of `key = "signal:NAME"`."""
+    return config.key.removeprefix("signal:") if config.key.startswith("signal:") else None
+
+
+def app_plan(config: Device) -> Plan:
+    """What the App itself reads: position and key. Raises ConfigError for databases and a key that cannot be used."""
+    key = key_signal(config)
+    plan = local_plan(config.dbc, (config.gps_lat_signal, config.gps_lng_signal, *((key,) if key else ())))
+    if key is not None and key not in (field.name for field in plan.fields):
+        raise ConfigError(f"device.key = {config.key!r}: no such signal in device.dbc (or the shipped databases)")
+    return plan
+
+
+def check_local(config: Device) -> None:
+    """Whether the App could start with this. Raises ConfigError."""
+    for bus in config.buses:
+        if bus.interface not in can.VALID_INTERFACES:
+            known = ", ".join(sorted(can.VALID_INTERFACES))
+            raise ConfigError(f"device.buses {bus.name}: interface {bus.interface!r} is not one of {known}")
+    app_plan(config)
 
 
 def read_signals(plan: Plan, second: CanSecond) -> dict[str, Value]:

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import can
+import structlog
 
 from duco_rt.errors import ConfigError
+
+log = structlog.get_logger()
 
 
 class ReplayBus(can.BusABC):
@@ -19,6 +22,7 @@ class ReplayBus(can.BusABC):
         self.channel_info = f"replay of {Path(file).name} at {speed:g}x"
         self._messages = read_log(file)
         self._speed = speed
+        self._ended = False
         self._next = next(self._messages, None)
         self._first_s = self._next.timestamp if self._next else 0.0
         self._begun_s = time.time()
@@ -26,6 +30,9 @@ class ReplayBus(can.BusABC):
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
         message = self._next or next(self._messages, None)
         if message is None:
+            if not self._ended:
+                self._ended = True
+                log.info("the recording has ended; its bus is silent from here on", recording=self.channel_info)
             time.sleep(min(timeout or 0.0, 0.2))
             return None, True
         due_s = self._begun_s + (message.timestamp - self._first_s) / self._speed

@@ -62,7 +62,7 @@ class Process:
                     self._clock.steady_s(),
                     count,
                     chassis_id=record.message.chassis_id,
-                    why=problems.why,
+                    **({"why": problems.why} if problems.why else {}),
                 )
         async with asyncio.TaskGroup() as both:
             both.create_task(retry("store", lambda: self._store.insert_raw(rows), self._metrics))

@@ -168,7 +168,7 @@ def listen(config: Web) -> socket.socket:
     except OSError as e:
         raise errors.ConfigError(
             f"web.port = {config.port}: cannot listen on {config.host}: "
-            f"{os.strerror(e.errno or 0)}; 0 takes a free port"
+            f"{os.strerror(e.errno or 0)}; --set web.port=0 takes a free one"
         ) from e
 
 
