@@ -108,6 +108,7 @@ class Transports:
     def checks(self) -> dict[str, Check]:
         """What `/readyz` asks."""
         found: dict[str, Check] = {"meta": self._check_meta}
+        found |= {"hub": self.hub.check, "log": self.log.check, "live": self.live.check, "leases": self.leases.check}
         if self.store is not None:
             found["store"] = self._check_store
         return found

@@ -29,6 +29,8 @@ CAN_TYPE = "application/vnd.duco.can;v=1"
 JSON_TYPE = "application/vnd.duco.samples+json;v=1"
 BODY_BYTES_MAX = 256 * 1024
 PART_BYTES_MAX = 240 * 1024
+PARTS_MAX = 64
+POSITION_MAX = 2**53
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
 
 FD, BRS, ESI, REMOTE, ERROR, TX = 1, 2, 4, 8, 16, 32
@@ -193,8 +195,10 @@ def decode_can(body: bytes) -> list[tuple[CanSecond, Columns]]:
         for size in sizes:
             columns.append(body[at : at + size])
             at += size
-        if at > len(body) or part >= parts:
-            raise BadBody(f"CAN body ends within second {len(seconds)} of {count}")
+        if at > len(body) or part >= parts or parts > PARTS_MAX:
+            raise BadBody(f"CAN body ends within second {len(seconds)} of {count}, or its parts are wrong")
+        if not (0 <= ts_ms <= POSITION_MAX and 0 <= seq <= POSITION_MAX):
+            raise BadBody(f"CAN second at ts {ts_ms}, seq {seq}: not within 0 to 2^53")
         kept = Columns(*columns)
         seconds.append((unpack_columns(kept, ts_ms, seq, part, parts), kept))
     if at != len(body):
@@ -202,7 +206,7 @@ def decode_can(body: bytes) -> list[tuple[CanSecond, Columns]]:
     return seconds
 
 
-_Position = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+_Position = Annotated[int, msgspec.Meta(ge=0, le=POSITION_MAX)]
 
 
 class _JsonSecond(msgspec.Struct):

@@ -23,7 +23,7 @@ from duco_rt.device.replay_bus import read_log
 from duco_rt.errors import ConfigError, NotFound
 from duco_rt.meta_client import MetaClient
 from duco_rt.model import NAME, Device
-from duco_rt.pipeline import dbc
+from duco_rt.pipeline.decode import check_parsing
 from duco_rt.runtime import Runtime
 from duco_rt.transports.base import Meta
 
@@ -157,7 +157,7 @@ async def _prepare_replay(config: Config, chassis_id: str, names: list[str]) -> 
 
 async def _put(meta: Meta | MetaClient, device: Device, names: list[str]) -> None:
     files = read_files(names)
-    dbc.check(files)
+    check_parsing(files)
     await meta.put_parsing(device.chassis_id, files)
     await meta.put_device(device)
 

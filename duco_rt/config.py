@@ -231,7 +231,8 @@ def _explain(tree: object, words: str) -> str:
     if kind and "enum" in what:
         what = f"expected one of {', '.join(kind)}"
     if len(steps) == 1 and isinstance(value, Mapping):
-        return f"{path}: no such section; there are {', '.join(Config.__struct_fields__)}"
+        held = ", ".join(f"{path}.{key} = {text!r}" for key, text in value.items()) or path
+        return f"{held}: no such section; there are {', '.join(Config.__struct_fields__)}"
     return f"{path} = {value!r}: {what[:1].lower()}{what[1:]}"
 
 

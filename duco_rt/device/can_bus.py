@@ -36,8 +36,21 @@ class FrameCollector:
         self._builder = SecondBuilder()
         self._totals: dict[str, list[int]] = {}
         self.last_frame_s = float("-inf")
-        self.failed: str | None = None
+        self._failures: dict[str, str] = {}
         self.before_close: Callable[[], None] = lambda: None
+
+    @property
+    def failed(self) -> str | None:
+        """What is wrong with the buses that do not work now; None where all do."""
+        return "; ".join(self._failures.values()) or None
+
+    def bus_works(self, channel: str) -> None:
+        """The bus was opened."""
+        self._failures.pop(channel, None)
+
+    def bus_failed(self, channel: str, why: str) -> None:
+        """The bus does not work."""
+        self._failures[channel] = why
 
     def add(self, channel: str, messages: list[can.Message], shift_us: int) -> None:
         """Take what a bus gave; `shift_us` turns its time stamps into Unix time."""
@@ -105,14 +118,14 @@ class BusReader:
         while not self._stopping.is_set():
             try:
                 with self._open_bus() as bus:
-                    self._collector.failed = None
+                    self._collector.bus_works(self._channel)
                     self._read(bus)
             except ConfigError as e:  # trying again would change nothing
-                self._collector.failed = str(e)
+                self._collector.bus_failed(self._channel, str(e))
                 log.error("bus cannot be read", bus=self._channel, error=str(e))
                 return
-            except (can.CanError, OSError, ValueError) as e:
-                self._collector.failed = f"{self._channel}: {e}"
+            except Exception as e:  # drivers raise what they like; the thread outlives it
+                self._collector.bus_failed(self._channel, f"{self._channel}: {e}")
                 if self._failures in (0, 5):
                     log.warning("bus failed, trying again", bus=self._channel, error=str(e))
                 self._stopping.wait(min(10.0, 0.5 * 2 ** min(self._failures, 5)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 import can
 
@@ -21,7 +22,7 @@ def local_plan(files: Iterable[str], wanted: Iterable[str]) -> Plan:
     """A plan of only those messages that hold a wanted signal, from `[BUS=]FILE` or the shipped databases."""
     names = tuple(files)
     try:
-        plan = compile_parsing(Parsing("local", 1, read_files(names)) if names else shipped_parsing())
+        plan = compile_parsing(Parsing("local", 1, read_files(names))) if names else _shipped_plan()
     except BadParsing as e:
         raise ConfigError(f"device.dbc: {e}") from e
     signals = set(wanted)
@@ -69,6 +70,12 @@ def check_local(config: Device) -> None:
             known = ", ".join(sorted(can.VALID_INTERFACES))
             raise ConfigError(f"device.buses {bus.name}: interface {bus.interface!r} is not one of {known}")
     app_plan(config)
+
+
+@cache
+def _shipped_plan() -> Plan:
+    """Compiled once for all devices of the process."""
+    return compile_parsing(shipped_parsing())
 
 
 def read_signals(plan: Plan, second: CanSecond) -> dict[str, Value]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 
 from duco_rt.body import CanSecond
 from duco_rt.parts import join
@@ -19,17 +19,22 @@ class Assembler:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], OrderedDict[int, dict[int, CanSecond]]] = {}
+        self._whole: dict[tuple[str, str], deque[int]] = {}
 
     def add(self, chassis_id: str, msg_type: str, second: CanSecond, problems: Counter[str]) -> CanSecond | None:
         """The second that this part completes: usually the second itself. `problems` counts incomplete_second."""
         if second.parts == 1:
             return second
         device = chassis_id, msg_type
+        whole = self._whole.setdefault(device, deque(maxlen=_OPEN_MAX))
+        if second.seq in whole:
+            return None  # a copy
         waiting = self._open.setdefault(device, OrderedDict())
         parts = waiting.setdefault(second.seq, {})
         parts[second.part] = second
         if len(parts) == second.parts:
             del waiting[second.seq]
+            whole.append(second.seq)
             if not waiting:
                 del self._open[device]
             return join(list(parts.values()))

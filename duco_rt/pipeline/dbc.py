@@ -20,6 +20,9 @@ _GIVEN = re.compile(r'\s*BA_\s+"(\w+)"\s.*?("[^"]*"|[^\s"]+)\s*;')
 FLOAT_BITS = (16, 32, 64)
 PAGES_MAX = 65_536
 
+_SIGNAL_BITS_MAX = 512
+_NUMBER_MAX = 1e100
+
 
 def load(file: ParsingFile) -> Database:
     """The database of one file. Raises BadParsing naming file and line."""
@@ -67,11 +70,20 @@ def _check_signals(file: ParsingFile, database: Database) -> None:
             problem = ""
             if signal.start < 0:
                 problem = f"starts at bit {signal.start}"
+            elif signal.length > _SIGNAL_BITS_MAX:
+                problem = f"has {signal.length} bits, more than {_SIGNAL_BITS_MAX}"
+            elif not all(_is_sane(n) for n in (signal.scale, signal.offset, signal.minimum, signal.maximum)):
+                problem = f"has a scale, offset or range beyond {_NUMBER_MAX:g}"
             elif signal.is_float and signal.length not in FLOAT_BITS:
                 problem = f"is a float of {signal.length} bits, not one of 16, 32, 64"
             if problem:
                 line = _line_of(file.text, message.name, signal.name)
                 raise BadParsing(f"{file.name}: line {line}: The signal {signal.name} {problem}")
+
+
+def _is_sane(number: float | None) -> bool:
+    """Whether arithmetic with it stays within floats."""
+    return number is None or -_NUMBER_MAX <= number <= _NUMBER_MAX
 
 
 def _explain(text: str, error: Exception) -> str:

@@ -6,6 +6,7 @@ Two readings: one frame (`Plan.frame`, what `decode` prints) and the last value 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from typing import NamedTuple
 from cantools.database.can import Message, Signal
 
 from duco_rt.body import ERROR, REMOTE, CanSecond, Stream
-from duco_rt.model import Parsing, Value
+from duco_rt.errors import BadParsing
+from duco_rt.model import Parsing, ParsingFile, Value
 from duco_rt.pipeline import dbc, j1939
 from duco_rt.pipeline.fields import Field, field_names, fields_of
 from duco_rt.pipeline.signals import SignalPlan, compile_signal, raw_reader
 
 Decoded = dict[str, float | int | None]
+
+_LEAST, _MOST = -math.inf, math.inf
 
 
 class Multiplexer(NamedTuple):
@@ -106,7 +110,8 @@ class Plan:
                     newest.append((int(times[-1]), _last_of(message, stream, data)))
         out: dict[str, Value] = {}
         for _, decoded in sorted(newest, key=lambda row: row[0]):
-            out.update((field, value) for field, value in decoded.items() if value is not None and value == value)
+            fits = ((field, v) for field, v in decoded.items() if v is not None and _LEAST < v < _MOST)  # NaN fails
+            out.update(fits)
         return out
 
 
@@ -128,6 +133,21 @@ def _last_of(message: MessagePlan, stream: Stream, data: memoryview) -> Decoded:
 
 def compile_parsing(parsing: Parsing) -> Plan:
     """Compile a parsing's texts. Raises BadParsing; takes up to seconds for a large one, so not in an event loop."""
+    try:
+        return _compile(parsing)
+    except BadParsing:
+        raise
+    except Exception as e:  # what passes the checks and still cannot be compiled is refused, not a crash
+        raise BadParsing(f"parsing {parsing.name}: {type(e).__name__}: {e}") from e
+
+
+def check_parsing(files: Sequence[ParsingFile]) -> None:
+    """Raise BadParsing for files that cannot be used as a parsing."""
+    dbc.check(files)
+    compile_parsing(Parsing("check", 0, tuple(files)))
+
+
+def _compile(parsing: Parsing) -> Plan:
     loaded = [(file.bus, dbc.load(file).messages) for file in parsing.files]
     every = [message for _, messages in loaded for message in messages]
     names = field_names(every)

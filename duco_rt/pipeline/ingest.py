@@ -16,7 +16,7 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import ParsingCache
-from duco_rt.pipeline.runner import retry
+from duco_rt.pipeline.runner import Complaints, retry
 from duco_rt.transports.base import Delivery, HubCloud, Live, Log
 
 log = structlog.get_logger()
@@ -42,6 +42,8 @@ class Ingest:
         self._live = live
         self._parsings = parsings
         self._parser = Parser(msg_types)
+        self._msg_types = frozenset(msg_types)
+        self._complaints = Complaints("ingest", metrics)
         self._clock = clock
         self._metrics = metrics
         self._room = asyncio.Semaphore(_APPENDS_MAX)
@@ -64,7 +66,8 @@ class Ingest:
             record = RawMessage(message, known.tenant if known else "", received_ms)
             await retry("log", lambda: self._log.append_raw([record]), self._metrics)
             delivery.ack()
-            self._metrics.count("ingest_messages_total", msg_type=message.msg_type)
+            kind = message.msg_type if message.msg_type in self._msg_types else "other"
+            self._metrics.count("ingest_messages_total", msg_type=kind)
         finally:
             self._open -= 1
             self._room.release()
@@ -73,9 +76,9 @@ class Ingest:
         async for message in self._hub.live():
             try:
                 await self._publish(message)
-            except Exception:  # the live path outlives whatever one message does to it
-                self._metrics.count("ingest_problems_total", kind="live_failed")
-                log.exception("live message failed", chassis_id=message.chassis_id, seq=message.seq)
+            except Exception as e:  # the live path outlives whatever one message does to it
+                why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
+                self._complaints.add("live_failed", now_s, chassis_id=message.chassis_id, seq=message.seq, why=why)
 
     async def _publish(self, message: HubMessage) -> None:
         known = await self._parsings.get(message.chassis_id)

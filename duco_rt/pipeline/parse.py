@@ -89,7 +89,12 @@ class Parser:
         whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
         if whole is None:
             return Parsed(row, None)
-        values = known.plan.last_values(whole, problems)
+        try:
+            values = known.plan.last_values(whole, problems)
+        except Exception as e:  # a plan that fails must not stop the storage of the raw frames
+            problems["decode_failed"] += 1
+            problems.why = f"{type(e).__name__}: {e}"
+            return Parsed(row, None)
         return Parsed(row, Sample(peer, whole.ts_ms, whole.seq, raw.received_ms, values))
 
 

@@ -53,17 +53,20 @@ class ParsingCache:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Ask again for every device that is known here, and forget plans that no device uses."""
+        """Ask again for every device that is known here; forget unknown ones and plans that no device uses."""
+        self._known = {chassis_id: known for chassis_id, known in self._known.items() if known is not None}
+        read: dict[str, Parsing] = {}
         for chassis_id in list(self._known):
             try:
-                self._known[chassis_id] = await self._load(chassis_id)
+                self._known[chassis_id] = await self._load(chassis_id, read)
             except TransportError as e:
                 self._metrics.count("parsing_refresh_failed_total")
                 log.warning("parsing not refreshed", chassis_id=chassis_id, error=str(e))
         used = {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
         self._plans = {key: plan for key, plan in self._plans.items() if key in used or plan is None}
 
-    async def _load(self, chassis_id: str) -> Known | None:
+    async def _load(self, chassis_id: str, read: dict[str, Parsing] | None = None) -> Known | None:
+        """Ask MetaAPI; `read` holds what one round of refreshing has asked already."""
         try:
             device = await self._meta.device(chassis_id)
         except NotFound:
@@ -71,7 +74,9 @@ class ParsingCache:
         if device.parsing is None:
             return Known(device.tenant, None)
         try:
-            parsing = await self._meta.parsing(device.parsing)
+            parsing = (read or {}).get(device.parsing) or await self._meta.parsing(device.parsing)
+            if read is not None:
+                read[device.parsing] = parsing
             key = parsing.name, parsing.version
             if key not in self._plans:
                 self._plans[key] = await self._compile(parsing)

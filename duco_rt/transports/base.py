@@ -76,6 +76,10 @@ class HubCloud(Protocol):
         """Whether the device is on the hub now; None where the hub cannot tell."""
         ...
 
+    async def check(self) -> None:
+        """Raises TransportError saying what is wrong, where the transport does not work now."""
+        ...
+
     async def close(self) -> None:
         """Stop reading."""
         ...
@@ -138,6 +142,10 @@ class Log(Protocol):
         """The same for the parsed log."""
         ...
 
+    async def check(self) -> None:
+        """Raises TransportError saying what is wrong, where the transport does not work now."""
+        ...
+
     async def close(self) -> None:
         """Stop."""
         ...
@@ -152,6 +160,10 @@ class Live(Protocol):
 
     def subscribe(self, channel: str) -> AsyncIterator[bytes]:
         """Messages from now on; a slow reader loses the oldest, counted."""
+        ...
+
+    async def check(self) -> None:
+        """Raises TransportError saying what is wrong, where the transport does not work now."""
         ...
 
     async def close(self) -> None:
@@ -180,6 +192,10 @@ class Leases(Protocol):
 
     async def turn(self, name: str, period_s: float) -> bool:
         """True for exactly one caller a period, over all processes."""
+        ...
+
+    async def check(self) -> None:
+        """Raises TransportError saying what is wrong, where the transport does not work now."""
         ...
 
     async def close(self) -> None:

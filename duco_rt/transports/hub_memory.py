@@ -101,6 +101,11 @@ class MemoryHub:
         """Whether the device is connected."""
         return chassis_id in self._devices
 
+    async def check(self) -> None:
+        """Raises TransportError where it is closed."""
+        if self._closed:
+            raise TransportError("the memory hub is closed")
+
     async def close(self) -> None:
         """Take no more messages."""
         self._closed = True

@@ -82,5 +82,8 @@ class MemoryLeases:
         """True for one caller a period."""
         return self._table.turn(name, period_s, self._clock.steady_s())
 
+    async def check(self) -> None:
+        """Works as long as the process does."""
+
     async def close(self) -> None:
         """Nothing to release."""

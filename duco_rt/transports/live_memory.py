@@ -53,6 +53,9 @@ class MemoryLive:
             if not held:
                 self._channels.pop(channel, None)
 
+    async def check(self) -> None:
+        """Works as long as the process does."""
+
     async def close(self) -> None:
         """End all subscriptions."""
         for subscription in [each for held in self._channels.values() for each in held]:

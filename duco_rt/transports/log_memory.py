@@ -111,5 +111,8 @@ class MemoryLog:
         """Batches for `distribute`."""
         return self._parsed.read(records_max, age_max_s)
 
+    async def check(self) -> None:
+        """Works as long as the process does."""
+
     async def close(self) -> None:
         """Nothing to release."""

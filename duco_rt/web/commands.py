@@ -24,7 +24,7 @@ Call = Callable[[str, str, str, dict[str, object]], Awaitable[MethodResult]]
 
 _ANONYMOUS = "anonymous"
 _RENEW_AT_ONCE = 32
-_STOPS_REMEMBERED = 10_000
+_REMEMBERED = 10_000
 
 
 class Commands:
@@ -37,7 +37,7 @@ class Commands:
         self._config = config
         self._metrics = metrics
         self._last_ts: dict[str, object] = {}
-        self._stops: OrderedDict[str, MethodResult] = OrderedDict()
+        self._acted: OrderedDict[tuple[str, str], MethodResult] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def handle(self, hub: str, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
@@ -59,6 +59,10 @@ class Commands:
         first = await self._leases.renew(chassis_id, viewer, self._config.ttl_s)
         if not first and chassis_id in self._last_ts:
             return self._from_lease(chassis_id, payload)
+        command = chassis_id, str(payload["commandId"])
+        earlier = self._acted.get(command)
+        if earlier is not None:
+            return earlier  # a heartbeat; what the device said then says nothing of now
         try:
             result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
         except DucoError:
@@ -66,14 +70,15 @@ class Commands:
             raise
         if result.status == 200:
             self._last_ts[chassis_id] = result.payload.get("ts")
+            self._remember(command, result)
         else:
             await self._leases.drop(chassis_id, viewer)
         return result
 
     async def _stop(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         """A stop that comes twice does not end what others began in between."""
-        command_id = str(payload["commandId"])
-        earlier = self._stops.get(command_id)
+        command = chassis_id, str(payload["commandId"])
+        earlier = self._acted.get(command)
         if earlier is not None:
             return earlier
         viewer = payload.get("viewerId")
@@ -83,10 +88,13 @@ class Commands:
             result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
         else:
             result = self._from_lease(chassis_id, payload)
-        self._stops[command_id] = result
-        if len(self._stops) > _STOPS_REMEMBERED:
-            self._stops.popitem(last=False)
+        self._remember(command, result)
         return result
+
+    def _remember(self, command: tuple[str, str], result: MethodResult) -> None:
+        self._acted[command] = result
+        if len(self._acted) > _REMEMBERED:
+            self._acted.popitem(last=False)
 
     def _from_lease(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         """What studio knows by itself: the stream is on, since others hold it; `ts` is the device's last answer."""
@@ -120,9 +128,11 @@ class Commands:
             try:
                 result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
             except DucoError as e:
+                self._last_ts.pop(chassis_id, None)  # the next heartbeat asks the device itself
                 self._metrics.count("lease_renewals_total", result=type(e).__name__)
                 log.warning("stream not renewed", chassis_id=chassis_id, error=str(e))
                 return
         self._metrics.count("lease_renewals_total", result=str(result.status))
+        self._last_ts.pop(chassis_id, None)
         if result.status == 200:
             self._last_ts[chassis_id] = result.payload.get("ts")

@@ -58,11 +58,11 @@ class Datasets:
     async def fields(self, request: web.Request) -> web.Response:
         """Every field of a device's message type."""
         peer = peer_of(request)
-        known = await self._parsings.get(peer.chassis_id)
-        if known is None or known.tenant != peer.tenant:
+        if (await self._meta.device(peer.chassis_id)).tenant != peer.tenant:
             raise NotFound(f"device {peer.chassis_id!r} is not known")
+        known = await self._parsings.get(peer.chassis_id)
         if peer.msg_type == VEHICLE_CAN:
-            return reply(known.plan.fields if known.plan else ())
+            return reply(known.plan.fields if known and known.plan else ())
         return reply(CLIENT_FIELDS if peer.msg_type == CLIENT_RAW_DATA else ())
 
     async def history(self, request: web.Request) -> web.Response:

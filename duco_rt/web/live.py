@@ -38,7 +38,8 @@ _read = msgspec.json.Decoder(_FieldList)
 class Viewer:
     """One connection: its texts wait in a bounded queue; a full one ends the connection with 1013."""
 
-    def __init__(self, socket: web.WebSocketResponse, messages_max: int) -> None:
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse, messages_max: int) -> None:
+        self.request = request
         self.socket = socket
         self._overload = asyncio.Event()
         self._messages_max = messages_max
@@ -101,14 +102,14 @@ class LiveService:
         peer = peer_of(request)
         socket = web.WebSocketResponse(heartbeat=30, max_msg_size=self._config.message_bytes_max)
         await socket.prepare(request)
-        viewer = Viewer(socket, self._config.viewer_queue_messages_max)
+        viewer = Viewer(request, socket, self._config.viewer_queue_messages_max)
         self._viewers.add(viewer)
         try:
             await until_first(viewer.run(), self._read(peer, viewer))
         finally:
             self._leave(peer, viewer)
         if viewer.overloaded:
-            await _cut(request, socket)
+            await _cut(request, socket, _OVERLOADED, b"too slow")
         return socket
 
     async def _read(self, peer: Peer, viewer: Viewer) -> None:
@@ -170,19 +171,16 @@ class LiveService:
                 log.warning("live message not readable", channel=peer.channel, error=str(e))
 
     async def close(self) -> None:
-        """Tell all viewers that the server goes (1001)."""
-        viewers = list(self._viewers)
-        await asyncio.gather(
-            *(v.socket.close(code=WSCloseCode.GOING_AWAY, message=b"server stops") for v in viewers),
-            return_exceptions=True,
-        )
+        """Tell all viewers that the server goes (1001); who takes no bytes is cut."""
+        going = (_cut(v.request, v.socket, WSCloseCode.GOING_AWAY, b"server stops") for v in self._viewers)
+        await asyncio.gather(*going, return_exceptions=True)
 
 
-async def _cut(request: web.Request, socket: web.WebSocketResponse) -> None:
-    """Close a connection that does not keep up; one that takes no bytes at all is cut."""
+async def _cut(request: web.Request, socket: web.WebSocketResponse, code: int, message: bytes) -> None:
+    """Close a connection in order, within 2 s; one that takes no bytes at all is cut."""
     try:
         async with asyncio.timeout(_CLOSE_S):
-            await socket.close(code=_OVERLOADED, message=b"too slow", drain=False)
+            await socket.close(code=code, message=message, drain=False)
     except TimeoutError:
         pass
     if request.transport is not None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from duco_rt.errors import BadRequest
 from duco_rt.model import Device, MethodResult, ParsingFile
-from duco_rt.pipeline import dbc
+from duco_rt.pipeline.decode import check_parsing
 from duco_rt.transports.base import Meta
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
@@ -83,7 +83,7 @@ class MetaApi:
         if not 1 <= len(body.files) <= _FILES_MAX:
             raise BadRequest(f"files: 1 to {_FILES_MAX}, {len(body.files)} given")
         files = [ParsingFile(f.name, f.text, f.bus, f.format) for f in body.files]
-        await asyncio.to_thread(dbc.check, files)
+        await asyncio.to_thread(check_parsing, files)
         return reply(await self._meta.put_parsing(name, files))
 
     async def device_parsing(self, request: web.Request) -> web.Response:

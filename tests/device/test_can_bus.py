@@ -174,6 +174,20 @@ def test_a_bus_that_fails_is_opened_again(start: Start) -> None:
     assert states == [None, "can1: bus off"]
 
 
+def test_a_driver_that_raises_anything_is_tried_again(start: Start) -> None:
+    """The thread outlives it; another bus of the device that works hides nothing."""
+    opens: list[int] = []
+
+    def open_() -> can.BusABC:
+        opens.append(1)
+        raise AttributeError("driver bug")
+
+    collector = start("can1", open_)
+    until(lambda: len(opens) >= 2)
+    collector.bus_works("can2")
+    assert collector.failed == "can1: driver bug"
+
+
 def test_a_bus_that_cannot_be_is_not_tried_again(start: Start) -> None:
     """The reason is kept, and the thread ends."""
     opens: list[int] = []

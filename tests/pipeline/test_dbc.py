@@ -55,6 +55,8 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "past the end, Intel": ("mode : 16|8", "mode : 60|8", "line 9: .*mode does not fit"),
     "no bits": ("mode : 16|8", "mode : 16|0", "line 9: .*length 0"),
     "no bytes": ("Other: 8", "Other: 0", "line 1[23]: .*does not fit"),
+    "a range past all numbers": ("[0|100]", f"[0|{'1' * 401}]", "line 8: .*beyond 1e"),
+    "a scale past all numbers": ("(0.1,0)", f"({'1' * 401},0.5)", "line 8: .*beyond 1e"),
     "negative start": ("speed : 0|16", "speed : -1|16", "line 8: .*starts at bit -1"),
     "id of 12 bits": ("BO_ 512 O", "BO_ 4095 O", "line 11: .*0xfff is more than 11 bits"),
     "id of 33 bits": ("BO_ 512 O", "BO_ 9999999999 O", "line 11: .*more than"),

@@ -191,6 +191,19 @@ async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_others_are_no
         assert (await receive(quick))["payload"] == {"text": "after"}
 
 
+async def test_a_stalled_viewer_does_not_hold_up_the_end(site: Site) -> None:
+    """Less is waiting for it than would close it, and it takes no bytes: the server still ends within seconds."""
+    async with viewing(site, ["text"]) as socket:
+        transport = socket._response.connection.transport
+        transport.pause_reading()
+        for n in range(20):
+            await publish(site, {"text": "x" * 500_000}, n)
+            await asyncio.sleep(0)
+        await asyncio.wait_for(site.service.close(), WITHIN_S)
+        await viewers_become(site, 0)
+        transport.resume_reading()
+
+
 async def test_overloaded_says_1013(site: Site) -> None:
     """A viewer that reads again in time hears why."""
     async with viewing(site, ["speed"]) as socket:
