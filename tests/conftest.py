@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 REPO = Path(__file__).resolve().parent.parent
 
 # No deadlines: a shared machine pauses when it likes.
-for profile, examples in {"fast": 50, "long": 2_000}.items():
+for profile, examples in {"fast": 40, "long": 2_000}.items():
     settings.register_profile(
         profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for folder, mark in (("browser", pytest.mark.browser), ("e2e", pytest.mark.servers)):
             if item.path.is_relative_to(REPO / "tests" / folder):
                 item.add_marker(mark)
+        if "site" in getattr(item, "fixturenames", ()):  # a web server of its own
+            item.add_marker(pytest.mark.servers)
     items.sort(key=_slowness)
 
 

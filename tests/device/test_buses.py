@@ -13,6 +13,8 @@ from duco_rt.device.replay_bus import ReplayBus
 from duco_rt.device.simulated_bus import SimulatedBus
 from tests.device.virtual import frame, new_channel
 
+pytestmark = pytest.mark.servers  # buses take their real time
+
 NAMES = {
     ("DUCO_001", 1): ["DUCO_001"],
     ("DUCO_001", 3): ["DUCO_001", "DUCO_002", "DUCO_003"],

@@ -15,6 +15,8 @@ from duco_rt.device.can_bus import BusReader, FrameCollector, open_bus
 from duco_rt.errors import ConfigError
 from tests.device.virtual import Caught, bus, frame, new_channel, until
 
+pytestmark = pytest.mark.servers  # buses take their real time
+
 Start = Callable[[str, Callable[[], can.BusABC]], FrameCollector]
 
 

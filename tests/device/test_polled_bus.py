@@ -8,10 +8,13 @@ from collections import deque
 from functools import partial
 
 import can
+import pytest
 
 from duco_rt.device.can_bus import FrameCollector
 from duco_rt.device.polled_bus import PolledReader
 from duco_rt.device.simulated_bus import SimulatedBus
+
+pytestmark = pytest.mark.servers  # buses take their real time
 
 
 class Ready(can.BusABC):

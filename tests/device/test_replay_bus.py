@@ -19,6 +19,8 @@ from duco_rt.device.replay_bus import ReplayBus, read_log
 from duco_rt.errors import ConfigError
 from tests.device.virtual import Caught, until
 
+pytestmark = pytest.mark.servers  # buses take their real time
+
 START_S = 1_620_692_699.5
 
 

@@ -10,6 +10,8 @@ import pytest
 from duco_rt.device.machine_frames import MachineFrames
 from duco_rt.device.simulated_bus import SimulatedBus
 
+pytestmark = pytest.mark.servers  # buses take their real time
+
 
 def test_its_frames_come_in_time_and_in_order() -> None:
     """Those of the machine with the same seed, none before its moment."""
