@@ -127,6 +127,20 @@ def test_devices_without_a_running_process(capfd: pytest.CaptureFixture[str]) ->
     assert "D1" not in capfd.readouterr().out.replace("removed", "").split("DEVICE")[-1]
 
 
+def test_a_removed_demo_device_stays_away(capfd: pytest.CaptureFixture[str]) -> None:
+    """What a fresh folder starts with comes once."""
+    assert main(["device", "remove", "DUCO_001"]) == 0
+    capfd.readouterr()
+    assert main(["device", "list"]) == 0
+    assert "DUCO_001" not in capfd.readouterr().out
+
+
+def test_decode_says_when_nothing_matched(capfd: pytest.CaptureFixture[str]) -> None:
+    """A wrong bus in front of the database: a line on stderr names the buses of the log."""
+    assert main(["decode", "a.log", "--dbc", "can7=key.dbc"]) == 0
+    assert "none of 2 frames matched; buses in the log: can1" in capfd.readouterr().err
+
+
 @pytest.fixture
 def process(folder: Path, free_port: int) -> Iterator[subprocess.Popen[str]]:
     """`python -m duco_rt` with every role in the folder."""

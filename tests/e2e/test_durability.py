@@ -38,17 +38,22 @@ async def run_for(data_dir: Path, seconds: float, realtime: bool, end: signal.Si
         return await running.end(end)
 
 
-@pytest.mark.timeout(120)
-async def test_sigterm_at_any_moment_loses_nothing(tmp_path: Path) -> None:
-    """After each ordered end, the store has every second that the device ever closed, once, for both msgTypes."""
-    data_dir, moments = tmp_path / "data", random.Random(7)
-    for n in range(3):
-        assert await run_for(data_dir, moments.uniform(0, 4), n % 2 == 0, signal.SIGTERM) == 0
+async def end_in_order(data_dir: Path, times: int, most_s: float) -> None:
+    """So many runs that SIGTERM ends at random moments; then the store has every second that the device closed."""
+    moments = random.Random(7)
+    for n in range(times):
+        assert await run_for(data_dir, moments.uniform(0, most_s), n % 2 == 0, signal.SIGTERM) == 0
     last = taken(data_dir)
     async with program(data_dir) as running, aiohttp.ClientSession() as http:
         for msg_type, field in TYPES.items():
             found = [seq for seq in await stored(http, running, msg_type, field) if seq <= last]
             assert found == list(range(found[0], last + 1))
+
+
+@pytest.mark.timeout(120)
+async def test_sigterm_at_any_moment_loses_nothing(tmp_path: Path) -> None:
+    """After each ordered end, the store has every second that the device ever closed, once, for both msgTypes."""
+    await end_in_order(tmp_path / "data", 3, 4)
 
 
 @pytest.mark.timeout(120)
@@ -137,11 +142,4 @@ async def test_kills_at_random_moments(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 async def test_ordered_ends_at_random_moments(tmp_path: Path) -> None:
     """Twenty times SIGTERM: one row of seconds without a hole."""
-    data_dir, moments = tmp_path / "data", random.Random(13)
-    for n in range(20):
-        assert await run_for(data_dir, moments.uniform(0, 5), n % 2 == 0, signal.SIGTERM) == 0
-    last = taken(data_dir)
-    async with program(data_dir) as running, aiohttp.ClientSession() as http:
-        for msg_type, field in TYPES.items():
-            found = [seq for seq in await stored(http, running, msg_type, field) if seq <= last]
-            assert found == list(range(found[0], last + 1))
+    await end_in_order(tmp_path / "data", 20, 5)
