@@ -16,16 +16,17 @@ from pathlib import Path
 import msgspec
 
 from duco_rt import app, demo, logs
-from duco_rt.config import Config, load_config
+from duco_rt.adapters import open_meta
+from duco_rt.config import Config
+from duco_rt.config_load import load_config
 from duco_rt.data_dir import DataDir, owner_url
 from duco_rt.decoder import Decoder, read_files
 from duco_rt.device.replay_bus import read_log
-from duco_rt.errors import ConfigError, NotFound
-from duco_rt.meta_client import MetaClient
+from duco_rt.errors import ConfigError, NotFound, TransportError
 from duco_rt.model import NAME, Device
 from duco_rt.pipeline.decode import check_parsing
 from duco_rt.runtime import Runtime
-from duco_rt.transports.base import Meta
+from duco_rt.transports.base_data import Meta
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,11 +75,13 @@ async def _until_signal(config: Config) -> None:
 
 
 def _run_loop(main: Coroutine[object, object, None]) -> None:
-    """uvloop where it exists."""
+    """uvloop where it exists; elsewhere a loop that can watch sockets."""
     try:
         import uvloop
     except ImportError:
-        asyncio.run(main)
+        # MQTT watches its socket by add_reader, which Windows' default loop has not
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(main)
     else:
         uvloop.run(main)
 
@@ -144,7 +147,7 @@ async def _prepare_replay(config: Config, chassis_id: str, names: list[str]) -> 
     """See that the device is known, with its parsing, before the run begins."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataDir(Path(config.app.data_dir)))
-        meta = await app.open_meta(config, folder.path, stack)
+        meta = await open_meta(config, folder.path, stack)
         try:
             device = await meta.device(chassis_id)
         except NotFound as e:
@@ -155,7 +158,7 @@ async def _prepare_replay(config: Config, chassis_id: str, names: list[str]) -> 
             await _put(meta, Device(chassis_id, device.tenant, device.name, chassis_id), names)
 
 
-async def _put(meta: Meta | MetaClient, device: Device, names: list[str]) -> None:
+async def _put(meta: Meta, device: Device, names: list[str]) -> None:
     files = read_files(names)
     check_parsing(files)
     await meta.put_parsing(device.chassis_id, files)
@@ -174,14 +177,16 @@ def device(args: argparse.Namespace) -> int:
 
 async def _device(config: Config, args: argparse.Namespace) -> None:
     folder = Path(config.app.data_dir)
-    url = owner_url(folder)
+    url = owner_url(folder) if config.meta.kind != "http" else config.meta.url
+    if url == "":
+        raise TransportError("the process that holds the data directory is still starting; try again")
     async with AsyncExitStack() as stack:
-        meta: Meta | MetaClient
         if url is None:
-            held = stack.enter_context(DataDir(folder))
-            meta = await app.open_meta(config, held.path, stack)
+            folder = stack.enter_context(DataDir(folder)).path
         else:
-            meta = await stack.enter_async_context(MetaClient(url))
+            remote = msgspec.structs.replace(config.meta, kind="http", url=url)
+            config = msgspec.structs.replace(config, meta=remote)
+        meta = await open_meta(config, folder, stack)
         if args.action == "add":
             if not args.dbc:
                 raise ConfigError("device add: --dbc [BUS=]FILE is needed")

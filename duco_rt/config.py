@@ -1,21 +1,14 @@
-"""The configuration: one tree of frozen structs, read strictly. Its defaults are the demo's.
+"""The configuration: one tree of frozen structs. Its defaults are the demo's; `config_load` reads it.
 
-Layers, later wins: these defaults, the TOML file, the environment (DUCO_SECTION__KEY), `--set section.key=value`.
+A section's keys serve all of its kinds; `config_load.check_kinds` says what a kind needs.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-
-from duco_rt.errors import ConfigError
 
 Role = Literal["device", "ingest", "process", "distribute", "studio", "metaapi"]
 ROLES: tuple[Role, ...] = ("device", "ingest", "process", "distribute", "studio", "metaapi")
@@ -23,6 +16,8 @@ ROLES: tuple[Role, ...] = ("device", "ingest", "process", "distribute", "studio"
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
+Secret = Annotated[str, Meta(extra={"secret": True})]
+"""Comes from the environment, or from the file that the key of the same name with `_file` names."""
 
 
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,43 +34,78 @@ class App(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Hub(_Section, frozen=True):
+class _Server(_Section, frozen=True):
+    """What every transport that talks to a server can be told."""
+
+    url: str = ""
+    user: str = ""
+    password: Secret = ""
+    password_file: str = ""
+    ca_file: str = ""
+
+
+class Hub(_Server, frozen=True):
     """Device to cloud. `queue_messages_max`: messages not yet taken (a device waits), live ones (the oldest goes)."""
 
-    kind: Literal["memory"] = "memory"
+    kind: Literal["memory", "mqtt", "iothub"] = "memory"
     name: Name = "ducohub"
-    queue_messages_max: Count = 10_000
+    queue_messages_max: Annotated[int, Meta(ge=1, le=65_535)] = 10_000
     method_timeout_s: Seconds = 10.0
+    send_timeout_s: Seconds = 10.0
+    cert_file: str = ""
+    key_file: str = ""
+    host: str = ""
+    device_connection_string: Secret = ""
+    device_connection_string_file: str = ""
+    service_connection_string: Secret = ""
+    service_connection_string_file: str = ""
+    events_connection_string: Secret = ""
+    events_connection_string_file: str = ""
+    consumer_group: str = "$Default"
+    live_consumer_group: str = "duco-live"
+    checkpoints_url: str = ""
 
 
 class Log(_Section, frozen=True):
     """Raw and parsed messages between the roles. A full log makes the writer wait."""
 
-    kind: Literal["memory"] = "memory"
+    kind: Literal["memory", "kafka"] = "memory"
+    bootstrap_servers: str = ""
+    user: str = ""
+    password: Secret = ""
+    password_file: str = ""
+    ca_file: str = ""
+    prefix: Name = "duco"
+    partitions: Count = 12
+    replicas: Count = 1
     queue_messages_max: Count = 10_000
     batch_messages_max: Count = 500
     batch_age_max_s: Seconds = 0.2
 
 
-class Live(_Section, frozen=True):
-    """Real-time samples to studio. A slow reader loses the oldest."""
+class Live(_Server, frozen=True):
+    """Real-time samples to studio. A slow reader loses the oldest; `reorder_s`: how long one waits for its elder."""
 
-    kind: Literal["memory"] = "memory"
+    kind: Literal["memory", "redis-pubsub", "redis-streams"] = "memory"
+    subscribe: Literal["channels", "pattern"] = "channels"
     queue_messages_max: Count = 600
+    keep_s: Seconds = 300.0
+    reorder_s: Annotated[float, Meta(ge=0, le=10)] = 0.5
 
 
-class Leases(_Section, frozen=True):
+class Leases(_Server, frozen=True):
     """Who watches what."""
 
-    kind: Literal["memory"] = "memory"
+    kind: Literal["memory", "redis"] = "memory"
     ttl_s: Seconds = 60.0
     cron_s: Seconds = 60.0
 
 
-class Store(_Section, frozen=True):
-    """Raw and parsed history under `data_dir`; day partitions past their retention or over the limit are dropped."""
+class Store(_Server, frozen=True):
+    """Raw and parsed history; day partitions past their retention or over the limit are dropped."""
 
-    kind: Literal["chdb"] = "chdb"
+    kind: Literal["chdb", "clickhouse"] = "chdb"
+    create_tables: bool = True
     raw_retention_days: Count = 7
     parsed_retention_days: Count = 30
     raw_limit_gb: Annotated[float, Meta(gt=0)] = 20.0
@@ -83,9 +113,10 @@ class Store(_Section, frozen=True):
 
 
 class MetaStore(_Section, frozen=True):
-    """MetaAPI's data under `data_dir`; `refresh_s`: how soon a changed parsing is noticed."""
+    """MetaAPI's data: under `data_dir`, or another process's; `refresh_s`: how soon a changed parsing is noticed."""
 
-    kind: Literal["sqlite"] = "sqlite"
+    kind: Literal["sqlite", "http"] = "sqlite"
+    url: str = ""
     refresh_s: Annotated[float, Meta(gt=0, le=10)] = 5.0
 
 
@@ -115,7 +146,8 @@ class Device(_Section, frozen=True):
     gps_lng_signal: str = "Longitude"
     upload_interval_s: Annotated[int, Meta(ge=1, le=3600)] = 10
     realtime_timeout_s: Seconds = 180.0
-    outbox_messages_max: Count = 1000
+    spool_mb_max: Annotated[float, Meta(gt=0)] = 256.0
+    resend_s: Annotated[float, Meta(ge=0, le=3600)] = 60.0
     open_frames_max: Count = 200_000
 
 
@@ -124,6 +156,7 @@ class Web(_Section, frozen=True):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    reuse_port: bool = False
     history_fields_max: Count = 500
     history_hours_max: Annotated[float, Meta(gt=0)] = 24.0
     history_values_max: Count = 2_000_000
@@ -144,114 +177,3 @@ class Config(_Section, frozen=True):
     meta: MetaStore = MetaStore()
     device: Device = Device()
     web: Web = Web()
-
-
-def load_config(
-    path: str | Path | None = None,
-    *,
-    overrides: Sequence[str] = (),
-    environ: Mapping[str, str] | None = None,
-) -> Config:
-    """Read the configuration. `overrides` are `section.key=value`.
-
-    Without `path` the current folder's config.toml is read where there is one. Raises ConfigError naming key and
-    value.
-    """
-    tree = _read_file(path)
-    _convert(tree, strict=True, source=f"{path or 'config.toml'}: ")
-    environ = os.environ if environ is None else environ
-    layers = [(k[5:].lower().replace("__", "."), v, f"{k}: ") for k, v in environ.items() if _is_key(k)]
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {override}: expected section.key=value")
-        layers.append((key.strip(), value, "--set "))
-    for key, value, source in sorted(layers, key=lambda layer: layer[2] == "--set "):
-        section, _, name = key.partition(".")
-        if not section or not name:
-            raise ConfigError(f"{source}{key} = {value!r}: expected section.key")
-        tree.setdefault(section, {})[name] = _literal(value)
-        _convert({section: {name: tree[section][name]}}, strict=False, source=source)
-    config = _convert(tree, strict=False, source="")
-    check_loopback(config)
-    return config
-
-
-def check_loopback(config: Config) -> None:
-    """Without authentication the server is for this machine only."""
-    if config.web.host not in ("127.0.0.1", "localhost", "::1"):
-        raise ConfigError(
-            f"web.host = {config.web.host!r}: without authentication only 127.0.0.1, localhost or ::1 can be served"
-        )
-
-
-def _is_key(name: str) -> bool:
-    return name.startswith("DUCO_") and "__" in name
-
-
-def _read_file(path: str | Path | None) -> dict[str, Any]:
-    file = Path(path or "config.toml")
-    if not file.exists():
-        if path is not None:
-            raise ConfigError(f"--config {path}: no such file")
-        return {}
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as e:
-        raise ConfigError(f"{file}: {e}") from e
-
-
-def _literal(value: str) -> object:
-    """A list or table is read as TOML; anything else stays text, and its key's type reads it."""
-    if value[:1] in "[{":
-        try:
-            return tomllib.loads(f"v = {value}")["v"]
-        except tomllib.TOMLDecodeError:
-            return value
-    return value
-
-
-def _convert(tree: dict[str, Any], *, strict: bool, source: str) -> Config:
-    try:
-        return msgspec.convert(tree, Config, strict=strict)
-    except msgspec.ValidationError as e:
-        raise ConfigError(source + _explain(tree, str(e))) from e
-
-
-def _explain(tree: object, words: str) -> str:
-    """Turn msgspec's `… - at `$.web.port`` into `web.port = 'x': …`."""
-    what, _, at = words.partition(" - at ")
-    path = at.strip("`").removeprefix("$").removeprefix(".")
-    steps = re.findall(r"[^.\[\]]+", path)
-    unknown = re.search(r"unknown field `(.+?)`", what)
-    if unknown:
-        path, what = ".".join(filter(None, (path, unknown[1]))), "no such key"
-        steps.append(unknown[1])
-    value, kind = _value(tree, steps), _choices(steps)
-    if kind and "enum" in what:
-        what = f"expected one of {', '.join(kind)}"
-    if len(steps) == 1 and isinstance(value, Mapping):
-        held = ", ".join(f"{path}.{key} = {text!r}" for key, text in value.items()) or path
-        return f"{held}: no such section; there are {', '.join(Config.__struct_fields__)}"
-    return f"{path} = {value!r}: {what[:1].lower()}{what[1:]}"
-
-
-def _choices(steps: Sequence[str]) -> tuple[str, ...]:
-    """The words that a key takes, where it takes words."""
-    kind: object = Config
-    for step in steps[:2]:
-        kind = get_type_hints(kind).get(step)
-    words = get_args(kind)
-    if words and get_origin(kind) is tuple:
-        words = get_args(words[0])
-    return tuple(word for word in words if isinstance(word, str))
-
-
-def _value(tree: object, steps: Sequence[str]) -> object:
-    value = tree
-    for step in steps:
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, Sequence) and step.isdigit():
-            value = value[int(step)]
-    return value

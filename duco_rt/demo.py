@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device, Parsing, ParsingFile
-from duco_rt.transports.base import Meta
+from duco_rt.transports.base_data import Meta
 
 TENANT = "duco"
 FIRST = "DUCO_001"

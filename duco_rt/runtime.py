@@ -14,10 +14,11 @@ import msgspec
 import structlog
 
 from duco_rt import app
+from duco_rt.adapters import Transports, needs
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
 from duco_rt.data_dir import DataDir
-from duco_rt.errors import ConfigError, DucoError
+from duco_rt.errors import ConfigError, DucoError, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult, Peer, Sample, Value
 from duco_rt.pipeline.parsing_cache import ParsingCache
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from duco_rt.device.app import DucoApp
 
 log = structlog.get_logger()
+
+_ONLINE_S = 2.0
 
 
 class _LiveMessage(msgspec.Struct):
@@ -86,16 +89,21 @@ class Runtime:
             log.warning(warning)
         data_dir = stack.enter_context(DataDir(Path(config.app.data_dir)))
         listening = stack.enter_context(listen(config.web))
-        self._transports = app.Transports(config, data_dir.path, clock, metrics)
+        self._transports = Transports(config, data_dir.path, clock, metrics)
         await self._transports.open(stack)
-        self._parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics)
-        self._web = app.build_web(config, listening, self._transports, self._parsings, clock, metrics)
-        pipeline = app.build_pipeline(config, self._transports, self._parsings, clock, metrics)
+        parsings = None
+        if needs(config, "ingest", "process", "studio"):
+            parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics)
+        self._web = app.build_web(config, listening, self._transports, parsings, clock, metrics)
+        pipeline = app.build_pipeline(config, self._transports, parsings, clock, metrics)
         self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
         await self._warn_of_unknown_devices()
         self._group = await stack.enter_async_context(asyncio.TaskGroup())
         stack.push_async_exit(self._end)
-        runs = [self._parsings.run(), *(part.run() for part in pipeline)]
+        runs = [carried() for carried in self._transports.carried]
+        runs += [part.run() for part in pipeline]
+        if parsings is not None:
+            runs.append(parsings.run())
         if self._web.commands is not None and self._web.live is not None:
             runs += [self._web.commands.run(), self._web.live.run()]
         runs += [device.run() for device in self._devices]
@@ -103,10 +111,17 @@ class Runtime:
         await self._web.server.start()
         self.url = self._web.server.url
         data_dir.announce(self.url)
-        await asyncio.gather(*(device.connected.wait() for device in self._devices))
+        with suppress(TimeoutError):  # a hub that is away now is no reason not to collect
+            async with asyncio.timeout(_ONLINE_S):
+                await asyncio.gather(*(device.online() for device in self._devices))
 
     async def _warn_of_unknown_devices(self) -> None:
-        known = {device.chassis_id for device in await self._transports.meta.devices()}
+        if not self._devices or not hasattr(self._transports, "meta"):
+            return
+        try:
+            known = {device.chassis_id for device in await self._transports.meta.devices()}
+        except TransportError:
+            return  # MetaAPI is away: ingest counts what it does not know
         for device in self._devices:
             if device.chassis_id not in known:
                 add = f"python -m duco_rt device add {device.chassis_id} --tenant NAME --dbc [BUS=]FILE"
@@ -157,7 +172,7 @@ class Runtime:
         beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
         self._tasks.append(beat)  # a Runtime that ends does not wait for its readers
         try:
-            async for message in self._transports.live.subscribe(peer.channel):
+            async for message in await self._transports.live.subscribe(peer.channel):
                 try:
                     sample = self._sample(peer, message, fields)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
@@ -228,8 +243,8 @@ class Runtime:
         minutes: float = 2,
     ) -> pyarrow.Table:
         """The last `minutes` by the device's clock: columns ts (timestamp, ms, UTC), seq, then the fields."""
-        if self._transports.store is None:
-            raise ConfigError("app.roles: history needs a role with the store in this process")
+        if self._web.live is None:
+            raise ConfigError("app.roles: history needs studio in this process")
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         to_ms = await device_now_ms(self._transports.store, peer, self._clock.wall_ms())
         found = await self._transports.store.history(peer, fields, to_ms - round(minutes * 60_000), to_ms)

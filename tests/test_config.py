@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.config import Config, load_config
+from duco_rt.config import Config
+from duco_rt.config_load import load_config
 from duco_rt.errors import ConfigError
 
 REPO = Path(__file__).resolve().parent.parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from duco_rt.device.local_signals import app_plan, key_signal, read_signals
 from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
 from duco_rt.device.position import PositionFile
+from duco_rt.device.spool import Entry, Spool
 from duco_rt.device.uploads import Upload, UploadMode
 from duco_rt.metrics import Metrics
-from duco_rt.model import MethodResult, Value
+from duco_rt.model import HubMessage, MethodResult, Value
 from duco_rt.transports.base import HubDevice
 
 log = structlog.get_logger()
@@ -30,10 +32,11 @@ _KEY_POLL_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one second gave."""
+    """What one second gave, and its messages as they lie in the spool."""
 
     can: CanSecond
     own: JsonSecond
+    entries: tuple[tuple[Entry, HubMessage], ...]
 
 
 class DucoApp:
@@ -59,11 +62,13 @@ class DucoApp:
         self._clock = clock
         self._metrics = metrics
         self._phase_s = phase_s
-        self._position = PositionFile(data_dir / "device" / f"{chassis_id}.seq", clock.wall_ms() // 1000)
+        folder = data_dir / "device"
+        self._spool = Spool(folder / f"{chassis_id}.spool", chassis_id, round(config.spool_mb_max * 1e6), metrics)
+        self._position = PositionFile(folder / f"{chassis_id}.seq", clock.wall_ms() // 1000, least=self._spool.next_seq)
         self._collector = FrameCollector()
         metrics.gauge("device_bus_ok", lambda: float(self._collector.failed is None), device=chassis_id)
         self._readers = [bus.reader(self._collector) for bus in source.buses]
-        self._outbox = Outbox(hub, config.outbox_messages_max, clock, metrics)
+        self._outbox = Outbox(hub, self._spool, config.resend_s, clock, metrics)
         self._mode: UploadMode[Collected] = UploadMode(
             config.upload_interval_s, config.realtime_timeout_s, config.open_frames_max
         )
@@ -73,26 +78,28 @@ class DucoApp:
         self._key_on = config.key == "always"
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
-        self.connected = asyncio.Event()
 
     async def run(self) -> None:
         """Collect and upload until cancelled."""
         for reader in self._readers:
             reader.start()
         try:
-            await self._hub.connect(self._on_method)
-            self.connected.set()
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._hub.run(self._on_method, self._outbox.resend))
                 tasks.create_task(self._outbox.run())
                 await self._collect()
                 self._ended.set()
         finally:
-            await self._hub.close()
             await asyncio.gather(*(reader.close() for reader in self._readers))
             self._position.close()
+            self._outbox.close()
+
+    async def online(self) -> None:
+        """Return when the device is on the hub."""
+        await self._hub.online()
 
     async def drain(self) -> None:
-        """Key off, and return when the hub has everything."""
+        """Key off, and return when the hub has everything; without a hub, when the spool has it."""
         self._ending.set()
         await self._ended.wait()
         await self._outbox.drained()
@@ -116,9 +123,9 @@ class DucoApp:
             collected = self._close_second(start_ms, late_s)
             self._key_on = not self._ending.is_set() and self._is_key_on(collected)
             frames = collected.can.frames
-            await self._send(self._mode.second(collected, frames, self._clock.steady_s()))
+            self._send(self._mode.second(collected, frames, self._clock.steady_s()))
             start_ms, next_s = self._following(start_ms, next_s, late_s)
-        await self._send(self._mode.key_off())
+        self._send(self._mode.key_off())
         log.info("key off", chassis_id=self.chassis_id)
 
     def _following(self, start_ms: int, next_s: float, late_s: float) -> tuple[int, float]:
@@ -130,12 +137,25 @@ class DucoApp:
         return start_ms, next_s + 1.0
 
     def _close_second(self, start_ms: int, late_s: float) -> Collected:
-        seq = self._position.take()
+        seq = self._position.next
         second, totals = self._collector.close(start_ms, seq)
         self._metrics.count("device_seconds_total")
         self._metrics.count("device_frames_total", second.frames)
         payload = self._own_values(second, totals, start_ms) | {"second_late_ms": round(max(0.0, late_s) * 1000, 1)}
-        return Collected(second, JsonSecond(start_ms, seq, payload))
+        own = JsonSecond(start_ms, seq, payload)
+        # In the spool first, used after: a second is kept, or its seq was never used.
+        entries = self._keep([second], [own], realtime=True)
+        self._position.take()
+        return Collected(second, own, entries)
+
+    def _keep(
+        self, can: Sequence[CanSecond], own: Sequence[JsonSecond], *, realtime: bool
+    ) -> tuple[tuple[Entry, HubMessage], ...]:
+        """The messages of seconds, in the spool."""
+        messages = can_messages(self.chassis_id, can, realtime=realtime)
+        messages += json_messages(self.chassis_id, own, realtime=realtime)
+        now_s = self._clock.steady_s()
+        return tuple((self._spool.append(message, now_s), message) for message in messages)
 
     def _own_values(self, second: CanSecond, totals: dict[str, Totals], start_ms: int) -> dict[str, Value]:
         now_s = self._clock.steady_s()
@@ -149,7 +169,7 @@ class DucoApp:
             "can_frames_per_s": second.frames,
             "can_ids": len(second.streams),
             "queue_messages": len(self._outbox),
-            "dropped_messages": self._outbox.dropped,
+            "dropped_messages": self._spool.dropped,
             "sent_messages": self._outbox.sent,
             "upload_latency_ms": round(self._outbox.latency_ms, 2),
             "realtime": self._mode.realtime,
@@ -169,15 +189,16 @@ class DucoApp:
         value = read_signals(self._plan, second).get(self._key_signal)
         return self._key_on if value is None and second.frames else bool(value)
 
-    async def _send(self, uploads: list[Upload[Collected]]) -> None:
+    def _send(self, uploads: list[Upload[Collected]]) -> None:
         for upload in uploads:
+            singles = [entry for second in upload.seconds for entry in second.entries]
+            if upload.realtime:
+                self._outbox.put(singles)
+                continue
             can, own = [c.can for c in upload.seconds], [c.own for c in upload.seconds]
-            await self._outbox.put(
-                [
-                    *can_messages(self.chassis_id, can, realtime=upload.realtime),
-                    *json_messages(self.chassis_id, own, realtime=upload.realtime),
-                ]
-            )
+            self._outbox.put(self._keep(can, own, realtime=False))
+            for entry, _ in singles:
+                self._spool.release(entry)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not past the end."""
@@ -196,7 +217,7 @@ class DucoApp:
         if action == "start" and not self._key_on:
             return MethodResult(409, {"message": "the key is off", "realtime": False})
         if action == "start":
-            await self._send(self._mode.start(self._clock.steady_s()))
+            self._send(self._mode.start(self._clock.steady_s()))
         else:
             self._mode.stop()
         answer = {

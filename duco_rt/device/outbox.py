@@ -1,68 +1,150 @@
-"""What is on its way to the hub: bounded, in order, sent again until the hub has it."""
+"""What is on its way to the hub: the live second first, then what waits in the spool, oldest first."""
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import deque
+from collections.abc import Sequence
+
+import structlog
 
 from duco_rt.clock import Clock
+from duco_rt.device.spool import Entry, Spool
+from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
-from duco_rt.pipeline.runner import retry
+from duco_rt.pipeline.runner import backoff_s
 from duco_rt.transports.base import HubDevice
 
-_IN_FLIGHT_MAX = 64
+log = structlog.get_logger()
+
+_FRESH_MAX = 64
+_OLD_MAX = 8
+"""Messages on their way at once: of the live seconds, and of the spool, so that these leave the others room."""
 
 
 class Outbox:
-    """Messages not yet taken by the hub. Over `messages_max` waiting, the oldest goes, counted."""
+    """Messages not yet taken by the hub, each in the spool before it is here. What cannot be sent waits there.
 
-    def __init__(self, hub: HubDevice, messages_max: int, clock: Clock, metrics: Metrics) -> None:
+    What the hub took in the last `resend_s` stays in the spool: `resend` sends it once more.
+    """
+
+    def __init__(self, hub: HubDevice, spool: Spool, resend_s: float, clock: Clock, metrics: Metrics) -> None:
         self._hub = hub
-        self._waiting: deque[HubMessage] = deque()
-        self._messages_max = messages_max
-        self._in_flight = 0
-        self._changed = asyncio.Condition()
+        self._spool = spool
+        self._resend_s = resend_s
         self._clock = clock
         self._metrics = metrics
+        self._fresh: deque[tuple[Entry, HubMessage]] = deque()
+        self._old: list[Entry] = list(spool.left)
+        self._sent: deque[tuple[float, Entry]] = deque()
+        self._fresh_flying = self._old_flying = 0
+        self._failures = 0
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
         self.latency_ms = 0.0
-        self.dropped = 0
         self.sent = 0
+        self._update()
 
     def __len__(self) -> int:
-        return len(self._waiting) + self._in_flight
+        return len(self._fresh) + len(self._old) + self._fresh_flying + self._old_flying
 
-    async def put(self, messages: list[HubMessage]) -> None:
-        """Hand over; never waits for the hub."""
-        async with self._changed:
-            for message in messages:
-                if len(self._waiting) >= self._messages_max:
-                    self._waiting.popleft()
-                    self.dropped += 1
-                    self._metrics.count("device_dropped_total")
-                self._waiting.append(message)
-            self._changed.notify_all()
+    def put(self, entries: Sequence[tuple[Entry, HubMessage]]) -> None:
+        """Send these as soon as may be. While the hub is away they wait in the spool, not here."""
+        for entry, message in entries:
+            if self._hub.is_online and len(self._fresh) < _FRESH_MAX:
+                self._fresh.append((entry, message))
+            else:
+                heapq.heappush(self._old, entry)
+        self._update()
+
+    def resend(self) -> None:
+        """The hub may have lost what it took: send what it took lately once more."""
+        self._release_old()
+        for _, entry in self._sent:
+            self._spool.mark(entry, sent=False)
+            heapq.heappush(self._old, entry)
+        self._metrics.count("device_resent_total", len(self._sent))
+        self._sent.clear()
+        self._update()
 
     async def run(self) -> None:
-        """Send, for ever: started in order, at most 64 unacknowledged."""
+        """Send, for ever: begun in order, at most 64 live ones and 8 of the spool unacknowledged."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                async with self._changed:
-                    await self._changed.wait_for(lambda: self._waiting and self._in_flight < _IN_FLIGHT_MAX)
-                    message = self._waiting.popleft()
-                    self._in_flight += 1
-                tasks.create_task(self._send(message))
+                await self._hub.online()
+                if self._fresh and self._fresh_flying < _FRESH_MAX:
+                    self._fresh_flying += 1
+                    tasks.create_task(self._send_fresh(*self._fresh.popleft()))
+                elif self._old and self._old_flying < _OLD_MAX:
+                    self._old_flying += 1
+                    tasks.create_task(self._send_old(heapq.heappop(self._old)))
+                else:
+                    self._changed.clear()
+                    await self._changed.wait()
 
-    async def _send(self, message: HubMessage) -> None:
+    async def _send_fresh(self, entry: Entry, message: HubMessage) -> None:
+        try:
+            await self._send(entry, message)
+        finally:
+            self._fresh_flying -= 1
+            self._update()
+
+    async def _send_old(self, entry: Entry) -> None:
+        try:
+            message = self._spool.read(entry)
+            if message is None:
+                self._spool.release(entry)
+            else:
+                await self._send(entry, message)
+        finally:
+            self._old_flying -= 1
+            self._update()
+
+    async def _send(self, entry: Entry, message: HubMessage) -> None:
         begun_s = self._clock.steady_s()
-        await retry("hub", lambda: self._hub.send(message), self._metrics)
-        self.latency_ms = (self._clock.steady_s() - begun_s) * 1000
+        try:
+            await self._hub.send(message)
+        except TransportError as e:
+            self._metrics.count("transport_retries_total", what="hub")
+            if not self._failures:
+                log.warning("hub takes no messages, trying again", chassis_id=message.chassis_id, error=str(e))
+            self._failures += 1
+            await asyncio.sleep(backoff_s(min(self._failures, 5)))
+            heapq.heappush(self._old, entry)
+            return
+        self._failures = 0
+        now_s = self._clock.steady_s()
+        self.latency_ms = (now_s - begun_s) * 1000
         self.sent += 1
-        async with self._changed:
-            self._in_flight -= 1
-            self._changed.notify_all()
+        self._spool.mark(entry, sent=True)
+        self._sent.append((now_s, entry))
+        self._release_old()
+
+    def _release_old(self) -> None:
+        limit_s = self._clock.steady_s() - self._resend_s
+        while self._sent and self._sent[0][0] <= limit_s:
+            self._spool.release(self._sent.popleft()[1])
+
+    def _update(self) -> None:
+        self._changed.set()
+        if len(self):
+            self._idle.clear()
+        else:
+            self._idle.set()
 
     async def drained(self) -> None:
-        """Return when the hub has everything."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: not self._waiting and not self._in_flight)
+        """Return when the hub has everything; what a hub that is away does not take is left to the next start."""
+        while self._hub.is_online and not self._idle.is_set():
+            try:
+                async with asyncio.timeout(0.1):
+                    await self._idle.wait()
+            except TimeoutError:
+                pass
+
+    def close(self) -> None:
+        """An ordered end: what the hub has leaves the spool."""
+        while self._sent:
+            self._spool.release(self._sent.popleft()[1])
+        self._spool.close()

@@ -20,10 +20,13 @@ _CLOSED = "closed"
 class PositionFile:
     """The next `seq` of one device."""
 
-    def __init__(self, file: Path, unix_s: int, boot_id: str | None = None) -> None:
+    def __init__(self, file: Path, unix_s: int, boot_id: str | None = None, least: int = 0) -> None:
+        """`least`: the next seq is not below it; what lies in the spool has been used."""
         self._boot = boot_id if boot_id is not None else read_boot_id()
         file.parent.mkdir(parents=True, exist_ok=True)
         self._next, self._ceiling = self._start(file, unix_s)
+        self._next = max(self._next, least)
+        self._ceiling = max(self._ceiling, self._next + 1)
         self._fd = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         self._write(sync=True)
 
@@ -38,8 +41,13 @@ class PositionFile:
         start = following if boot in (self._boot, _CLOSED) else max(following, ceiling)
         return start, max(ceiling, start + _AHEAD)
 
+    @property
+    def next(self) -> int:
+        """The seq of the second that closes next."""
+        return self._next
+
     def take(self) -> int:
-        """The seq of the second that closes now."""
+        """The seq of the second that closed; it is used from now on."""
         seq = self._next
         self._next += 1
         if self._next >= self._ceiling:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from functools import partial
 
 from duco_rt.metrics import Metrics
-from duco_rt.pipeline.runner import retry
-from duco_rt.transports.base import Log, Store
+from duco_rt.pipeline.runner import readings, retry
+from duco_rt.transports.base import Log
+from duco_rt.transports.base_data import Store
 
 
 class Distribute:
@@ -20,8 +22,10 @@ class Distribute:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async for batch in self._log.read_parsed(self._messages_max, self._age_max_s):
-            await retry("store", partial(self._store.insert_parsed, batch.records), self._metrics)
-            await batch.commit()
-            self._metrics.count("distribute_samples_total", len(batch.records))
-            self._metrics.count("distribute_values_total", sum(len(s.payload) for s in batch.records))
+        read = partial(self._log.read_parsed, self._messages_max, self._age_max_s)
+        async with aclosing(readings("log", read, self._metrics)) as batches:
+            async for batch in batches:
+                await retry("store", partial(self._store.insert_parsed, batch.records), self._metrics)
+                await retry("log", batch.commit, self._metrics)
+                self._metrics.count("distribute_samples_total", len(batch.records))
+                self._metrics.count("distribute_values_total", sum(len(s.payload) for s in batch.records))

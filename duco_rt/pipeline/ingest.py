@@ -7,16 +7,18 @@ path leaves the store going.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 import msgspec
 import structlog
 
 from duco_rt.clock import Clock
+from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import ParsingCache
-from duco_rt.pipeline.runner import Complaints, retry
+from duco_rt.pipeline.runner import Complaints, readings, retry
 from duco_rt.transports.base import Delivery, HubCloud, Live, Log
 
 log = structlog.get_logger()
@@ -54,10 +56,11 @@ class Ingest:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._to_live())
-            async for delivery in self._hub.stored():
-                await self._room.acquire()
-                self._open += 1
-                tasks.create_task(self._to_log(delivery))
+            async with aclosing(readings("hub", self._hub.stored, self._metrics)) as deliveries:
+                async for delivery in deliveries:
+                    await self._room.acquire()
+                    self._open += 1
+                    tasks.create_task(self._to_log(delivery))
 
     async def _to_log(self, delivery: Delivery) -> None:
         message, received_ms = delivery.message, self._clock.wall_ms()
@@ -73,12 +76,16 @@ class Ingest:
             self._room.release()
 
     async def _to_live(self) -> None:
-        async for message in self._hub.live():
-            try:
-                await self._publish(message)
-            except Exception as e:  # the live path outlives whatever one message does to it
-                why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
-                self._complaints.add("live_failed", now_s, chassis_id=message.chassis_id, seq=message.seq, why=why)
+        async with aclosing(readings("hub", self._hub.live, self._metrics)) as messages:
+            async for message in messages:
+                try:
+                    await self._publish(message)
+                except TransportError as e:  # at most once: what live cannot take now is in the history
+                    self._metrics.count("ingest_live_lost_total")
+                    self._complaints.add("live_away", self._clock.steady_s(), event="live path is away", error=str(e))
+                except Exception as e:  # the live path outlives whatever one message does to it
+                    why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
+                    self._complaints.add("live_failed", now_s, chassis_id=message.chassis_id, seq=message.seq, why=why)
 
     async def _publish(self, message: HubMessage) -> None:
         known = await self._parsings.get(message.chassis_id)

@@ -12,9 +12,9 @@ import structlog
 
 from duco_rt.errors import BadParsing, NotFound, TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import Parsing
+from duco_rt.model import Device, Parsing
 from duco_rt.pipeline.decode import Plan, compile_parsing
-from duco_rt.transports.base import Meta
+from duco_rt.transports.base_data import Meta
 
 log = structlog.get_logger()
 
@@ -56,27 +56,30 @@ class ParsingCache:
         """Ask again for every device that is known here; forget unknown ones and plans that no device uses."""
         self._known = {chassis_id: known for chassis_id, known in self._known.items() if known is not None}
         read: dict[str, Parsing] = {}
-        for chassis_id in list(self._known):
-            try:
-                self._known[chassis_id] = await self._load(chassis_id, read)
-            except TransportError as e:
-                self._metrics.count("parsing_refresh_failed_total")
-                log.warning("parsing not refreshed", chassis_id=chassis_id, error=str(e))
+        try:
+            devices = {device.chassis_id: device for device in await self._meta.devices()} if self._known else {}
+            for chassis_id in list(self._known):
+                device = devices.get(chassis_id)
+                self._known[chassis_id] = None if device is None else await self._known_of(device, read)
+        except TransportError as e:
+            self._metrics.count("parsing_refresh_failed_total")
+            log.warning("parsings not refreshed", error=str(e))
         used = {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
         self._plans = {key: plan for key, plan in self._plans.items() if key in used or plan is None}
 
-    async def _load(self, chassis_id: str, read: dict[str, Parsing] | None = None) -> Known | None:
-        """Ask MetaAPI; `read` holds what one round of refreshing has asked already."""
+    async def _load(self, chassis_id: str) -> Known | None:
         try:
-            device = await self._meta.device(chassis_id)
+            return await self._known_of(await self._meta.device(chassis_id), {})
         except NotFound:
             return None
+
+    async def _known_of(self, device: Device, read: dict[str, Parsing]) -> Known:
+        """What belongs to a device; `read` holds what one round of refreshing has asked already."""
         if device.parsing is None:
             return Known(device.tenant, None)
         try:
-            parsing = (read or {}).get(device.parsing) or await self._meta.parsing(device.parsing)
-            if read is not None:
-                read[device.parsing] = parsing
+            parsing = read.get(device.parsing) or await self._meta.parsing(device.parsing)
+            read[device.parsing] = parsing
             key = parsing.name, parsing.version
             if key not in self._plans:
                 self._plans[key] = await self._compile(parsing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from functools import partial
 
 import structlog
@@ -12,8 +13,9 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import RawSecond, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import ParsingCache
-from duco_rt.pipeline.runner import Complaints, retry
-from duco_rt.transports.base import Log, RawBatch, Store
+from duco_rt.pipeline.runner import Complaints, readings, retry
+from duco_rt.transports.base import Log, RawBatch
+from duco_rt.transports.base_data import Store
 
 log = structlog.get_logger()
 
@@ -42,8 +44,10 @@ class Process:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async for batch in self._log.read_raw(self._messages_max, self._age_max_s):
-            await self._work(batch)
+        read = partial(self._log.read_raw, self._messages_max, self._age_max_s)
+        async with aclosing(readings("log", read, self._metrics)) as batches:
+            async for batch in batches:
+                await self._work(batch)
 
     async def _work(self, batch: RawBatch) -> None:
         rows: list[RawSecond] = []
@@ -67,6 +71,6 @@ class Process:
         async with asyncio.TaskGroup() as both:
             both.create_task(retry("store", lambda: self._store.insert_raw(rows), self._metrics))
             both.create_task(retry("log", lambda: self._log.append_parsed(samples), self._metrics))
-        await batch.commit()
+        await retry("log", batch.commit, self._metrics)
         self._metrics.count("process_messages_total", len(batch.records))
         self._metrics.count("process_seconds_total", len(rows))

@@ -1,10 +1,12 @@
-"""The policies that every transport shares: retry with back-off and jitter, and a bounded rate of log lines."""
+"""The policies that every transport shares: retry with back-off and jitter, readings that go on after a loss, and a
+bounded rate of log lines."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
 from typing import TypeVar
 
 import structlog
@@ -16,7 +18,7 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
-def backoff_s(attempt: int, first_s: float = 0.1, most_s: float = 10.0, jitter: float | None = None) -> float:
+def backoff_s(attempt: int, first_s: float = 0.1, most_s: float = 3.0, jitter: float | None = None) -> float:
     """How long to wait after failure `attempt` (0, 1, …): doubling, with full jitter in its upper half."""
     ceiling = min(most_s, first_s * 2 ** min(attempt, 20))
     share = random.random() if jitter is None else jitter  # spreading retries needs no secrecy
@@ -30,11 +32,33 @@ async def retry(what: str, work: Callable[[], Awaitable[T]], metrics: Metrics) -
         try:
             return await work()
         except TransportError as e:
-            metrics.count("transport_retries_total", what=what)
-            if attempt in (0, 5) or attempt % 60 == 59:
-                log.warning("transport failed, trying again", what=what, attempt=attempt + 1, error=str(e))
-            await asyncio.sleep(backoff_s(attempt))
+            await _failed(what, attempt, e, metrics)
             attempt += 1
+
+
+async def readings(what: str, read: Callable[[], AsyncIterator[T]], metrics: Metrics) -> AsyncGenerator[T, None]:
+    """What `read()` gives; where it ends with TransportError, counted, it is begun again.
+
+    Use it within `aclosing`, so that the transport's reading ends with the reader.
+    """
+    attempt = 0
+    while True:
+        try:
+            async with aclosing(read()) as items:  # type: ignore[type-var]  # every adapter's reading is an async generator
+                async for item in items:
+                    attempt = 0
+                    yield item
+            return
+        except TransportError as e:
+            await _failed(what, attempt, e, metrics)
+            attempt += 1
+
+
+async def _failed(what: str, attempt: int, error: TransportError, metrics: Metrics) -> None:
+    metrics.count("transport_retries_total", what=what)
+    if attempt in (0, 5) or attempt % 60 == 59:
+        log.warning("transport failed, trying again", what=what, attempt=attempt + 1, error=str(error))
+    await asyncio.sleep(backoff_s(attempt))
 
 
 async def until_first(*works: Coroutine[object, object, None]) -> None:
@@ -55,9 +79,11 @@ class Complaints:
         self._period_s = period_s
         self._next_s: dict[str, float] = {}
 
-    def add(self, kind: str, now_s: float, count: int = 1, **context: object) -> None:
+    def add(
+        self, kind: str, now_s: float, count: int = 1, event: str = "bad input, kept raw", **context: object
+    ) -> None:
         """Count, and log the first of each period."""
         self._metrics.count(f"{self._stage}_problems_total", count, kind=kind)
         if now_s >= self._next_s.get(kind, now_s):
             self._next_s[kind] = now_s + self._period_s
-            log.warning("bad input, kept raw", stage=self._stage, kind=kind, count=count, **context)
+            log.warning(event, stage=self._stage, kind=kind, count=count, **context)

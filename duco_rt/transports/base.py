@@ -1,27 +1,20 @@
-"""The contracts of the six transport kinds. An adapter only moves bytes; policy lives in `pipeline.runner`.
+"""The contracts of hub, log, live and leases; those of store and meta are in `base_data`.
 
-Every adapter turns its driver's errors into `TransportError` at its edge (`raise ... from`), and has
-`close()`, which is safe to call twice. A contract suite a kind (tests/contracts) runs on every adapter.
+An adapter only moves bytes; policy lives in `pipeline.runner`.
+
+Every adapter turns its driver's errors into `TransportError` at its edge (`raise ... from`), and has `close()`, which
+is safe to call twice. Making one needs no server: the first use connects, and what fails is tried again by the caller
+(`runner.retry`, `runner.readings`). A reading that lost its server ends with TransportError; begun again, it goes on as
+its contract says. Connections that outlive single calls are carried by `run()`, a task of the runtime: it reconnects
+by itself and returns only when cancelled. A contract suite a kind (tests/contracts) runs on every adapter.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from duco_rt.model import (
-    Device,
-    History,
-    HubMessage,
-    LastSeen,
-    MethodResult,
-    Parsing,
-    ParsingFile,
-    Peer,
-    RawMessage,
-    RawSecond,
-    Sample,
-)
+from duco_rt.model import HubMessage, MethodResult, RawMessage, Sample
 
 MethodHandler = Callable[[str, dict[str, object]], Awaitable[MethodResult]]
 """Called with a direct method's name and payload; its result is the device's answer."""
@@ -40,36 +33,50 @@ class Delivery(Protocol):
 class HubDevice(Protocol):
     """The hub as one device sees it."""
 
-    async def connect(self, on_method: MethodHandler) -> None:
-        """Be reachable; from here direct methods go to `on_method`."""
+    async def run(self, on_method: MethodHandler, on_loss: Callable[[], None]) -> None:
+        """Stay on the hub, reachable for direct methods, until cancelled; then offline, in order.
+
+        `on_loss` is called after each connection that follows another one, where the hub may have lost messages
+        that it had acknowledged (a broker that was killed): what was sent lately is to be sent again.
+        """
+        ...
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the device is on the hub now."""
+        ...
+
+    async def online(self) -> None:
+        """Return as soon as the device is on the hub."""
         ...
 
     async def send(self, message: HubMessage) -> None:
         """Return when the hub has the message for good. At least once: on TransportError send it again."""
         ...
 
-    async def close(self) -> None:
-        """Go offline."""
-        ...
-
 
 class HubCloud(Protocol):
-    """The hub as the cloud side sees it: two independent readings of the same messages.
+    """The hub as the cloud side sees it: two independent readings of the same messages, shared by all ingestors.
 
-    `stored` is at least once and in order per device: a message not acknowledged comes again.
-    `live` has only real-time messages, at most once: the oldest is dropped when the reader is slow.
+    `stored` is at least once: a message not acknowledged comes again, to this or another ingestor; in order per
+    device as long as one ingestor reads. `live` has only real-time messages, at most once: the oldest is dropped,
+    counted (hub_live_dropped_total), when the reader is slow.
     """
 
     def stored(self) -> AsyncIterator[Delivery]:
-        """Every message."""
+        """Every message. An async generator; TransportError where the hub is lost."""
         ...
 
     def live(self) -> AsyncIterator[HubMessage]:
-        """Real-time messages."""
+        """Real-time messages. An async generator; TransportError where the hub is lost."""
+        ...
+
+    async def run(self) -> None:
+        """Carry what `call` and `connected` need, until cancelled; the readings do without."""
         ...
 
     async def call(self, chassis_id: str, method: str, payload: dict[str, object], timeout_s: float) -> MethodResult:
-        """Direct method; raises DeviceOffline or DeviceTimeout."""
+        """Direct method; raises DeviceOffline, DeviceTimeout, or TransportError where the hub is away."""
         ...
 
     def connected(self, chassis_id: str) -> bool | None:
@@ -135,7 +142,11 @@ class Log(Protocol):
         ...
 
     def read_raw(self, records_max: int, age_max_s: float) -> AsyncIterator[RawBatch]:
-        """Batches of at most `records_max`, none older than `age_max_s` before it is handed out."""
+        """Batches of at most `records_max`, none older than `age_max_s` before it is handed out.
+
+        An async generator; several readers, of several processes, share the devices. What a reader did not commit
+        comes again, to it or to another. TransportError where the log is lost.
+        """
         ...
 
     def read_parsed(self, records_max: int, age_max_s: float) -> AsyncIterator[ParsedBatch]:
@@ -152,14 +163,22 @@ class Log(Protocol):
 
 
 class Live(Protocol):
-    """Second-level messages on channels (`Peer.channel`); at most once, nothing is kept."""
+    """Second-level messages on channels (`Peer.channel`); at most once, nothing waits."""
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        """Hand to whoever is subscribed now; never waits for a slow one."""
+    async def run(self) -> None:
+        """Carry the subscriptions, until cancelled."""
         ...
 
-    def subscribe(self, channel: str) -> AsyncIterator[bytes]:
-        """Messages from now on; a slow reader loses the oldest, counted."""
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Hand to whoever is subscribed now; never waits for a slow one. TransportError where the server is away."""
+        ...
+
+    async def subscribe(self, channel: str) -> AsyncIterator[bytes]:
+        """Messages from the return of this call on; a slow reader loses the oldest, counted (live_dropped_total).
+
+        TransportError where the server is away now. A subscription outlives the server's absence: it goes on when
+        the server is back, from where it was where the transport keeps messages. It ends with `close` alone.
+        """
         ...
 
     async def check(self) -> None:
@@ -171,11 +190,26 @@ class Live(Protocol):
         ...
 
 
+class Renewed(NamedTuple):
+    """What `renew` found: whether the key had no live lease before, and what was noted last (None: nothing)."""
+
+    first: bool
+    answer_ms: int | None
+
+
 class Leases(Protocol):
     """Who watches what, with a time to live: one lease a key, and the viewers that hold it."""
 
-    async def renew(self, key: str, viewer: str, ttl_s: float) -> bool:
-        """Add or renew a viewer; True where the key had no live lease before."""
+    async def renew(self, key: str, viewer: str, ttl_s: float) -> Renewed:
+        """Add or renew a viewer."""
+        ...
+
+    async def note(self, key: str, answer_ms: int | None) -> None:
+        """Keep the time of the device's own last answer as long as the key has a live lease; None forgets it."""
+        ...
+
+    async def noted(self, key: str) -> int | None:
+        """What was noted of a key with a live lease."""
         ...
 
     async def drop(self, key: str, viewer: str | None) -> bool:
@@ -200,80 +234,4 @@ class Leases(Protocol):
 
     async def close(self) -> None:
         """Stop."""
-        ...
-
-
-class Store(Protocol):
-    """Raw and parsed history. Inserting the same position twice leaves one to who reads."""
-
-    async def insert_raw(self, rows: Sequence[RawSecond]) -> None:
-        """Return when the rows survive the end of the process."""
-        ...
-
-    async def insert_parsed(self, samples: Sequence[Sample]) -> None:
-        """Return when the samples survive the end of the process; samples without seq are not for the store."""
-        ...
-
-    async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
-        """Samples with from_ms <= ts <= to_ms in order of (ts, seq), also those that have none of the fields."""
-        ...
-
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part)."""
-        ...
-
-    async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:
-        """The newest arrival of every peer of the tenant."""
-        ...
-
-    async def expire(self, now_ms: int) -> None:
-        """Drop the days that are past their retention, and the oldest while a table is over its limit in GB."""
-        ...
-
-    async def close(self) -> None:
-        """Flush and close."""
-        ...
-
-
-class Meta(Protocol):
-    """MetaAPI's data: devices, versioned parsings, groups. Raises NotFound and Conflict."""
-
-    async def devices(self, tenant: str | None = None) -> list[Device]:
-        """All devices, or those of a tenant, by chassisId."""
-        ...
-
-    async def device(self, chassis_id: str) -> Device:
-        """One device."""
-        ...
-
-    async def put_device(self, device: Device) -> None:
-        """Add or replace; its parsing must exist."""
-        ...
-
-    async def remove_device(self, chassis_id: str) -> None:
-        """Forget a device; its data stays until its retention ends."""
-        ...
-
-    async def parsing(self, name: str, version: int | None = None) -> Parsing:
-        """A parsing's version, the newest by default."""
-        ...
-
-    async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
-        """Keep a new version; the same files again give the version that is there."""
-        ...
-
-    async def groups(self, tenant: str) -> list[dict[str, object]]:
-        """The tenant's chart groups in order."""
-        ...
-
-    async def put_group(self, tenant: str, group: dict[str, object]) -> None:
-        """Add or replace the group of that `groupId`."""
-        ...
-
-    async def remove_group(self, tenant: str, group_id: str) -> None:
-        """Forget a group."""
-        ...
-
-    async def close(self) -> None:
-        """Close."""
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from duco_rt.errors import DeviceOffline, DeviceTimeout, TransportError
@@ -25,6 +25,13 @@ class _Kept:
             self.acked.set_result(None)
 
 
+class _Connection:
+    """A device that runs."""
+
+    def __init__(self, on_method: MethodHandler) -> None:
+        self.on_method = on_method
+
+
 class MemoryHub:
     """Both sides of the hub. Full (`queue_messages_max` not acknowledged): the sender waits; live: the oldest goes."""
 
@@ -35,7 +42,7 @@ class MemoryHub:
         self._live: deque[HubMessage] = deque(maxlen=queue_messages_max)
         self._stored_ready = asyncio.Event()
         self._live_ready = asyncio.Event()
-        self._devices: dict[str, MethodHandler] = {}
+        self._devices: dict[str, _Connection] = {}
         self._metrics = metrics
         self._closed = False
         metrics.gauge("hub_stored_depth", lambda: len(self._waiting))
@@ -89,13 +96,17 @@ class MemoryHub:
 
     async def call(self, chassis_id: str, method: str, payload: dict[str, object], timeout_s: float) -> MethodResult:
         """Direct method on a connected device."""
-        handler = self._devices.get(chassis_id)
-        if handler is None:
+        connection = self._devices.get(chassis_id)
+        if connection is None:
             raise DeviceOffline(f"device {chassis_id} is not connected")
         try:
-            return await asyncio.wait_for(handler(method, payload), timeout_s)
+            return await asyncio.wait_for(connection.on_method(method, payload), timeout_s)
         except TimeoutError as e:
             raise DeviceTimeout(f"device {chassis_id} did not answer {method} within {timeout_s:g} s") from e
+
+    async def run(self) -> None:
+        """Nothing to carry."""
+        await asyncio.Event().wait()
 
     def connected(self, chassis_id: str) -> bool | None:
         """Whether the device is connected."""
@@ -117,15 +128,29 @@ class MemoryHubDevice:
     def __init__(self, hub: MemoryHub, chassis_id: str) -> None:
         self._hub = hub
         self._chassis_id = chassis_id
+        self._connected = asyncio.Event()
 
-    async def connect(self, on_method: MethodHandler) -> None:
-        """Be reachable for direct methods."""
-        self._hub._devices[self._chassis_id] = on_method
+    async def run(self, on_method: MethodHandler, _: Callable[[], None]) -> None:
+        """Be reachable for direct methods until cancelled; the newest connection of a device counts."""
+        devices, connection = self._hub._devices, _Connection(on_method)
+        devices[self._chassis_id] = connection
+        self._connected.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._connected.clear()
+            if devices.get(self._chassis_id) is connection:
+                del devices[self._chassis_id]
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it runs."""
+        return self._connected.is_set()
+
+    async def online(self) -> None:
+        """Return as soon as it runs."""
+        await self._connected.wait()
 
     async def send(self, message: HubMessage) -> None:
         """Return when the cloud side has the message for good."""
         await self._hub._send(message)
-
-    async def close(self) -> None:
-        """Go offline."""
-        self._hub._devices.pop(self._chassis_id, None)

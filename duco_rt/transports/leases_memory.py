@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from duco_rt.clock import Clock
+from duco_rt.transports.base import Renewed
 
 
 class LeaseTable:
@@ -11,25 +12,38 @@ class LeaseTable:
     def __init__(self) -> None:
         self._ends: dict[str, dict[str, float]] = {}
         self._turns: dict[str, float] = {}
+        self._notes: dict[str, int] = {}
 
-    def renew(self, key: str, viewer: str, ttl_s: float, now_s: float) -> bool:
-        """Add or renew; True where no viewer of the key was live."""
+    def renew(self, key: str, viewer: str, ttl_s: float, now_s: float) -> Renewed:
+        """Add or renew; first where no viewer of the key was live."""
         self._prune(key, now_s)
         viewers = self._ends.setdefault(key, {})
         first = not viewers
         viewers[viewer] = now_s + ttl_s
-        return first
+        return Renewed(first, self._notes.get(key))
+
+    def note(self, key: str, answer_ms: int | None, now_s: float) -> None:
+        """Keep a time as long as the key is live; None forgets it."""
+        self._prune(key, now_s)
+        if answer_ms is None:
+            self._notes.pop(key, None)
+        elif key in self._ends:
+            self._notes[key] = answer_ms
+
+    def noted(self, key: str, now_s: float) -> int | None:
+        """What was noted of a live key."""
+        self._prune(key, now_s)
+        return self._notes.get(key)
 
     def drop(self, key: str, viewer: str | None, now_s: float) -> bool:
         """Take one viewer out, or all; True where none is left."""
         self._prune(key, now_s)
-        if viewer is None:
-            self._ends.pop(key, None)
-            return True
         viewers = self._ends.get(key, {})
-        viewers.pop(viewer, None)
-        if not viewers:
-            self._ends.pop(key, None)
+        viewers = {} if viewer is None else {v: end for v, end in viewers.items() if v != viewer}
+        if viewers:
+            self._ends[key] = viewers
+        else:
+            self._forget(key)
         return not viewers
 
     def held(self, now_s: float) -> dict[str, int]:
@@ -52,7 +66,11 @@ class LeaseTable:
         for viewer in [v for v, end in viewers.items() if end <= now_s]:
             del viewers[viewer]
         if not viewers:
-            del self._ends[key]
+            self._forget(key)
+
+    def _forget(self, key: str) -> None:
+        self._ends.pop(key, None)
+        self._notes.pop(key, None)
 
 
 class MemoryLeases:
@@ -62,9 +80,17 @@ class MemoryLeases:
         self._table = LeaseTable()
         self._clock = clock
 
-    async def renew(self, key: str, viewer: str, ttl_s: float) -> bool:
-        """Add or renew a viewer; True where the key had no live lease."""
+    async def renew(self, key: str, viewer: str, ttl_s: float) -> Renewed:
+        """Add or renew a viewer."""
         return self._table.renew(key, viewer, ttl_s, self._clock.steady_s())
+
+    async def note(self, key: str, answer_ms: int | None) -> None:
+        """Keep the time of the device's last answer while the key is held."""
+        self._table.note(key, answer_ms, self._clock.steady_s())
+
+    async def noted(self, key: str) -> int | None:
+        """What was noted of a held key."""
+        return self._table.noted(key, self._clock.steady_s())
 
     async def drop(self, key: str, viewer: str | None) -> bool:
         """Take a viewer (None: all) out; True where none is left."""

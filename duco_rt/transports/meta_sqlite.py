@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from duco_rt.errors import BadRequest, Conflict, NotFound, TransportError
-from duco_rt.model import NAME, Device, Parsing, ParsingFile
+from duco_rt.model import Device, Parsing, ParsingFile
+from duco_rt.transports.base_data import check_name
 
 T = TypeVar("T")
 
@@ -75,8 +76,8 @@ class SqliteMeta:
 
     async def put_device(self, device: Device) -> None:
         """Add or replace."""
-        _check_name("chassisId", device.chassis_id)
-        _check_name("tenant", device.tenant)
+        check_name("chassisId", device.chassis_id)
+        check_name("tenant", device.tenant)
         if device.parsing is not None:
             await self.parsing(device.parsing)
         await self._rows(
@@ -106,7 +107,7 @@ class SqliteMeta:
 
     async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
         """Keep a new version, or give the newest where nothing changed."""
-        _check_name("parsing", name)
+        check_name("parsing", name)
         try:
             newest = await self.parsing(name)
         except NotFound:
@@ -142,6 +143,10 @@ class SqliteMeta:
         if not gone:
             raise NotFound(f"group {group_id!r} is not known")
 
+    async def check(self) -> None:
+        """Raises TransportError where the file cannot be read."""
+        await self._rows("PRAGMA user_version")
+
     async def close(self) -> None:
         """Close the file; safe to call twice."""
         if self._db is not None:
@@ -164,8 +169,3 @@ class SqliteMeta:
             raise BadRequest("a number is out of range: -2^63 to 2^63 - 1") from e
         except (sqlite3.Error, OSError) as e:
             raise TransportError(f"{self._file}: {e}") from e
-
-
-def _check_name(what: str, value: str) -> None:
-    if not NAME.match(value):
-        raise BadRequest(f"{what} {value!r}: 1 to 64 of A-Z a-z 0-9 _ -")

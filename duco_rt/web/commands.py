@@ -36,7 +36,6 @@ class Commands:
         self._leases = leases
         self._config = config
         self._metrics = metrics
-        self._last_ts: dict[str, object] = {}
         self._acted: OrderedDict[tuple[str, str], MethodResult] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -56,9 +55,9 @@ class Commands:
 
     async def _start(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         viewer = str(payload.get("viewerId") or _ANONYMOUS)
-        first = await self._leases.renew(chassis_id, viewer, self._config.ttl_s)
-        if not first and chassis_id in self._last_ts:
-            return self._from_lease(chassis_id, payload)
+        held = await self._leases.renew(chassis_id, viewer, self._config.ttl_s)
+        if not held.first and held.answer_ms is not None:
+            return _from_lease(payload, held.answer_ms)
         command = chassis_id, str(payload["commandId"])
         earlier = self._acted.get(command)
         if earlier is not None:
@@ -69,7 +68,7 @@ class Commands:
             await self._leases.drop(chassis_id, viewer)
             raise
         if result.status == 200:
-            self._last_ts[chassis_id] = result.payload.get("ts")
+            await self._leases.note(chassis_id, _answer_ms(result))
             self._remember(command, result)
         else:
             await self._leases.drop(chassis_id, viewer)
@@ -84,10 +83,9 @@ class Commands:
         viewer = payload.get("viewerId")
         none_left = await self._leases.drop(chassis_id, None if viewer is None else str(viewer))
         if none_left:
-            self._last_ts.pop(chassis_id, None)
             result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
         else:
-            result = self._from_lease(chassis_id, payload)
+            result = _from_lease(payload, await self._leases.noted(chassis_id))
         self._remember(command, result)
         return result
 
@@ -95,17 +93,6 @@ class Commands:
         self._acted[command] = result
         if len(self._acted) > _REMEMBERED:
             self._acted.popitem(last=False)
-
-    def _from_lease(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
-        """What studio knows by itself: the stream is on, since others hold it; `ts` is the device's last answer."""
-        answer = {
-            "commandId": payload["commandId"],
-            "action": payload["action"],
-            "realtime": True,
-            "ts": self._last_ts.get(chassis_id),
-            "source": "lease",
-        }
-        return MethodResult(200, answer)
 
     async def run(self) -> None:
         """The cron, for ever."""
@@ -128,11 +115,27 @@ class Commands:
             try:
                 result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
             except DucoError as e:
-                self._last_ts.pop(chassis_id, None)  # the next heartbeat asks the device itself
+                await self._leases.note(chassis_id, None)  # the next heartbeat asks the device itself
                 self._metrics.count("lease_renewals_total", result=type(e).__name__)
                 log.warning("stream not renewed", chassis_id=chassis_id, error=str(e))
                 return
+            await self._leases.note(chassis_id, _answer_ms(result) if result.status == 200 else None)
         self._metrics.count("lease_renewals_total", result=str(result.status))
-        self._last_ts.pop(chassis_id, None)
-        if result.status == 200:
-            self._last_ts[chassis_id] = result.payload.get("ts")
+
+
+def _answer_ms(result: MethodResult) -> int | None:
+    """When the device answered, by its own clock."""
+    ts = result.payload.get("ts")
+    return ts if isinstance(ts, int) else None
+
+
+def _from_lease(payload: dict[str, object], answer_ms: int | None) -> MethodResult:
+    """What studio knows by itself: the stream is on, since others hold it; `ts` is the device's last answer."""
+    answer = {
+        "commandId": payload["commandId"],
+        "action": payload["action"],
+        "realtime": True,
+        "ts": answer_ms,
+        "source": "lease",
+    }
+    return MethodResult(200, answer)

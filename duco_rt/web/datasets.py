@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
 from aiohttp import web
 
 from duco_rt.app_fields import CLIENT_FIELDS
@@ -10,10 +13,13 @@ from duco_rt.config import Web
 from duco_rt.errors import BadRequest, NotFound
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, LastSeen, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
-from duco_rt.transports.base import Meta, Store
+from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.params import int_of, name_of, peer_of, reply
 from duco_rt.web.presence import Presence
 from duco_rt.web.thin import thin
+
+Connected = Callable[[str], Awaitable[Mapping[str, bool | None]]]
+"""tenant → the hub's word on its devices."""
 
 DEFAULT_WINDOW_MS = 120_000
 _SKEW_MS = 5_000
@@ -28,6 +34,7 @@ class Datasets:
         store: Store,
         parsings: ParsingCache,
         presence: Presence,
+        connected: Connected,
         config: Web,
         clock: Clock,
     ) -> None:
@@ -35,13 +42,14 @@ class Datasets:
         self._store = store
         self._parsings = parsings
         self._presence = presence
+        self._connected = connected
         self._config = config
         self._clock = clock
 
     async def devices(self, request: web.Request) -> web.Response:
         """Devices of the tenant with their state."""
         tenant = name_of(request, "tenant")
-        seen = await self._store.last_seen(tenant)
+        seen, connected = await asyncio.gather(self._store.last_seen(tenant), self._connected(tenant))
         rows = []
         for device in await self._meta.devices(tenant):
             own = [last for peer, last in seen.items() if peer.chassis_id == device.chassis_id]
@@ -50,7 +58,7 @@ class Datasets:
                 {
                     "chassisId": device.chassis_id,
                     "name": device.name,
-                    **self._presence.state(device.chassis_id, newest, self._clock.wall_ms()),
+                    **self._presence.state(connected.get(device.chassis_id), newest, self._clock.wall_ms()),
                 }
             )
         return reply(rows)

@@ -6,7 +6,7 @@ Values are never decoded: their JSON text goes through as the publisher wrote it
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,6 +22,25 @@ class _Message(msgspec.Struct):
 
 
 _read = msgspec.json.Decoder(_Message)
+
+
+class Sample(NamedTuple):
+    """A live message: the JSON text of each value, `ts` in ms, `seq` where it has one."""
+
+    payload: dict[str, msgspec.Raw]
+    ts_ms: int
+    seq: int | None
+
+
+def read_sample(message: bytes, received_ms: int) -> Sample:
+    """Read a live message; without `ts` it gets `received_ms`. Raises BadBody where it is none."""
+    try:
+        read = _read.decode(message)
+        if not message.isascii():
+            message.decode()  # raw values are not looked at, and a text frame must be UTF-8
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise BadBody(f"live message: {e}") from e
+    return Sample(read.payload, received_ms if read.ts is None else read.ts, read.seq)
 
 
 class Fanout(Generic[V]):
@@ -53,20 +72,11 @@ class Fanout(Generic[V]):
         if not self._lists[key]:
             del self._lists[key], self._keys[key]
 
-    def texts(self, message: bytes, received_ms: int) -> Iterator[tuple[bytes, list[V]]]:
-        """LIVE_DATA for each list and its viewers. Raises BadBody where the message is none.
-
-        A message without `ts` gets `received_ms`; one without `seq` has none.
-        """
-        try:
-            read = _read.decode(message)
-            if not message.isascii():
-                message.decode()  # raw values are not looked at, and a text frame must be UTF-8
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-            raise BadBody(f"live message: {e}") from e
-        tail = b'},"ts":%d' % (received_ms if read.ts is None else read.ts)
-        tail += b"}" if read.seq is None else b',"seq":%d}' % read.seq
-        payload = read.payload
+    def texts(self, sample: Sample) -> Iterator[tuple[bytes, list[V]]]:
+        """LIVE_DATA for each list and its viewers."""
+        tail = b'},"ts":%d' % sample.ts_ms
+        tail += b"}" if sample.seq is None else b',"seq":%d}' % sample.seq
+        payload = sample.payload
         for key, viewers in self._lists.items():
             picked = [
                 name_text + bytes(value)

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from duco_rt.errors import BadRequest, NotFound
 from duco_rt.model import NAME, VEHICLE_CAN
-from duco_rt.transports.base import Meta
+from duco_rt.transports.base_data import Meta
 from duco_rt.web.params import body_of, name_of, reply, tenant_of
 
 _GROUPS_MAX = 500
@@ -36,8 +36,10 @@ class Group(msgspec.Struct):
 class Groups:
     """`…/_groups` and `…/_groups/{groupId}`."""
 
-    def __init__(self, meta: Meta) -> None:
+    def __init__(self, meta: Meta, *, upsert: bool = False) -> None:
+        """`upsert`: PUT makes a group that is not there, as MetaAPI's own endpoint does."""
         self._meta = meta
+        self._upsert = upsert
 
     async def list(self, request: web.Request) -> web.Response:
         """All groups in order."""
@@ -61,7 +63,8 @@ class Groups:
         """Change a group that is there."""
         tenant, group_id = tenant_of(request), name_of(request, "groupId")
         group = _checked(await body_of(request, Group))
-        await self._find(tenant, group_id)
+        if not self._upsert:
+            await self._find(tenant, group_id)
         stored = {"groupId": group_id, **msgspec.to_builtins(group)}
         await self._meta.put_group(tenant, stored)
         return reply(stored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -9,6 +10,8 @@ from aiohttp import web
 from duco_rt.errors import DucoError
 from duco_rt.metrics import Metrics
 from duco_rt.web.params import reply
+
+_CHECK_S = 3.0
 
 Check = Callable[[], Awaitable[None]]
 """Raises a DucoError whose text says what is wrong."""
@@ -27,16 +30,22 @@ class Health:
 
     async def ready(self, _: web.Request) -> web.Response:
         """200 where every transport works, else 503; each with its state."""
-        states: dict[str, str] = {}
-        for name, check in self._checks.items():
-            try:
-                await check()
-                states[name] = "ok"
-            except DucoError as e:
-                states[name] = str(e)
+        found = await asyncio.gather(*(_state(check) for check in self._checks.values()))
+        states = dict(zip(self._checks, found, strict=True))
         good = all(state == "ok" for state in states.values())
         return reply({"status": "ready" if good else "not ready", "transports": states}, 200 if good else 503)
 
     async def metrics_text(self, _: web.Request) -> web.Response:
         """Prometheus text."""
         return web.Response(text=self._metrics.text(), content_type="text/plain", charset="utf-8")
+
+
+async def _state(check: Check) -> str:
+    try:
+        async with asyncio.timeout(_CHECK_S):
+            await check()
+    except DucoError as e:
+        return str(e)
+    except TimeoutError:
+        return f"no answer within {_CHECK_S:g} s"
+    return "ok"

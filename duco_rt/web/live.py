@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
+from contextlib import aclosing
 from functools import partial
 
 import msgspec
@@ -17,7 +19,8 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry, until_first
 from duco_rt.transports.base import Live
-from duco_rt.web.fanout import Fanout
+from duco_rt.web.fanout import Fanout, Sample, read_sample
+from duco_rt.web.ordering import Ordering
 from duco_rt.web.params import peer_of
 
 log = structlog.get_logger()
@@ -81,8 +84,9 @@ class Viewer:
 class LiveService:
     """Peers that are watched, each with one subscription however many viewers it has."""
 
-    def __init__(self, live: Live, config: Web, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, live: Live, config: Web, clock: Clock, metrics: Metrics, reorder_s: float = 0.5) -> None:
         self._live = live
+        self._reorder_s = reorder_s
         self._config = config
         self._clock = clock
         self._metrics = metrics
@@ -157,18 +161,46 @@ class LiveService:
         await retry("live", partial(self._hand_on, peer, fanout), self._metrics)
 
     async def _hand_on(self, peer: Peer, fanout: Fanout[Viewer]) -> None:
-        """Hand every message of the peer's channel to its viewers."""
-        async for message in self._live.subscribe(peer.channel):
-            try:
-                for text, viewers in fanout.texts(message, self._clock.wall_ms()):
-                    for viewer in viewers:
-                        if viewer.offer(text):
-                            self._metrics.count("live_deliveries_total")
-                        else:
-                            self._metrics.count("live_overloaded_total")
-            except BadBody as e:
-                self._metrics.count("live_bad_publications_total")
-                log.warning("live message not readable", channel=peer.channel, error=str(e))
+        """Hand every message of the peer's channel to its viewers, in order of seq."""
+        order: Ordering[Sample] = Ordering(self._reorder_s)
+        loop = asyncio.get_running_loop()
+        timer: asyncio.TimerHandle | None = None
+
+        def give_up() -> None:
+            nonlocal timer
+            timer = None
+            self._deliver(fanout, order.give_up(loop.time()))
+            wait()
+
+        def wait() -> None:
+            nonlocal timer
+            if timer is None and order.due_s is not None:
+                timer = loop.call_at(order.due_s, give_up)
+
+        try:
+            async with aclosing(await self._live.subscribe(peer.channel)) as messages:  # type: ignore[type-var]  # a generator
+                async for message in messages:
+                    try:
+                        sample = read_sample(message, self._clock.wall_ms())
+                    except BadBody as e:
+                        self._metrics.count("live_bad_publications_total")
+                        log.warning("live message not readable", channel=peer.channel, error=str(e))
+                        continue
+                    late = order.late
+                    self._deliver(fanout, order.add(sample.seq, sample, loop.time()))
+                    if order.late > late:
+                        self._metrics.count("live_late_total")
+                    wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _deliver(self, fanout: Fanout[Viewer], samples: Iterable[Sample]) -> None:
+        for sample in samples:
+            for text, viewers in fanout.texts(sample):
+                for viewer in viewers:
+                    good = viewer.offer(text)
+                    self._metrics.count("live_deliveries_total" if good else "live_overloaded_total")
 
     async def close(self) -> None:
         """Tell all viewers that the server goes (1001); who takes no bytes is cut."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
@@ -10,7 +11,7 @@ from aiohttp import web
 from duco_rt.errors import BadRequest
 from duco_rt.model import Device, MethodResult, ParsingFile
 from duco_rt.pipeline.decode import check_parsing
-from duco_rt.transports.base import Meta
+from duco_rt.transports.base_data import Meta
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
 from duco_rt.web.params import body_of, int_of, name_of, reply
@@ -45,9 +46,11 @@ class _MethodBody(msgspec.Struct):
 class MetaApi:
     """The data endpoints; `handle_method` serves the device methods with whatever `call` it is given."""
 
-    def __init__(self, meta: Meta) -> None:
+    def __init__(self, meta: Meta, connected: Callable[[str], bool | None]) -> None:
+        """`connected(chassisId)` is the hub's word; None where it has none."""
         self._meta = meta
-        self.groups = Groups(meta)
+        self._connected = connected
+        self.groups = Groups(meta, upsert=True)
 
     async def devices(self, request: web.Request) -> web.Response:
         """All devices, or a tenant's."""
@@ -63,7 +66,7 @@ class MetaApi:
         body = await body_of(request, _DeviceBody)
         if body.chassisId not in (None, chassis_id):
             raise BadRequest(f"chassisId {body.chassisId!r} is not the one of the address, {chassis_id!r}")
-        device = Device(chassis_id, body.tenant, body.name or chassis_id, body.parsing)
+        device = Device(chassis_id, body.tenant, chassis_id if body.name is None else body.name, body.parsing)
         await self._meta.put_device(device)
         return reply(_device(device))
 
@@ -71,6 +74,10 @@ class MetaApi:
         """Forget a device."""
         await self._meta.remove_device(name_of(request, "chassisId"))
         return reply({})
+
+    async def presence(self, request: web.Request) -> web.Response:
+        """chassisId → whether the device is on the hub, null where the hub cannot tell; of all, or a tenant's."""
+        return reply(await hub_presence(self._meta, self._connected, request.query.get("tenant")))
 
     async def parsing(self, request: web.Request) -> web.Response:
         """A parsing, the newest version or the one of `?version=`."""
@@ -87,15 +94,17 @@ class MetaApi:
         return reply(await self._meta.put_parsing(name, files))
 
     async def device_parsing(self, request: web.Request) -> web.Response:
-        """The parsing of a device, with an ETag: 304 where the asker has it."""
+        """The parsing of a device."""
         device = await self._meta.device(name_of(request, "chassisId"))
         found = None if device.parsing is None else await self._meta.parsing(device.parsing)
-        etag = f'"{device.tenant}/{found.name}-{found.version}"' if found else f'"{device.tenant}/none"'
-        if request.headers.get("If-None-Match") == etag:
-            return web.Response(status=304, headers={"ETag": etag})
-        response = reply({"tenant": device.tenant, "parsing": found})
-        response.headers["ETag"] = etag
-        return response
+        return reply({"tenant": device.tenant, "parsing": found})
+
+
+async def hub_presence(
+    meta: Meta, connected: Callable[[str], bool | None], tenant: str | None
+) -> dict[str, bool | None]:
+    """The hub's word on every device of a tenant (None: of all)."""
+    return {device.chassis_id: connected(device.chassis_id) for device in await meta.devices(tenant)}
 
 
 async def handle_method(request: web.Request, call: Call) -> web.Response:

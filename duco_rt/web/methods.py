@@ -8,7 +8,8 @@ from collections import OrderedDict
 from duco_rt.errors import BadRequest, NotFound
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult
-from duco_rt.transports.base import HubCloud, Meta
+from duco_rt.transports.base import HubCloud
+from duco_rt.transports.base_data import Meta
 
 _REMEMBERED = 10_000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Awaitable, Callable
@@ -61,12 +62,13 @@ def routes(
     if metaapi is not None:
         base = "/api/metaapi"
         table += [
-            web.get(f"{base}/devices", metaapi.devices),
-            web.get(f"{base}/devices/{{chassisId}}", metaapi.device),
+            web.get(f"{base}/devices", _tagged(metaapi.devices)),
+            web.get(f"{base}/presence", metaapi.presence),
+            web.get(f"{base}/devices/{{chassisId}}", _tagged(metaapi.device)),
             web.put(f"{base}/devices/{{chassisId}}", metaapi.put_device),
             web.delete(f"{base}/devices/{{chassisId}}", metaapi.remove_device),
-            web.get(f"{base}/devices/{{chassisId}}/parsing", metaapi.device_parsing),
-            web.get(f"{base}/parsings/{{name}}", metaapi.parsing),
+            web.get(f"{base}/devices/{{chassisId}}/parsing", _tagged(metaapi.device_parsing)),
+            web.get(f"{base}/parsings/{{name}}", _tagged(metaapi.parsing)),
             web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
             *_group_routes(f"{base}/groups", metaapi.groups),
         ]
@@ -89,12 +91,27 @@ def _studio_routes(datasets: Datasets, groups: Groups, live: LiveService) -> lis
 
 def _group_routes(place: str, groups: Groups) -> list[web.RouteDef]:
     return [
-        web.get(place, groups.list),
+        web.get(place, _tagged(groups.list)),
         web.post(place, groups.create),
         web.get(f"{place}/{{groupId}}", groups.read),
         web.put(f"{place}/{{groupId}}", groups.replace),
         web.delete(f"{place}/{{groupId}}", groups.remove),
     ]
+
+
+def _tagged(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handler:
+    """An answer with an ETag, which follows from its text; 304 where the asker has it."""
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        response = await handler(request)
+        assert isinstance(response.body, bytes)
+        etag = f'"{hashlib.blake2b(response.body, digest_size=12).hexdigest()}"'
+        if request.headers.get("If-None-Match") == etag:
+            return web.Response(status=304, headers={"ETag": etag})
+        response.headers["ETag"] = etag
+        return response
+
+    return serve
 
 
 def _page_routes(static: Path | None) -> list[web.RouteDef]:
@@ -164,7 +181,11 @@ def listen(config: Web) -> socket.socket:
     """The listening socket, before anything else starts. Raises ConfigError where the port is taken."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
-        return socket.create_server((config.host, config.port), family=family, backlog=1024)
+        return socket.create_server(
+            (config.host, config.port), family=family, backlog=1024, reuse_port=config.reuse_port
+        )
+    except ValueError as e:  # Windows has no such sharing
+        raise errors.ConfigError(f"web.reuse_port = true: {e}") from e
     except OSError as e:
         raise errors.ConfigError(
             f"web.port = {config.port}: cannot listen on {config.host}: "

@@ -105,7 +105,7 @@ async def running(rig: Rig) -> AsyncIterator[None]:
     """Run App and cloud side as long as the block, which ends in a drain."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(rig.app.run()), tasks.create_task(rig.take())]
-        await asyncio.wait_for(rig.app.connected.wait(), 5)
+        await asyncio.wait_for(rig.app.online(), 5)
         await until_async(rig.opened.is_set)
         yield
         await asyncio.wait_for(rig.app.drain(), 5)

@@ -1,44 +1,120 @@
-"""What is on its way to the hub: in order, again after a failure, bounded."""
+"""What is on its way to the hub: the live second first, the spool oldest first, again after a failure."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from duco_rt.clock import SystemClock
+import pytest
+
 from duco_rt.device.outbox import Outbox
+from duco_rt.device.spool import Spool
 from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
-from duco_rt.transports.base import HubDevice, MethodHandler
-from duco_rt.transports.hub_memory import MemoryHub
+from duco_rt.transports.base import MethodHandler
 from tests.device.virtual import until_async
 
 
 def message(seq: int) -> HubMessage:
-    """Return the message of second seq."""
-    return HubMessage("D", "vehicle_can", False, seq, seq, "x/y", "identity", b"")
+    """Return the real-time message of second seq."""
+    return HubMessage("D", "vehicle_can", True, seq, seq, "x/y", "identity", b"%d" % seq)
 
 
-class Flaky:
-    """A hub that fails as it is told before it hands on."""
+class Steady:
+    """A clock that a test sets."""
 
-    def __init__(self, inner: HubDevice, fails: Callable[[HubMessage], bool]) -> None:
-        self._inner = inner
-        self._fails = fails
+    now_s = 0.0
 
-    async def connect(self, on_method: MethodHandler) -> None:
+    def wall_ms(self) -> int:
+        """In ms."""
+        return round(self.now_s * 1000)
+
+    def steady_s(self) -> float:
+        """In s."""
+        return self.now_s
+
+
+class Link:
+    """A hub that is there or not as a test says, and acknowledges when it is told; `seen` is what arrived."""
+
+    def __init__(self) -> None:
+        self.seen: list[HubMessage] = []
+        self.waiting: list[asyncio.Future[None]] = []
+        self.acks_at_once = True
+        self.fails: Callable[[HubMessage], bool] = lambda _: False
+        self._online = asyncio.Event()
+        self._online.set()
+
+    def go(self, online: bool) -> None:
+        """Come or go; what is not acknowledged fails."""
+        if online:
+            self._online.set()
+            return
+        self._online.clear()
+        for future in self.waiting:
+            if not future.done():
+                future.set_exception(TransportError("connection lost"))
+        self.waiting.clear()
+
+    async def run(self, on_method: MethodHandler, on_loss: Callable[[], None]) -> None:
         """Not needed."""
+
+    @property
+    def is_online(self) -> bool:
+        """As told."""
+        return self._online.is_set()
+
+    async def online(self) -> None:
+        """As told."""
+        await self._online.wait()
 
     async def send(self, message: HubMessage) -> None:
-        """Fail or hand on."""
-        if self._fails(message):
+        """Take it, fail, or wait for the acknowledgement."""
+        if not self.is_online or self.fails(message):
             raise TransportError("away")
-        await self._inner.send(message)
+        self.seen.append(message)
+        if not self.acks_at_once:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.waiting.append(future)
+            await future
 
-    async def close(self) -> None:
-        """Not needed."""
+    def seqs(self) -> list[int]:
+        """What arrived, in order."""
+        return [m.seq for m in self.seen]
+
+
+class Rig:
+    """An outbox over a spool and a link."""
+
+    def __init__(self, folder: Path, resend_s: float = 60.0) -> None:
+        self.metrics, self.clock, self.link = Metrics(), Steady(), Link()
+        self.folder = folder
+        self.spool = Spool(folder, "D", 1_000_000, self.metrics)
+        self.outbox = Outbox(self.link, self.spool, resend_s, self.clock, self.metrics)
+
+    def put(self, *seqs: int) -> None:
+        """Hand over the messages of these seconds."""
+        self.outbox.put([(self.spool.append(message(seq), self.clock.now_s), message(seq)) for seq in seqs])
+
+    async def until(self, count: int) -> list[int]:
+        """Wait for so many arrivals; their seqs."""
+        await until_async(lambda: len(self.link.seen) >= count)
+        return self.link.seqs()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A fresh one."""
+    return Rig(tmp_path / "spool")
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures are tried again soon."""
+    monkeypatch.setattr("duco_rt.device.outbox.backoff_s", lambda _: 0.01)
 
 
 @asynccontextmanager
@@ -54,77 +130,129 @@ async def _run(work: Awaitable[None]) -> None:
     await work
 
 
-async def read(hub: MemoryHub, count: int) -> list[int]:
-    """The seq of the next messages, acknowledged."""
-    seen = []
-    async with asyncio.timeout(5):
-        async for delivery in hub.stored():
-            seen.append(delivery.message.seq)
-            delivery.ack()
-            if len(seen) == count:
-                break
-    return seen
-
-
-async def test_messages_go_in_order_and_drained_waits_for_the_last() -> None:
-    """Many more than are on their way at once."""
-    metrics, hub = Metrics(), MemoryHub(1000, Metrics())
-    outbox = Outbox(hub.device("D"), 1000, SystemClock(), metrics)
-    async with running(outbox.run()):
-        await outbox.put([message(i) for i in range(200)])
+async def test_messages_go_in_order_and_drained_waits_for_the_last(rig: Rig) -> None:
+    """As they were handed over, real-time ones as such."""
+    rig.link.acks_at_once = False
+    async with running(rig.outbox.run()):
+        rig.put(*range(50))
+        assert await rig.until(50) == list(range(50))
+        assert all(m.realtime for m in rig.link.seen)
+        for future in rig.link.waiting[:-1]:
+            future.set_result(None)
+        await until_async(lambda: rig.outbox.sent == 49)
         async with asyncio.TaskGroup() as tasks:
-            drained = tasks.create_task(outbox.drained())
-            assert await read(hub, 199) == list(range(199))
-            await until_async(lambda: outbox.sent == 199)
+            drained = tasks.create_task(rig.outbox.drained())
+            await asyncio.sleep(0.02)
             assert not drained.done()
-            assert len(outbox) == 1
-            assert await read(hub, 1) == [199]
-        assert (outbox.sent, outbox.dropped, len(outbox)) == (200, 0, 0)
-        assert outbox.latency_ms > 0
+            assert len(rig.outbox) == 1
+            rig.link.waiting[-1].set_result(None)
+    assert (rig.outbox.sent, len(rig.outbox)) == (50, 0)
 
 
-async def test_at_most_64_are_on_their_way() -> None:
+async def test_at_most_64_live_ones_are_on_their_way(rig: Rig) -> None:
     """The others wait, and count as not yet sent."""
-    metrics = Metrics()
-    hub = MemoryHub(1000, metrics)
-    outbox = Outbox(hub.device("D"), 1000, SystemClock(), metrics)
-    async with running(outbox.run()):
-        await outbox.put([message(i) for i in range(100)])
-        await until_async(lambda: metrics.value("hub_stored_depth") == 64)
+    rig.link.acks_at_once = False
+    async with running(rig.outbox.run()):
+        rig.put(*range(64))
+        await rig.until(64)
+        rig.put(*range(64, 100))
         await asyncio.sleep(0.02)
-        assert metrics.value("hub_stored_depth") == 64
-        assert len(outbox) == 100
+        assert len(rig.link.seen) == 64
+        assert len(rig.outbox) == 100
+        rig.link.waiting[5].set_result(None)
+        assert (await rig.until(65))[64] == 64
 
 
-async def test_a_message_is_sent_again_until_the_hub_has_it() -> None:
+async def test_a_message_is_sent_again_until_the_hub_has_it(rig: Rig) -> None:
     """Each failure is counted; nothing is lost."""
-    metrics, hub = Metrics(), MemoryHub(1000, Metrics())
     tries: dict[int, int] = {}
 
     def fails(sent: HubMessage) -> bool:
         tries[sent.seq] = tries.get(sent.seq, 0) + 1
         return sent.seq == 1 and tries[1] <= 2
 
-    outbox = Outbox(Flaky(hub.device("D"), fails), 1000, SystemClock(), metrics)
-    async with running(outbox.run()):
-        await outbox.put([message(i) for i in range(3)])
-        assert sorted(await read(hub, 3)) == [0, 1, 2]
-        await asyncio.wait_for(outbox.drained(), 5)
+    rig.link.fails = fails
+    async with running(rig.outbox.run()):
+        rig.put(0, 1, 2)
+        assert sorted(await rig.until(3)) == [0, 1, 2]
+        await asyncio.wait_for(rig.outbox.drained(), 5)
     assert tries == {0: 1, 1: 3, 2: 1}
-    assert metrics.value("transport_retries_total", what="hub") == 2
+    assert rig.metrics.value("transport_retries_total", what="hub") == 2
 
 
-async def test_over_its_bound_the_oldest_goes_counted() -> None:
-    """Handing over never waits; what came last is what is left."""
-    metrics, hub = Metrics(), MemoryHub(1000, Metrics())
-    outbox = Outbox(hub.device("D"), 10, SystemClock(), metrics)
-    await asyncio.wait_for(outbox.put([message(i) for i in range(25)]), 1)
-    assert (outbox.dropped, len(outbox), metrics.value("device_dropped_total")) == (15, 10, 15)
-    async with running(outbox.run()):
-        assert await read(hub, 10) == list(range(15, 25))
+async def test_after_an_absence_the_live_second_goes_first_then_the_oldest(rig: Rig) -> None:
+    """What waited is no real-time message any more."""
+    rig.link.go(online=False)
+    async with running(rig.outbox.run()):
+        rig.put(*range(20))
+        rig.link.go(online=True)
+        rig.put(20)
+        assert await rig.until(21) == [20, *range(20)]
+    assert [m.realtime for m in rig.link.seen] == [True] + [False] * 20
 
 
-async def test_nothing_to_drain() -> None:
+async def test_the_live_second_does_not_wait_for_the_spool(rig: Rig) -> None:
+    """At most 8 of the spool are on their way at once, however many there are."""
+    rig.link.acks_at_once = False
+    rig.link.go(online=False)
+    rig.put(*range(100))
+    rig.link.go(online=True)
+    async with running(rig.outbox.run()):
+        assert await rig.until(8) == list(range(8))
+        rig.put(100)
+        assert (await rig.until(9))[8] == 100
+        await asyncio.sleep(0.02)
+        assert len(rig.link.seen) == 9
+
+
+async def test_what_was_on_its_way_when_the_hub_went_comes_again(rig: Rig) -> None:
+    """Oldest first, with all that came meanwhile."""
+    rig.link.acks_at_once = False
+    async with running(rig.outbox.run()):
+        rig.put(0, 1, 2)
+        await rig.until(3)
+        rig.link.go(online=False)
+        rig.put(3)
+        await until_async(lambda: rig.metrics.value("transport_retries_total", what="hub") == 3)
+        await asyncio.sleep(0.05)
+        rig.link.acks_at_once = True
+        rig.link.go(online=True)
+        assert (await rig.until(7))[3:] == [0, 1, 2, 3]
+
+
+async def test_resend(rig: Rig) -> None:
+    """What the hub took in the last 60 s comes once more, as no real-time message; what is older does not."""
+    async with running(rig.outbox.run()):
+        rig.put(1)
+        await rig.until(1)
+        rig.clock.now_s = 61.0
+        rig.put(2, 3)
+        await rig.until(3)
+        await asyncio.wait_for(rig.outbox.drained(), 5)
+        rig.outbox.resend()
+        assert (await rig.until(5))[3:] == [2, 3]
+        await asyncio.wait_for(rig.outbox.drained(), 5)
+    assert not any(m.realtime for m in rig.link.seen[3:])
+    assert rig.metrics.value("device_resent_total") == 2
+    rig.outbox.close()
+    assert list(rig.folder.iterdir()) == []
+
+
+async def test_a_start_sends_what_the_last_run_left(rig: Rig) -> None:
+    """A run that was offline, then ended: nothing of it is lost, and it does not wait for the hub at its end."""
+    rig.link.go(online=False)
+    rig.put(*range(5))
+    await asyncio.wait_for(rig.outbox.drained(), 1)
+    rig.outbox.close()
+    again = Rig(rig.folder)
+    async with running(again.outbox.run()):
+        again.put(5)
+        assert sorted(await again.until(6)) == list(range(6))
+        await asyncio.wait_for(again.outbox.drained(), 5)
+    again.outbox.close()
+    assert list(rig.folder.iterdir()) == []
+
+
+async def test_nothing_to_drain(rig: Rig) -> None:
     """An empty outbox is drained at once."""
-    outbox = Outbox(MemoryHub(1, Metrics()).device("D"), 10, SystemClock(), Metrics())
-    await asyncio.wait_for(outbox.drained(), 1)
+    await asyncio.wait_for(rig.outbox.drained(), 1)

@@ -107,3 +107,13 @@ def test_the_boot_has_a_name() -> None:
     """The same while the machine runs."""
     assert read_boot_id() == read_boot_id()
     assert re.fullmatch(r"\S{1,40}", read_boot_id())
+
+
+def test_what_lies_in_the_spool_has_been_used(tmp_path: Path) -> None:
+    """A process that ended between keeping a second and counting it goes on above it."""
+    file = tmp_path / "seq"
+    position = PositionFile(file, NOW_S, BOOT)
+    assert position.next == position.take()
+    position.close()
+    assert PositionFile(file, NOW_S, BOOT, least=NOW_S + 2).take() == NOW_S + 2
+    assert PositionFile(file, NOW_S, BOOT, least=NOW_S).take() == NOW_S + 3

@@ -107,6 +107,9 @@ class RecordingStore:
 
     raw = last_seen = history
 
+    async def check(self) -> None:
+        """Works."""
+
     async def close(self) -> None:
         """Nothing to close."""
 
@@ -122,6 +125,13 @@ class AwayMeta(SqliteMeta):
         if self.away:
             raise TransportError("MetaAPI is away")
         return await super().device(chassis_id)
+
+    async def devices(self, tenant: str | None = None) -> list[Device]:
+        """All devices."""
+        self.asked += 1
+        if self.away:
+            raise TransportError("MetaAPI is away")
+        return await super().devices(tenant)
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ def test_a_live_message() -> None:
 async def test_real_time_messages_go_live_and_to_the_log(tmp_path: Path) -> None:
     """Batches to the log alone."""
     async with running(tmp_path) as line:
-        live = line.live.subscribe(PEER.channel)
+        live = await line.live.subscribe(PEER.channel)
         await asyncio.gather(*line.send(message(1), message(2, seconds=3, realtime=False), message(5)))
         assert [m["seq"] for m in await take(live, 2)] == [1, 5]
         assert sorted(row.seq for row in line.store.raw_rows) == [1, 2, 3, 4, 5]
@@ -48,7 +48,7 @@ async def test_live_goes_on_while_the_store_stalls(tmp_path: Path) -> None:
     """Every sample reaches the viewer; the hub keeps all until the store has them."""
     async with running(tmp_path) as line:
         line.store.stalled.add("raw")
-        live = line.live.subscribe(PEER.channel)
+        live = await line.live.subscribe(PEER.channel)
         sent = line.send(*(message(n) for n in range(20)))
         found = await take(live, 20)
         assert [m["seq"] for m in found] == list(range(20))
@@ -76,7 +76,7 @@ async def test_the_store_path_goes_on_while_live_is_slow(tmp_path: Path) -> None
     """A stuck live transport delays no acknowledgement."""
     stuck = StuckLive()
     async with running(tmp_path, stuck) as line:
-        live = stuck.subscribe(PEER.channel)
+        live = await stuck.subscribe(PEER.channel)
         await asyncio.gather(*line.send(*(message(n) for n in range(20))))
         assert len(line.store.samples) == len(line.store.raw_rows) == 20
         stuck.go_on.set()
@@ -100,7 +100,7 @@ async def test_one_bad_live_message_is_not_the_end(tmp_path: Path) -> None:
     """Counted; the next one comes, and the store has both."""
     broken = BrokenLive(600, Metrics())
     async with running(tmp_path, broken) as line:
-        live = broken.subscribe(PEER.channel)
+        live = await broken.subscribe(PEER.channel)
         await asyncio.gather(*line.send(message(1), message(2)))
         assert [m["seq"] for m in await take(live, 1)] == [2]
         assert line.problems("live_failed", "ingest") == 1
@@ -127,7 +127,7 @@ async def test_unknown_devices_are_not_live(tmp_path: Path) -> None:
     async with running(tmp_path) as line:
         found: list[HubMessage] = [message(1)]
         await line.meta.remove_device("DUCO_001")
-        live = line.live.subscribe("live-stream//consumer-DUCO_001/vehicle_can")
+        live = await line.live.subscribe("live-stream//consumer-DUCO_001/vehicle_can")
         await asyncio.gather(*line.send(*found))
         await spin()
         assert line.metrics.value("ingest_live_total") == 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import pytest
 import structlog
@@ -16,8 +18,8 @@ from duco_rt.pipeline import runner
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_back_off_doubles_up_to_a_limit(attempt: int, jitter: float) -> None:
-    """Between half and all of 0.1 s, 0.2 s, … 10 s, however often it failed."""
-    ceiling = min(10.0, 0.1 * 2 ** min(attempt, 10))
+    """Between half and all of 0.1 s, 0.2 s, … 3 s, however often it failed."""
+    ceiling = min(3.0, 0.1 * 2 ** min(attempt, 10))
     assert ceiling / 2 <= runner.backoff_s(attempt, jitter=jitter) <= ceiling
     assert ceiling / 2 <= runner.backoff_s(attempt) <= ceiling
     assert runner.backoff_s(attempt, first_s=1, most_s=3, jitter=1) == min(3, 2 ** min(attempt, 10))
@@ -39,6 +41,49 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(runner, "backoff_s", no_wait)
     return seen
+
+
+async def test_readings_go_on_after_a_loss(waits: list[int]) -> None:
+    """A reading that ends with TransportError is begun again; what it gave stays given, other errors are raised."""
+    metrics, begun, closed = Metrics(), [0], [0]
+
+    async def read() -> AsyncIterator[int]:
+        begun[0] += 1
+        try:
+            if begun[0] in (1, 2):
+                raise TransportError("away")
+            yield begun[0]
+            if begun[0] == 3:
+                raise TransportError("lost")
+            raise BadInput("no retry for this")
+        finally:
+            closed[0] += 1
+
+    found = []
+    with pytest.raises(BadInput):
+        async with aclosing(runner.readings("log", read, metrics)) as items:
+            async for item in items:
+                found.append(item)
+    assert (found, begun, closed) == ([3, 4], [4], [4])
+    assert metrics.value("transport_retries_total", what="log") == 3
+    assert waits == [0, 1, 0]
+
+
+async def test_readings_end_with_their_reader() -> None:
+    """Whoever leaves in the middle ends the transport's reading, too."""
+    closed = asyncio.Event()
+
+    async def read() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    async with aclosing(runner.readings("log", read, Metrics())) as items:
+        async for _ in items:
+            break
+    assert closed.is_set()
 
 
 @pytest.mark.parametrize("failures", [0, 1, 7, 200])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
 from duco_rt.web.live import LiveService
-from duco_rt.web.metaapi import MetaApi
+from duco_rt.web.metaapi import MetaApi, hub_presence
 from duco_rt.web.methods import Methods
 from duco_rt.web.presence import Presence
 from duco_rt.web.server import Server, listen, routes
@@ -83,6 +84,9 @@ class ListStore:
     async def expire(self, now_ms: int) -> None:
         """Nothing."""
 
+    async def check(self) -> None:
+        """Works."""
+
     async def close(self) -> None:
         """Nothing."""
 
@@ -136,8 +140,8 @@ class Site:
             stack.push_async_callback(self.meta.close)
             await demo.seed(self.meta, fresh=await self.meta.open(), device_ids=["DUCO_001", "DUCO_002"])
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            service = tasks.create_task(self.service.run())
-            stack.callback(service.cancel)
+            self._tasks, self._connections = tasks, [tasks.create_task(self.service.run())]
+            stack.callback(self._leave)
             server = Server(self.web, stack.enter_context(listen(self.web)), self._routes())
             await server.start()
             stack.push_async_callback(server.close)
@@ -145,13 +149,25 @@ class Site:
             self.session = await stack.enter_async_context(aiohttp.ClientSession(self.url))
             yield self
 
+    async def disconnect(self, chassis_id: str) -> None:
+        """Take a device off the hub."""
+        for task in self._connections:
+            if task.get_name() == chassis_id:
+                task.cancel()
+                await asyncio.wait([task])
+
+    def _leave(self) -> None:
+        for task in self._connections:
+            task.cancel()
+
     def _routes(self) -> list[Any]:
         parsings = ParsingCache(self.meta, 5, self.metrics)
-        datasets = Datasets(self.meta, self.store, parsings, Presence(self.hub.connected, 10), self.web, self.clock)
+        connected = partial(hub_presence, self.meta, self.hub.connected)
+        datasets = Datasets(self.meta, self.store, parsings, Presence(10), connected, self.web, self.clock)
         return routes(
             Health(self.checks, self.metrics),
             studio=(datasets, Groups(self.meta), self.service),
-            metaapi=MetaApi(self.meta),
+            metaapi=MetaApi(self.meta, self.hub.connected),
             call=self.commands.handle,
             static=static_folder(),
         )
@@ -164,7 +180,9 @@ class Site:
     async def device(self, chassis_id: str = "DUCO_001") -> FakeDevice:
         """A connected device."""
         device = FakeDevice(self.clock)
-        await self.hub.device(chassis_id).connect(device.method)
+        connection = self.hub.device(chassis_id)
+        self._connections.append(self._tasks.create_task(connection.run(device.method, lambda: None), name=chassis_id))
+        await connection.online()
         return device
 
 

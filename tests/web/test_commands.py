@@ -169,7 +169,7 @@ async def test_the_cron_goes_on_past_a_device_that_is_away(site: Site) -> None:
     gone, there = await site.device(), await site.device("DUCO_002")
     for chassis_id in ("DUCO_001", "DUCO_002"):
         await command(site, "start", "v1", chassis_id)
-    await site.hub.device("DUCO_001").close()
+    await site.disconnect("DUCO_001")
     await site.commands.renew_all()
     assert (len(gone.calls), len(there.calls)) == (1, 2)
     assert site.metrics.value("lease_renewals_total", result="DeviceOffline") == 1

@@ -46,7 +46,7 @@ async def test_a_renewal_that_failed_ends_the_lease_s_word(site: Site) -> None:
     assert (await command(site, "start", "v2"))[1]["status"] == 409
     device.status = 200
     assert (await command(site, "start", "v2"))[1]["payload"]["source"] == "device"
-    await site.hub.device("DUCO_001").close()
+    await site.disconnect("DUCO_001")
     site.clock.now_s += 58
     await command(site, "start", "v2")
     await site.commands.renew_all()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadBody
-from duco_rt.web.fanout import Fanout
+from duco_rt.web.fanout import Fanout, read_sample
 
 NOW_MS = 1_700_000_000_123
 
@@ -19,7 +19,7 @@ def send(fields: list[str], message: object, text: bytes | None = None) -> objec
     """What a viewer of these fields gets."""
     fanout: Fanout[str] = Fanout()
     fanout.watch("v", fields)
-    ((out, viewers),) = fanout.texts(json.dumps(message).encode() if text is None else text, NOW_MS)
+    ((out, viewers),) = fanout.texts(read_sample(json.dumps(message).encode() if text is None else text, NOW_MS))
     assert viewers == ["v"]
     return json.loads(out)
 
@@ -86,11 +86,10 @@ def test_viewers_with_the_same_list_share_one_text() -> None:
     fanout.leave("v4")
     fanout.leave("never")
     assert len(fanout) == 3
-    out = {
-        tuple(viewers): json.loads(text)["payload"] for text, viewers in fanout.texts(b'{"payload":{"a":1,"b":2}}', 0)
-    }
+    sample = read_sample(b'{"payload":{"a":1,"b":2}}', 0)
+    out = {tuple(viewers): json.loads(text)["payload"] for text, viewers in fanout.texts(sample)}
     assert out == {("v1",): {"a": 1}, ("v3", "v2"): {"b": 2}}
     for viewer in ("v1", "v2", "v3"):
         fanout.leave(viewer)
-    assert list(fanout.texts(b'{"payload":{}}', 0)) == []
+    assert list(fanout.texts(sample)) == []
     assert len(fanout) == 0

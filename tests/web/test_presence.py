@@ -31,14 +31,14 @@ def test_state(interval_s: int, age_s: float | None, last_realtime: bool, online
     """Where the hub cannot tell: three upload intervals, 30 s at least; the device's own clock does not matter."""
     received_ms = None if age_s is None else NOW_MS - round(age_s * 1000)
     last = None if received_ms is None else LastSeen(123, received_ms, 1, last_realtime)
-    state = Presence(lambda _: None, interval_s).state("D", last, NOW_MS)
+    state = Presence(interval_s).state(None, last, NOW_MS)
     assert state == {"online": online, "realtime": realtime, "lastSeen": received_ms}
 
 
 @pytest.mark.parametrize("connected", [True, False])
 def test_the_hubs_word_counts(connected: bool) -> None:
     """A device that has just left is offline at once, one that has just come is online before it sends."""
-    presence = Presence({"D": connected}.get, 10)
-    fresh = presence.state("D", LastSeen(0, NOW_MS - 1000, 1, True), NOW_MS)
+    presence = Presence(10)
+    fresh = presence.state(connected, LastSeen(0, NOW_MS - 1000, 1, True), NOW_MS)
     assert fresh == {"online": connected, "realtime": connected, "lastSeen": NOW_MS - 1000}
-    assert presence.state("D", None, NOW_MS) == {"online": connected, "realtime": False, "lastSeen": None}
+    assert presence.state(connected, None, NOW_MS) == {"online": connected, "realtime": False, "lastSeen": None}

@@ -1,0 +1,85 @@
+"""A server program of its own on a free port of loopback: started, killed, started again, ended with its test."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Self
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody holds at the moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """The program's port and folder stay the same over restarts. Calls block: in a coroutine use `asyncio.to_thread`.
+
+    A subclass names the program (`command`) and, where an open port is not yet an answer, asks it (`answers`).
+    """
+
+    start_s = 30.0
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        """What to run; configuration files may be written here."""
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        """Whether it serves."""
+        try:
+            socket.create_connection((HOST, self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    def start(self) -> Self:
+        """Start it and return when it serves."""
+        command = self.command()
+        with (self.folder / "output.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        end_s = time.monotonic() + self.start_s
+        while not self.answers():
+            if self._process.poll() is not None or time.monotonic() > end_s:
+                said = (self.folder / "output.log").read_text(errors="replace")[-3000:]
+                self.kill()
+                raise RuntimeError(f"{command[0]} does not serve on port {self.port}: {said}")
+            time.sleep(0.02)
+        return self
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End it in order; by force after 10 s."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+            self.kill()
+
+    def pause(self, on: bool) -> None:
+        """Stop it from answering while its connections stay, or let it go on."""
+        import signal
+
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
