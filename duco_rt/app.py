@@ -68,12 +68,19 @@ def build_devices(config: Config, t: Transports, data_dir: Path, clock: Clock, m
 
 
 @dataclass(frozen=True, slots=True)
+class Studio:
+    """What of studio runs beside its requests."""
+
+    live: LiveService
+    commands: Commands
+
+
+@dataclass(frozen=True, slots=True)
 class WebParts:
     """The web side of a process."""
 
     server: Server
-    live: LiveService | None
-    commands: Commands | None
+    studio: Studio | None
 
 
 def build_web(
@@ -85,19 +92,17 @@ def build_web(
     metrics: Metrics,
 ) -> WebParts:
     """The server with the routes of this process's roles. Methods go through studio's leases where it has studio."""
-    health = Health(t.checks, metrics)
-    commands, live, studio = None, None, None
-    if needs(config, "studio"):
-        assert parsings is not None
+    studio, readers = None, None
+    if needs(config, "studio") and parsings is not None:
         commands = Commands(config.hub.name, t.call, t.leases, config.leases, metrics)
         live = LiveService(t.live, config.web, clock, metrics, config.live.reorder_s)
         presence = Presence(config.device.upload_interval_s)
         datasets = Datasets(t.meta, t.store, parsings, presence, t.connected, config.web, clock)
-        studio = datasets, Groups(t.meta), live
+        studio, readers = Studio(live, commands), (datasets, Groups(t.meta), live)
     metaapi = MetaApi(t.meta, t.hub.connected) if needs(config, "metaapi") else None
-    call = commands.handle if commands else t.call if metaapi else None
-    table = routes(health, studio=studio, metaapi=metaapi, call=call, static=static_folder())
-    return WebParts(Server(config.web, listening, table), live, commands)
+    call = studio.commands.handle if studio else t.call if metaapi else None
+    table = routes(Health(t.checks, metrics), studio=readers, metaapi=metaapi, call=call, static=static_folder())
+    return WebParts(Server(config.web, listening, table), studio)
 
 
 def static_folder() -> Path | None:

@@ -104,8 +104,8 @@ class Runtime:
         runs += [part.run() for part in pipeline]
         if parsings is not None:
             runs.append(parsings.run())
-        if self._web.commands is not None and self._web.live is not None:
-            runs += [self._web.commands.run(), self._web.live.run()]
+        if self._web.studio is not None:
+            runs += [self._web.studio.commands.run(), self._web.studio.live.run()]
         runs += [device.run() for device in self._devices]
         self._tasks = [self._group.create_task(run) for run in runs]
         await self._web.server.start()
@@ -142,11 +142,16 @@ class Runtime:
                 drain_timeout_s=self.config.app.drain_timeout_s,
             )
         finally:
-            if self._web.live is not None:
-                await self._web.live.close()
+            if self._web.studio is not None:
+                await self._web.studio.live.close()
             await self._web.server.close()
             for task in self._tasks:
                 task.cancel()
+
+    def _studio(self) -> app.Studio:
+        if self._web.studio is None:
+            raise ConfigError("app.roles: this needs the role studio in this process")
+        return self._web.studio
 
     async def start_realtime(self, chassis_id: str, viewer: str = "runtime") -> MethodResult:
         """Ask for real-time upload as a viewer does. Raises NotFound, DeviceOffline, DeviceTimeout."""
@@ -157,16 +162,16 @@ class Runtime:
         return await self._command(chassis_id, "stop", viewer)
 
     async def _command(self, chassis_id: str, action: str, viewer: str) -> MethodResult:
-        if self._web.commands is None:
-            raise ConfigError("app.roles: real-time control needs studio in this process")
+        commands = self._studio().commands
         payload: dict[str, object] = {"action": action, "reason": "user_action", "viewerId": viewer}
         payload["commandId"] = str(uuid.uuid4())
-        return await self._web.commands.handle(self.config.hub.name, chassis_id, "setRealTimeUpload", payload)
+        return await commands.handle(self.config.hub.name, chassis_id, "setRealTimeUpload", payload)
 
     async def live(
         self, chassis_id: str, msg_type: str = "vehicle_can", *, fields: Sequence[str] | None = None
     ) -> AsyncIterator[Sample]:
         """Samples as they come, with the named fields (None: all). Holds a lease while it runs, as a page does."""
+        self._studio()
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         viewer = f"runtime-{uuid.uuid4()}"
         beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
@@ -211,6 +216,7 @@ class Runtime:
 
     async def tenant_of(self, chassis_id: str) -> str:
         """The device's tenant. Raises NotFound."""
+        self._studio()
         return (await self._transports.meta.device(chassis_id)).tenant
 
     async def collect(
@@ -243,8 +249,7 @@ class Runtime:
         minutes: float = 2,
     ) -> pyarrow.Table:
         """The last `minutes` by the device's clock: columns ts (timestamp, ms, UTC), seq, then the fields."""
-        if self._web.live is None:
-            raise ConfigError("app.roles: history needs studio in this process")
+        self._studio()
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         to_ms = await device_now_ms(self._transports.store, peer, self._clock.wall_ms())
         found = await self._transports.store.history(peer, fields, to_ms - round(minutes * 60_000), to_ms)

@@ -7,6 +7,12 @@ set -eu
 PACKAGES="
 chromium:chromium,chromium-browser,google-chrome,google-chrome-stable
 fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+redis-server:redis-server
+redis-tools:redis-cli
+mosquitto:mosquitto
+clickhouse-server:clickhouse-server
+default-jre-headless:java
+maven:mvn
 "
 
 present() {

@@ -55,7 +55,7 @@ def test_start_use_stop_and_again(tmp_path: Path) -> None:
 
 def test_a_call_that_waits_when_it_stops(tmp_path: Path) -> None:
     """It ends with what it has, instead of waiting for ever."""
-    running = Runtime(config_of(tmp_path / "data", "app.roles=['device']", "app.drain_timeout_s=0.2")).start()
+    running = Runtime(config_of(tmp_path / "data", "app.roles=['studio']", "app.drain_timeout_s=0.2")).start()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(running.collect, "DUCO_001", seconds=600)
         time.sleep(0.2)

@@ -15,6 +15,7 @@ from duco_rt.config import Device
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import Source
 from duco_rt.device.can_bus import FrameCollector, Totals
+from duco_rt.device.last_command import LastCommand
 from duco_rt.device.local_signals import app_plan, key_signal, read_signals
 from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
@@ -68,6 +69,7 @@ class DucoApp:
         self._collector = FrameCollector()
         metrics.gauge("device_bus_ok", lambda: float(self._collector.failed is None), device=chassis_id)
         self._readers = [bus.reader(self._collector) for bus in source.buses]
+        self._command = LastCommand(folder / f"{chassis_id}.command")
         self._outbox = Outbox(hub, self._spool, config.resend_s, clock, metrics)
         self._mode: UploadMode[Collected] = UploadMode(
             config.upload_interval_s, config.realtime_timeout_s, config.open_frames_max
@@ -116,6 +118,9 @@ class DucoApp:
         """From key-on to key-off."""
         self._key_on = True
         log.info("key on", chassis_id=self.chassis_id)
+        age_s = self._command.age_s(self._clock.wall_ms())
+        if age_s is not None and age_s < self._config.realtime_timeout_s:
+            self._send(self._mode.start(self._clock.steady_s() - age_s))  # the App was restarted in the midst of it
         start_ms, next_s = self._clock.wall_ms(), self._clock.steady_s() + 1.0
         while self._key_on:
             await self._pause(next_s - self._clock.steady_s())
@@ -125,6 +130,8 @@ class DucoApp:
             frames = collected.can.frames
             self._send(self._mode.second(collected, frames, self._clock.steady_s()))
             start_ms, next_s = self._following(start_ms, next_s, late_s)
+        if not self._ending.is_set():
+            self._command.forget()
         self._send(self._mode.key_off())
         log.info("key off", chassis_id=self.chassis_id)
 
@@ -217,8 +224,10 @@ class DucoApp:
         if action == "start" and not self._key_on:
             return MethodResult(409, {"message": "the key is off", "realtime": False})
         if action == "start":
+            self._command.note(self._clock.wall_ms())
             self._send(self._mode.start(self._clock.steady_s()))
         else:
+            self._command.forget()
             self._mode.stop()
         answer = {
             "commandId": payload.get("commandId"),

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duco_rt.errors import BadRequest, NotFound
+from duco_rt.errors import BadRequest, NotFound, TransportError
+from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing, ParsingFile
-from duco_rt.transports.base import Meta
+from duco_rt.transports.base_data import Meta
+from tests.dbc_texts import dbc_text
+from tests.metaapi_server import MetaApiServer
 
-FIRST = (ParsingFile("a.dbc", 'BO_ 1 "ü": \n', "can1"), ParsingFile("b.dbc", "", None))
-SECOND = (ParsingFile("a.dbc", "BO_ 2", "can1"),)
+DBC = dbc_text("256 Engine 2\nrpm : 0|16@1+ (1,0)")
+FIRST = (ParsingFile("a.dbc", DBC + 'CM_ "ü";\n', "can1"), ParsingFile("b.dbc", DBC, None))
+SECOND = (ParsingFile("a.dbc", DBC, "can1"),)
 
 
-async def _sqlite(folder: Path) -> Meta:
+async def _sqlite(folder: Path, stack: AsyncExitStack) -> Meta:
     from duco_rt.transports.meta_sqlite import SqliteMeta
 
     meta = SqliteMeta(folder / "meta.sqlite")
@@ -25,16 +30,30 @@ async def _sqlite(folder: Path) -> Meta:
     return meta
 
 
-ADAPTERS: dict[str, Callable[[Path], Awaitable[Meta]]] = {"sqlite": _sqlite}
+async def _http(folder: Path, stack: AsyncExitStack) -> Meta:
+    from duco_rt.transports.meta_http import HttpMeta
+
+    server = await stack.enter_async_context(MetaApiServer(folder).running())
+    return HttpMeta(server.url, Metrics())
 
 
-@pytest.fixture(params=ADAPTERS)
+ADAPTERS: dict[str, Callable[[Path, AsyncExitStack], Awaitable[Meta]]] = {"sqlite": _sqlite, "http": _http}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("http", marks=pytest.mark.servers)])
 async def meta(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Meta]:
     """Empty data of the adapter."""
-    opened = await ADAPTERS[request.param](tmp_path)
-    yield opened
-    await opened.close()
-    await opened.close()
+    async with AsyncExitStack() as stack:
+        opened = await ADAPTERS[request.param](tmp_path, stack)
+        yield opened
+        await opened.close()
+        await opened.close()
+
+
+def group_of(group_id: str, order: int, *fields: str, title: str = "x") -> dict[str, object]:
+    """A chart group as it is kept."""
+    lines = [{"field": name, "label": None, "color": None} for name in fields]
+    return {"groupId": group_id, "title": title, "lines": lines, "msgType": "vehicle_can", "order": order}
 
 
 async def test_devices_come_and_go(meta: Meta) -> None:
@@ -68,17 +87,17 @@ async def test_parsings_keep_their_versions(meta: Meta) -> None:
 
 async def test_groups_are_the_tenants_own_and_in_order(meta: Meta) -> None:
     """Added, replaced by groupId, forgotten; another tenant's are not touched."""
-    a, b = ({"groupId": name, "order": order, "lines": [{"field": "ü"}]} for name, order in (("a", 2), ("b", 1)))
+    a, b, foreign = group_of("a", 2, "ü"), group_of("b", 1), group_of("a", 0, title="foreign")
     for group in (a, b):
         await meta.put_group("duco", group)
-    await meta.put_group("other", {"groupId": "a", "title": "foreign"})
+    await meta.put_group("other", foreign)
     assert await meta.groups("duco") == [b, a]
-    changed = {"groupId": "b", "order": 3, "lines": []}
+    changed = group_of("b", 3, "x", "y")
     await meta.put_group("duco", changed)
     assert await meta.groups("duco") == [a, changed]
     await meta.remove_group("duco", "a")
     assert await meta.groups("duco") == [changed]
-    assert await meta.groups("other") == [{"groupId": "a", "title": "foreign"}]
+    assert await meta.groups("other") == [foreign]
 
 
 UNKNOWN: dict[str, Callable[[Meta], Awaitable[object]]] = {
@@ -117,17 +136,27 @@ async def test_names_of_other_letters_are_refused(meta: Meta, name: str) -> None
     assert await meta.devices() == []
 
 
+async def test_check(meta: Meta) -> None:
+    """Says nothing while all is well, and what is wrong once it is closed."""
+    await meta.check()
+    await meta.close()
+    with pytest.raises(TransportError):
+        await meta.check()
+
+
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-_FILES = st.lists(st.builds(ParsingFile, _TEXT, _TEXT, st.none() | _TEXT), min_size=1, max_size=3)
+_COMMENT = _TEXT.map(lambda text: f'{DBC}CM_ "{text.translate({34: None, 92: None})}";\n')
+_FILES = st.lists(st.builds(ParsingFile, _TEXT, _COMMENT, st.none() | _TEXT), min_size=1, max_size=3)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files=_FILES, name=_TEXT, title=_TEXT)
+@given(files=_FILES, name=_TEXT, title=_TEXT.filter(bool))
 async def test_texts_come_back_as_they_were(meta: Meta, files: list[ParsingFile], name: str, title: str) -> None:
     """File texts, device names and groups of any letters."""
     assert (await meta.put_parsing("p", files)).files == tuple(files)
     assert (await meta.parsing("p")).files == tuple(files)
     await meta.put_device(Device("D1", "duco", name, "p"))
     assert (await meta.device("D1")).name == name
-    await meta.put_group("duco", {"groupId": "g", "title": title})
-    assert await meta.groups("duco") == [{"groupId": "g", "title": title}]
+    group = group_of("g", 0, name, title=title)
+    await meta.put_group("duco", group)
+    assert await meta.groups("duco") == [group]

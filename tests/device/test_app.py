@@ -180,6 +180,22 @@ def _check_own_values(rig: Rig) -> None:
     assert own[0].payload["realtime_remaining_s"] == 0
 
 
+async def test_an_app_that_starts_again_goes_on_in_real_time(tmp_path: Path) -> None:
+    """As long as the command would have held; after a stop it does not, and seq goes on without a hole."""
+    shapes: list[list[bool]] = []
+    seqs: list[int] = []
+    for command in ("start", None, "stop", None):
+        rig = Rig(tmp_path, upload_interval_s=1)
+        async with running(rig):
+            if command:
+                await rig.command(command)
+            await until_async(lambda rig=rig: rig.seconds() == 1)
+        shapes.append([message.realtime for message, _ in rig.own()])
+        seqs += [second.seq for _, seconds in rig.own() for second in seconds]
+    assert [shape[0] for shape in shapes] == [True, True, False, False]
+    assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
 async def test_a_full_bus_loses_no_frame(tmp_path: Path) -> None:
     """4,000 frames a second for 3 s: each is uploaded once, in order, in the second of its time."""
     rig = Rig(tmp_path)

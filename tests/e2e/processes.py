@@ -1,0 +1,131 @@
+"""Many processes of the program, each a role, that a test kills and starts again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.programs import REPO, Program
+from tests.servers.server import free_port
+
+
+class Process:
+    """One `python -m duco_rt` with settings of its own; its data folder and port stay over restarts."""
+
+    def __init__(self, name: str, folder: Path, roles: Sequence[str], settings: Sequence[str]) -> None:
+        self.name = name
+        self.data_dir = folder / name
+        self.port = free_port()
+        listed = ",".join(f"'{role}'" for role in roles)
+        own = [f"app.roles=[{listed}]", f"app.data_dir={self.data_dir}", f"web.port={self.port}"]
+        self._arguments = [word for setting in (*own, *settings) for word in ("--set", setting)]
+        self._log = folder / f"{name}.log"
+        self._process: asyncio.subprocess.Process | None = None
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+    async def start(self) -> None:
+        """Return when it says that it is ready."""
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("DUCO_")}
+        with self._log.open("ab") as errors:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "duco_rt", "run", *self._arguments,
+                cwd=self.data_dir.parent, env={**environ, "PYTHONPATH": str(REPO)},
+                stdout=asyncio.subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        assert self._process.stdout is not None
+        async with asyncio.timeout(60):
+            line = (await self._process.stdout.readline()).decode()
+        assert line.startswith("duco_rt is ready: "), f"{self.name}: {self._log.read_text()[-3000:]}"
+
+    @property
+    def program(self) -> Program:
+        """What tests ask of a running program."""
+        assert self._process is not None
+        return Program(self._process, self.url)
+
+    async def end(self, number: int = signal.SIGTERM) -> int:
+        """Signal it and wait; its exit code."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.returncode is None:
+            process.send_signal(number)
+        async with asyncio.timeout(40):
+            return await process.wait()
+
+    async def restart(self) -> None:
+        """kill -9, and at once again."""
+        await self.end(signal.SIGKILL)
+        await self.start()
+
+    async def ready(self, http: aiohttp.ClientSession) -> tuple[int, dict[str, str]]:
+        """What `/readyz` says: status, and each transport's state."""
+        async with http.get(f"{self.url}readyz") as response:
+            return response.status, (await response.json())["transports"]
+
+    async def metric(self, http: aiohttp.ClientSession, name: str) -> float:
+        """The sum of a metric over its labels."""
+        async with http.get(f"{self.url}metrics") as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.split("{")[0].split()[0] == f"duco_{name}")
+
+
+@asynccontextmanager
+async def running(processes: Sequence[Process]) -> AsyncIterator[None]:
+    """Start all, the first one first; end them by SIGTERM with the block."""
+    try:
+        await processes[0].start()
+        await asyncio.gather(*(process.start() for process in processes[1:]))
+        yield
+    finally:
+        await asyncio.gather(*(process.end() for process in processes), return_exceptions=True)
+
+
+def taken(data_dir: Path, chassis_id: str = "DUCO_001") -> int:
+    """The last seq that a device used."""
+    return int((data_dir / "device" / f"{chassis_id}.seq").read_text().split()[0]) - 1
+
+
+TYPES = {"vehicle_can": "speed", "client_raw_data": "timestamp"}
+
+
+async def stored(http: aiohttp.ClientSession, studio: Program, msg_type: str, minutes: float = 30) -> list[int]:
+    """All seqs of the demo device in the store, as a reader gets them."""
+    now_ms = int(time.time() * 1000)
+    path = f"/DUCO_001/history?msgType={msg_type}&fields={TYPES[msg_type]}"
+    found: dict[str, Any] = await studio.json(
+        http, f"{path}&from={now_ms - round(minutes * 60_000)}&to={now_ms + 10_000}"
+    )
+    assert "seq" in found, found
+    seqs: list[int] = found["seq"]
+    return seqs
+
+
+async def everything_stored(
+    http: aiohttp.ClientSession, studio: Program, device: Process, within_s: float, first: dict[str, int] | None = None
+) -> dict[str, list[int]]:
+    """Wait until the store has every second that the device closed until now, of both types; no seq comes twice."""
+    last = taken(device.data_dir)
+    end_s = time.monotonic() + within_s
+    whole: dict[str, list[int]] = {}
+    while len(whole) < len(TYPES):
+        for msg_type in TYPES:
+            found = [seq for seq in await stored(http, studio, msg_type) if seq <= last]
+            assert found == sorted(set(found)), "twice, or not in order"
+            start = (first or {}).get(msg_type, found[0] if found else last)
+            missing = sorted(set(range(start, last + 1)) - set(found))
+            if not missing and found:
+                whole[msg_type] = found
+            elif time.monotonic() > end_s:
+                raise AssertionError(f"{msg_type}: {len(missing)} of {last - start + 1} are missing: {missing[:20]}")
+        await asyncio.sleep(0.2)
+    return whole

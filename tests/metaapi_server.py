@@ -1,0 +1,47 @@
+"""A MetaAPI that serves on loopback, with a hub that a test sets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from duco_rt.config import Web
+from duco_rt.metrics import Metrics
+from duco_rt.transports.hub_memory import MemoryHub
+from duco_rt.transports.meta_sqlite import SqliteMeta
+from duco_rt.web.health import Health
+from duco_rt.web.metaapi import MetaApi
+from duco_rt.web.methods import Methods
+from duco_rt.web.server import Server, listen, routes
+
+
+class MetaApiServer:
+    """The role metaapi alone, over a memory hub. `port` 0 takes a free one; give it again to come back there."""
+
+    def __init__(self, folder: Path, port: int = 0, method_timeout_s: float = 0.2) -> None:
+        self.hub = MemoryHub(100, Metrics())
+        self.meta = SqliteMeta(folder / "meta.sqlite")
+        self._methods = Methods("ducohub", self.hub, self.meta, method_timeout_s, Metrics())
+        self._web = Web(port=port)
+        self.url = ""
+        self.port = port
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[MetaApiServer]:
+        """Serve as long as the block."""
+        await self.meta.open()
+        listening = listen(self._web)
+        self.port = listening.getsockname()[1]
+        health = Health({}, Metrics())
+        metaapi = MetaApi(self.meta, self.hub.connected)
+        table = routes(health, studio=None, metaapi=metaapi, call=self._methods.call, static=None)
+        server = Server(self._web, listening, table)
+        self.url = server.url
+        try:
+            await server.start()
+            yield self
+        finally:
+            await server.close()
+            listening.close()
+            await self.meta.close()
