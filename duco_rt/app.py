@@ -8,7 +8,7 @@ from pathlib import Path
 
 from duco_rt.adapters import Transports, needs
 from duco_rt.clock import Clock
-from duco_rt.config import ROLES, Config
+from duco_rt.config import Config, Role
 from duco_rt.device.app import DucoApp
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import sources
@@ -114,6 +114,16 @@ def static_folder() -> Path | None:
     return None
 
 
+_USERS: dict[str, tuple[tuple[Role, ...], tuple[Role, ...]]] = {
+    "hub": (("device", "ingest", "metaapi"), ("ingest", "metaapi")),
+    "log": (("ingest", "process", "distribute"), ("ingest", "process", "distribute")),
+    "live": (("ingest", "studio"), ("ingest", "studio")),
+    "store": (("process", "distribute", "studio"), ("process", "distribute", "studio")),
+    "meta": (("ingest", "process", "studio"), ("metaapi",)),
+}
+"""Who uses a transport, and who has to be there for it to be of use. A device may be anywhere."""
+
+
 def check(config: Config) -> list[str]:
     """Look at what a configuration names without starting anything. Raises ConfigError; returns warnings."""
     if config.device.replay and not Path(config.device.replay).is_file():
@@ -121,13 +131,13 @@ def check(config: Config) -> list[str]:
     if needs(config, "device"):
         check_local(config.device)
     warnings = []
-    split = [role for role in ROLES if role != "device" and not needs(config, role)]
-    kinds = {name: getattr(config, name).kind for name in ("hub", "log", "live", "leases", "store", "meta")}
-    embedded = [f"{name}.kind = {kind!r}" for name, kind in kinds.items() if kind in ("memory", "chdb", "sqlite")]
-    if needs(config, "metaapi"):  # the others ask it
-        embedded = [kind for kind in embedded if not kind.startswith("meta.")]
-    if split and embedded:
-        warnings.append(f"roles {', '.join(split)} are not here, and no other process can share {', '.join(embedded)}")
+    for name, (users, partners) in _USERS.items():
+        kind = getattr(config, name).kind
+        away = [role for role in partners if not needs(config, role)]
+        if kind in ("memory", "chdb", "sqlite") and away and needs(config, *users):
+            warnings.append(
+                f"{name}.kind = {kind!r}: no other process can share it, and {', '.join(away)} are not here"
+            )
     if needs(config, "studio") and static_folder() is None:
         warnings.append("the page's files (static/) are not there: studio serves its endpoints only")
     return warnings

@@ -32,6 +32,12 @@ class Server:
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the running program."""
+        assert self._process is not None
+        return self._process.pid
+
     def command(self) -> list[str]:
         """What to run; configuration files may be written here."""
         raise NotImplementedError

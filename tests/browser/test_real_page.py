@@ -1,0 +1,48 @@
+"""The page over real transports, and studios that are restarted one after the other under it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.browser.page import chromium, page_at, series, wait_changes, wait_state
+from tests.e2e.processes import everything_stored
+from tests.e2e.real import Servers, System
+
+
+@pytest.mark.timeout(240)
+async def test_a_rolling_restart_leaves_no_hole(tmp_path: Path) -> None:
+    """Two studios behind one port, each ended in order and started again: pages come back by themselves, and their
+    charts have every second."""
+    servers = Servers(tmp_path)
+    system = System(servers, tmp_path / "system", one_port=True)
+    url = system.studios[0].url
+    async with (
+        servers.running(),
+        aiohttp.ClientSession() as http,
+        system.running(),
+        chromium() as browser,
+        page_at(browser, url, server_ends=True) as page,
+        page_at(browser, url, server_ends=True) as other,
+    ):
+        for each in (page, other):
+            await wait_state(each, "live", 30)
+            await wait_changes(each, "engine_rpm", 2)
+        begun = (await series(page, "speed"))["seq"][-1]
+        for studio in system.studios:
+            before = [await each.evaluate("window.ducoPage.received") for each in (page, other)]
+            assert await studio.end() == 0
+            for each, received in zip((page, other), before, strict=True):
+                await each.wait_for_function("n => window.ducoPage.received > n + 2", arg=received, timeout=20_000)
+            await studio.start()
+        await page.wait_for_timeout(3000)  # the page asks once more for what the store did not have yet
+        for each in (page, other):
+            seqs = (await series(each, "speed"))["seq"]
+            assert seqs[-1] > begun + 4
+            assert seqs == list(range(seqs[0], seqs[-1] + 1)), "the chart has a hole"
+            assert await each.evaluate("document.documentElement.dataset.state") == "live"
+        async with asyncio.timeout(30):
+            await everything_stored(http, system.studios[0].program, system.device, 20)
