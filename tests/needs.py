@@ -17,7 +17,7 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 }
 """Programs that go by several names; any other goes by its own."""
 
-PACKAGES = {"node": "nodejs"}
+PACKAGES = {"node": "nodejs", "redis-cli": "redis-tools", "java": "default-jre-headless", "mvn": "maven"}
 """Debian packages that are not called as their program."""
 
 

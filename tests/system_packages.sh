@@ -13,6 +13,7 @@ mosquitto:mosquitto
 clickhouse-server:clickhouse-server
 default-jre-headless:java
 maven:mvn
+openssl:openssl
 "
 
 present() {

@@ -8,6 +8,9 @@ import sys
 BENCHMARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("20 simulated machines, 5 viewers each, 5 minutes", ("tests.bench.fleet",)),
     ("from the start of the program to the first live point", ("tests.bench.startup",)),
+    ("every transport real, a process a role, 40 machines in real time", ("tests.bench.roles",)),
+    ("10,000 live messages a second of which 20 are watched", ("tests.bench.live_subscriptions",)),
+    ("the store on a ClickHouse server", ("tests.bench.store_clickhouse",)),
     ("store layouts, 10 million values", ("tests.bench.store_layouts", "--values", "1e7")),
 )
 

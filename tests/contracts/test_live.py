@@ -3,26 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
 from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
 from duco_rt.transports.base import Live
+from tests.servers.redis import RedisServer
 
 Open = Callable[[int], Awaitable[Live]]
 CHANNEL = Peer("duco", "DUCO_001", "vehicle_can").channel
 WITHIN_S = 5.0
 
 
-async def _memory(messages_max: int, metrics: Metrics) -> Live:
+def _memory(_: pytest.FixtureRequest, messages_max: int, metrics: Metrics) -> Live:
     from duco_rt.transports.live_memory import MemoryLive
 
     return MemoryLive(messages_max, metrics)
 
 
-ADAPTERS = {"memory": _memory}
+def _redis_pubsub(request: pytest.FixtureRequest, messages_max: int, metrics: Metrics) -> Live:
+    from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
+
+    return RedisPubSubLive(request.getfixturevalue("redis").url, messages_max, metrics, pattern=False)
+
+
+def _redis_pattern(request: pytest.FixtureRequest, messages_max: int, metrics: Metrics) -> Live:
+    from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
+
+    return RedisPubSubLive(request.getfixturevalue("redis").url, messages_max, metrics, pattern=True)
+
+
+def _redis_streams(request: pytest.FixtureRequest, messages_max: int, metrics: Metrics) -> Live:
+    from duco_rt.transports.live_redis_streams import RedisStreamsLive
+
+    return RedisStreamsLive(request.getfixturevalue("redis").url, messages_max, metrics)
+
+
+ADAPTERS = [
+    pytest.param(_memory, id="memory"),
+    pytest.param(_redis_pubsub, id="redis-pubsub", marks=pytest.mark.servers),
+    pytest.param(_redis_pattern, id="redis-pubsub-pattern", marks=pytest.mark.servers),
+    pytest.param(_redis_streams, id="redis-streams", marks=pytest.mark.servers),
+]
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One server for all of these tests."""
+    server = RedisServer(tmp_path_factory.mktemp("redis")).start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -33,16 +66,17 @@ def metrics() -> Metrics:
 
 @pytest.fixture(params=ADAPTERS)
 async def opened(request: pytest.FixtureRequest, metrics: Metrics) -> AsyncIterator[Open]:
-    """Opens the adapter with so many messages for a slow reader, and closes it."""
-    transports: list[Live] = []
+    """Opens the adapter with so many messages for a slow reader, carries it, and closes it."""
+    async with AsyncExitStack() as stack:
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
-    async def open_(messages_max: int) -> Live:
-        transports.append(await ADAPTERS[request.param](messages_max, metrics))
-        return transports[-1]
+        async def open_(messages_max: int) -> Live:
+            live: Live = request.param(request, messages_max, metrics)
+            stack.callback(tasks.create_task(live.run()).cancel)
+            stack.push_async_callback(live.close)
+            return live
 
-    yield open_
-    for transport in transports:
-        await transport.close()
+        yield open_
 
 
 @pytest.fixture
@@ -59,7 +93,7 @@ async def read(source: AsyncIterator[bytes], count: int) -> list[bytes]:
 
 async def close(source: AsyncIterator[bytes]) -> None:
     """End a subscription as a reader does that goes away."""
-    await source.aclose()  # type: ignore[attr-defined]  # every adapter's subscription is an async generator
+    await source.aclose()  # type: ignore[attr-defined]  # every adapter's subscription has it
 
 
 async def test_the_channel_is_called_as_documented() -> None:
@@ -70,7 +104,7 @@ async def test_the_channel_is_called_as_documented() -> None:
 async def test_every_subscriber_gets_every_message_in_order(live: Live) -> None:
     """However many there are; the bytes are the publisher's."""
     messages = [b'{"payload":{"a":%d}}' % i for i in range(20)] + [b"\xff\x00", b""]
-    sources = [live.subscribe(CHANNEL) for _ in range(3)]
+    sources = [await live.subscribe(CHANNEL) for _ in range(3)]
     for message in messages:
         await live.publish(CHANNEL, message)
     for source in sources:
@@ -84,7 +118,7 @@ async def test_every_subscriber_gets_every_message_in_order(live: Live) -> None:
 )
 async def test_channels_are_apart(live: Live, other: Peer) -> None:
     """Another tenant, device or type is another channel."""
-    source = live.subscribe(CHANNEL)
+    source = await live.subscribe(CHANNEL)
     await live.publish(other.channel, b"foreign")
     await live.publish(CHANNEL, b"own")
     assert await read(source, 1) == [b"own"]
@@ -94,21 +128,60 @@ async def test_channels_are_apart(live: Live, other: Peer) -> None:
 async def test_nothing_is_kept_for_a_later_subscriber(live: Live) -> None:
     """A subscription begins with what comes after it; one that ended is over."""
     await live.publish(CHANNEL, b"before")
-    source = live.subscribe(CHANNEL)
+    source = await live.subscribe(CHANNEL)
     await live.publish(CHANNEL, b"first")
     assert await read(source, 1) == [b"first"]
     await close(source)
     await live.publish(CHANNEL, b"between")
-    again = live.subscribe(CHANNEL)
+    again = await live.subscribe(CHANNEL)
     await live.publish(CHANNEL, b"second")
     assert await read(again, 1) == [b"second"]
     await close(again)
 
 
+async def test_a_subscription_begins_with_its_own_call(live: Live) -> None:
+    """Though the channel has been watched for long; what another one still has to read is not for it."""
+    first = await live.subscribe(CHANNEL)
+    for i in range(20):
+        await live.publish(CHANNEL, b"before %d" % i)
+        late = await live.subscribe(CHANNEL)
+        await live.publish(CHANNEL, b"%d" % i)
+        assert await read(late, 1) == [b"%d" % i]
+        await close(late)
+    assert await read(first, 40) == [text % i for i in range(20) for text in (b"before %d", b"%d")]
+    await close(first)
+
+
+async def test_a_reader_that_goes_leaves_the_others(live: Live) -> None:
+    """Before it read anything, or in the middle; the last one to go may come back at once."""
+    first, second, third = [await live.subscribe(CHANNEL) for _ in range(3)]
+    await live.publish(CHANNEL, b"1")
+    assert await read(first, 1) == [b"1"]
+    await close(first)
+    await close(second)
+    await live.publish(CHANNEL, b"2")
+    assert await read(third, 2) == [b"1", b"2"]
+    await close(third)
+    again = await live.subscribe(CHANNEL)
+    await live.publish(CHANNEL, b"3")
+    assert await read(again, 1) == [b"3"]
+    await close(again)
+
+
+async def test_a_reader_may_stop_waiting_and_go_on(live: Live) -> None:
+    """A time-out of its own costs it nothing."""
+    source = await live.subscribe(CHANNEL)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(source), 0.01)
+    await live.publish(CHANNEL, b"1")
+    assert await read(source, 1) == [b"1"]
+    await close(source)
+
+
 async def test_a_slow_reader_loses_the_oldest_counted(opened: Open, metrics: Metrics) -> None:
     """Publishing does not wait for it, and another reader has all."""
     live = await opened(5)
-    slow, quick = live.subscribe(CHANNEL), live.subscribe(CHANNEL)
+    slow, quick = await live.subscribe(CHANNEL), await live.subscribe(CHANNEL)
     for i in range(8):
         await asyncio.wait_for(live.publish(CHANNEL, b"%d" % i), WITHIN_S)
         assert await read(quick, 1) == [b"%d" % i]
@@ -120,7 +193,7 @@ async def test_a_slow_reader_loses_the_oldest_counted(opened: Open, metrics: Met
 
 async def test_closing_ends_all_subscriptions(live: Live) -> None:
     """A reader that waits is let go; closing twice is safe."""
-    source = live.subscribe(CHANNEL)
+    source = await live.subscribe(CHANNEL)
     await live.publish(CHANNEL, b"1")
     assert await read(source, 1) == [b"1"]
 

@@ -53,6 +53,8 @@ async def outage(system: System, http: aiohttp.ClientSession, viewer: Viewer, na
     await unready(system, http, name)
     if name in ("log", "store"):
         await viewer.until(3, within_s=8)  # live does not wait for what stores
+    if name == "hub":
+        await system.device.restart()  # what waits for the hub lies in its spool
     await asyncio.sleep(max(0.0, begun_s + down_s - time.monotonic()))
     seen = len(viewer.samples)
     await asyncio.to_thread(server.start)

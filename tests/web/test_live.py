@@ -237,3 +237,18 @@ async def test_names_that_are_none(site: Site, path: str) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await site.session.ws_connect(path)
     assert refused.value.status == 400
+
+
+async def test_samples_that_swapped_come_in_order(site: Site) -> None:
+    """A later one waits for its elder; one that comes after the wait is left to the history, counted."""
+    async with viewing(site, ["a"]) as socket:
+        for seq in (1, 3, 2, 4):
+            await publish(site, {"a": seq}, seq)
+        assert [(await receive(socket))["seq"] for _ in range(4)] == [1, 2, 3, 4]
+        await publish(site, {"a": 6}, 6)
+        assert await is_quiet(socket)
+        assert (await receive(socket))["seq"] == 6  # after half a second
+        await publish(site, {"a": 5}, 5)
+        await publish(site, {"a": 7}, 7)
+        assert (await receive(socket))["seq"] == 7
+        assert site.metrics.value("live_late_total") == 1
