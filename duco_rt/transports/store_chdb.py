@@ -156,6 +156,10 @@ class ChdbStore:
             for day in sql.days_to_drop(days, now_ms, keep_days, limit_bytes):
                 self._query(sql.drop_partition(table, ids[day]))
 
+    async def check(self) -> None:
+        """Ask the engine something small; TransportError where it cannot answer."""
+        await self.last_seen("-")
+
     async def close(self) -> None:
         """Finish what is under way and free the folder; again does nothing."""
         if self._closed:

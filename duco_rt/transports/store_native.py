@@ -18,7 +18,7 @@ Columns = dict[str, Any]
 """Columns of an answer by name: numbers as an array, texts as list[bytes]. Those of arrays are flat, and
 `<name>.size` has the number of elements of each row."""
 
-_FIXED = {"Int64": "<i8", "UInt64": "<u8", "Float64": "<f8", "UInt8": "<u1", "UInt16": "<u2"}
+FIXED = {"Int64": "<i8", "UInt64": "<u8", "Float64": "<f8", "UInt8": "<u1", "UInt16": "<u2"}
 _SHORT = [bytes([n]) for n in range(128)]
 
 
@@ -51,7 +51,7 @@ def untext(value: bytes) -> str:
 def numbers(kind: str, values: Iterable[float]) -> bytes:
     """Return the bytes of a column of a type such as Int64; TransportError where a value does not fit."""
     try:
-        return np.array(list(values), dtype=_FIXED[kind]).tobytes()
+        return np.array(list(values), dtype=FIXED[kind]).tobytes()
     except OverflowError as error:
         raise TransportError(f"store: a value does not fit {kind}: {error}") from error
 
@@ -86,6 +86,11 @@ def read_blocks(data: bytes) -> Columns:
                 parts.setdefault(name, []).append(column)
     except (IndexError, KeyError, ValueError) as error:
         raise TransportError(f"store: unreadable answer: {error!r}") from error
+    return joined(parts)
+
+
+def joined(parts: Mapping[str, list[Any]]) -> Columns:
+    """Return the columns of an answer from those of its blocks."""
     return {name: _joined(columns) for name, columns in parts.items()}
 
 
@@ -103,7 +108,7 @@ class _Reader:
         self.at = 0
 
     def fixed(self, kind: str, rows: int) -> Numbers:
-        column = np.frombuffer(self.data, _FIXED[kind], rows, self.at)  # ValueError past the end
+        column = np.frombuffer(self.data, FIXED[kind], rows, self.at)  # ValueError past the end
         self.at += column.nbytes
         return column
 

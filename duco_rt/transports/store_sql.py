@@ -14,6 +14,9 @@ DATABASE = "duco"
 RAW = "raw_data_cache_store"
 PARSED = "ce_technology"
 LAST_SEEN = "last_seen"
+TABLES = (RAW, PARSED, LAST_SEEN, f"{LAST_SEEN}_view")
+"""All that `ddl` creates in the database."""
+
 DAY_MS = 86_400_000
 
 FLOAT, INT, BIG_INT, BOOL, TEXT = 1, 2, 3, 4, 5
@@ -36,32 +39,32 @@ def quote(value: str) -> str:
     return "'" + "".join(parts) + "'"
 
 
-def ddl(full: bool = True) -> list[str]:
+def ddl(full: bool = True, database: str = DATABASE) -> list[str]:
     """Return the statements that create what is missing, in order; `full` False for servers before 20.4."""
     return [
-        f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
-        _raw_table(full),
-        _parsed_table(full),
-        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{LAST_SEEN} ({_peer_columns(full)}, newest "
+        f"CREATE DATABASE IF NOT EXISTS {database}",
+        _raw_table(full, database),
+        _parsed_table(full, database),
+        f"CREATE TABLE IF NOT EXISTS {database}.{LAST_SEEN} ({_peer_columns(full)}, newest "
         "AggregateFunction(max, Tuple(Int64, Int64, Int64, UInt8))) "
         f"ENGINE = AggregatingMergeTree ORDER BY ({', '.join(_PEER)})",
         # Maintained at insert, so that nobody scans the raw table to learn who is there.
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {DATABASE}.{LAST_SEEN}_view TO {DATABASE}.{LAST_SEEN} AS "
+        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.{LAST_SEEN}_view TO {database}.{LAST_SEEN} AS "
         f"SELECT {', '.join(_PEER)}, maxState(tuple(received, seq, ts, realtime)) AS newest "
-        f"FROM {DATABASE}.{RAW} GROUP BY {', '.join(_PEER)}",
+        f"FROM {database}.{RAW} GROUP BY {', '.join(_PEER)}",
     ]
 
 
-def _raw_table(full: bool) -> str:
+def _raw_table(full: bool, database: str) -> str:
     lz4 = " CODEC(LZ4)" if full else ""
     columns = (
         f"{_peer_columns(full)}, {_clock_columns(full)}, part UInt16, realtime UInt8, kind String, "
         f"streams String{lz4}, `order` String{lz4}, times String{lz4}, data String{lz4}, body String{lz4}"
     )
-    return _table(RAW, columns, "ts, seq, part", 64, full)
+    return _table(f"{database}.{RAW}", columns, "ts, seq, part", 64, full)
 
 
-def _parsed_table(full: bool) -> str:
+def _parsed_table(full: bool, database: str) -> str:
     zstd = " CODEC(ZSTD(1))" if full else ""
     name = _dictionary(full)
     columns = (
@@ -69,7 +72,7 @@ def _parsed_table(full: bool) -> str:
         f"`value.name` Array({name}){zstd}, `value.kind` Array(UInt8){zstd}, "
         f"`value.num` Array(Float64){zstd}, `value.text` Array(String){zstd}"
     )
-    return _table(PARSED, columns, "ts, seq", 256, full)
+    return _table(f"{database}.{PARSED}", columns, "ts, seq", 256, full)
 
 
 def _table(name: str, columns: str, position: str, granularity: int, full: bool) -> str:
@@ -80,7 +83,7 @@ def _table(name: str, columns: str, position: str, granularity: int, full: bool)
     if full:
         settings += ", old_parts_lifetime = 60, concurrent_part_removal_threshold = 100000"
     return (
-        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{name} ({columns}) ENGINE = ReplacingMergeTree(received) "
+        f"CREATE TABLE IF NOT EXISTS {name} ({columns}) ENGINE = ReplacingMergeTree(received) "
         f"PARTITION BY intDiv(received, {DAY_MS}) ORDER BY ({', '.join(_PEER)}, {position}) "
         f"SETTINGS {settings}"
     )
@@ -109,7 +112,9 @@ def _where(peer: Peer, from_ms: int, to_ms: int) -> str:
     return f"{names} AND ts >= {int(from_ms)} AND ts <= {int(to_ms)}"
 
 
-def select_history(peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, collapse: bool = False) -> str:
+def select_history(
+    peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, collapse: bool = False, database: str = DATABASE
+) -> str:
     """Return the query for ts, seq and, of the sample's values that were asked for, arrays of `field`
     (index into `fields`, from 1), `kind`, `num` and `text`.
 
@@ -129,40 +134,47 @@ def select_history(peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, 
             for column in ("kind", "num", "text")
         ]
     return (
-        f"SELECT {', '.join(columns)} FROM {DATABASE}.{PARSED} {'FINAL ' if collapse else ''}"
+        f"SELECT {', '.join(columns)} FROM {database}.{PARSED} {'FINAL ' if collapse else ''}"
         f"WHERE {_where(peer, from_ms, to_ms)} ORDER BY ts, seq"
     )
 
 
-def select_raw(peer: Peer, from_ms: int, to_ms: int, columns: Iterable[str] = RAW_COLUMNS) -> str:
+def select_raw(
+    peer: Peer, from_ms: int, to_ms: int, columns: Iterable[str] = RAW_COLUMNS, database: str = DATABASE
+) -> str:
     """Return the query for raw rows, unordered and with copies: the reader sorts rows of 50 kB cheaper."""
     names = ", ".join(f"`{name}`" for name in columns)
-    return f"SELECT {names} FROM {DATABASE}.{RAW} WHERE {_where(peer, from_ms, to_ms)}"
+    return f"SELECT {names} FROM {database}.{RAW} WHERE {_where(peer, from_ms, to_ms)}"
 
 
-def select_last_seen(tenant: str) -> str:
+def select_last_seen(tenant: str, database: str = DATABASE) -> str:
     """Return the query for chassisId, msgType, received, seq, ts and realtime of the newest arrivals."""
     names = ("received", "seq", "ts", "realtime")
     newest = ", ".join(f"tupleElement(last, {i}) AS {name}" for i, name in enumerate(names, 1))
     return (
         f"SELECT CAST(chassisId AS String) AS chassis, CAST(msgType AS String) AS type, {newest} FROM "
-        f"(SELECT chassisId, msgType, maxMerge(newest) AS last FROM {DATABASE}.{LAST_SEEN} "
+        f"(SELECT chassisId, msgType, maxMerge(newest) AS last FROM {database}.{LAST_SEEN} "
         f"WHERE tenant = {quote(tenant)} GROUP BY chassisId, msgType)"
     )
 
 
-def select_partitions(table: str) -> str:
+def select_partitions(table: str, database: str = DATABASE) -> str:
     """Return the query for id, day (days since 1970 as text) and bytes on disk of a table's partitions."""
     return (
         "SELECT partition_id, partition AS day, toInt64(sum(bytes_on_disk)) AS bytes FROM system.parts "
-        f"WHERE database = {quote(DATABASE)} AND table = {quote(table)} AND active "
+        f"WHERE database = {quote(database)} AND table = {quote(table)} AND active "
         "GROUP BY partition_id, partition"
     )
 
 
-def drop_partition(table: str, partition_id: str) -> str:
+def select_tables(database: str = DATABASE) -> str:
+    """Return the query for the `name` of the tables that are there."""
+    return f"SELECT name FROM system.tables WHERE database = {quote(database)}"
+
+
+def drop_partition(table: str, partition_id: str, database: str = DATABASE) -> str:
     """Return the statement that drops a day of a table."""
-    return f"ALTER TABLE {DATABASE}.{table} DROP PARTITION ID {quote(partition_id)}"
+    return f"ALTER TABLE {database}.{table} DROP PARTITION ID {quote(partition_id)}"
 
 
 def days_to_drop(days: dict[int, int], now_ms: int, keep_days: float, limit_bytes: float) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from duco_rt.model import History, Peer, RawSecond, Sample, Value
-from duco_rt.transports.base import Store
+from duco_rt.transports.base_data import Store
 
 DAY = 86_400_000
 NOW = 20_779 * DAY + 3_600_000

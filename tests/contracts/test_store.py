@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,30 +12,49 @@ from hypothesis import strategies as st
 
 from duco_rt.errors import TransportError
 from duco_rt.model import History, LastSeen, RawSecond, Sample, Value
-from duco_rt.transports.base import Store
+from duco_rt.transports.base_data import Store
 from tests.contracts.store_rows import DAY, NOW, OTHERS, PEER, raw, read, sample, typed
+from tests.servers.clickhouse import ClickHouseServer
 
 pytestmark = pytest.mark.servers
 
 Open = Callable[..., Awaitable[Store]]
 
 
-async def _chdb(folder: Path, **limits: float) -> Store:
+async def _chdb(request: pytest.FixtureRequest, **limits: Any) -> Store:
     from duco_rt.transports.store_chdb import ChdbStore
 
-    return await ChdbStore(folder / "store", **limits).open()
+    return await ChdbStore(request.getfixturevalue("tmp_path") / "store", **limits).open()
 
 
-ADAPTERS = {"chdb": _chdb}
+async def _clickhouse(request: pytest.FixtureRequest, **limits: Any) -> Store:
+    from duco_rt.transports.store_clickhouse import ClickHouseStore
+
+    server: ClickHouseServer = request.getfixturevalue("clickhouse")
+    database = f"contract_{next(_DATABASE)}"
+    server.create_tables(database)
+    return ClickHouseStore(server.url, database=database, create_tables=False, **limits)
+
+
+ADAPTERS = {"chdb": _chdb, "clickhouse": _clickhouse}
+_DATABASE = count()
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """One server for all tests; each has a database of its own."""
+    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse")).start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(params=ADAPTERS)
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Open]:
+async def opened(request: pytest.FixtureRequest) -> AsyncIterator[Open]:
     """Opens the adapter's store, with limits where a test needs them, and closes it."""
     stores: list[Store] = []
 
     async def open_(**limits: float) -> Store:
-        stores.append(await ADAPTERS[request.param](tmp_path, **limits))
+        stores.append(await ADAPTERS[request.param](request, **limits))
         return stores[-1]
 
     yield open_
@@ -230,6 +248,13 @@ async def test_any_payload(store: Store, payloads: list[dict[str, Value]]) -> No
         assert typed(history.fields[name]) == typed([payload.get(name) for payload in payloads])
 
 
+async def test_a_store_that_works_passes_its_check(store: Store) -> None:
+    """Before its first use and after it."""
+    await store.check()
+    await store.insert_parsed([sample(0, {"a": 1.0})])
+    await store.check()
+
+
 async def test_closed(store: Store) -> None:
     """Closing twice is fine, and then nothing works."""
     await store.close()
@@ -238,6 +263,8 @@ async def test_closed(store: Store) -> None:
         await store.insert_parsed([sample(0, {})])
     with pytest.raises(TransportError):
         await read(store, "a")
+    with pytest.raises(TransportError):
+        await store.check()
 
 
 @pytest.mark.parametrize("bad", [{"seq": 2**63}, {"ts": -(2**63) - 1}, {"payload": {"a": b"bytes"}}])
