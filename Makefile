@@ -60,6 +60,7 @@ dev: $(VENV)/.stamp-dev
 
 system:
 	@tests/system_packages.sh || test $$? -eq 75
+	@tests/servers/kafka_artifacts.sh || test $$? -eq 75
 
 lock: dev ## the requirement files anew from pyproject.toml
 	@$(PIP) install pip-tools

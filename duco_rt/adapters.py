@@ -236,6 +236,7 @@ def open_hub(config: Config, data_dir: Path, clock: Clock, metrics: Metrics) -> 
                 hub.url,
                 metrics,
                 client_id=f"duco-{instance_id(data_dir)}",
+                group=hub.group,
                 user=hub.user,
                 password=hub.password,
                 ca_file=hub.ca_file,

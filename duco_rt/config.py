@@ -61,6 +61,7 @@ class Hub(_Server, frozen=True):
     service_connection_string_file: str = ""
     events_connection_string: Secret = ""
     events_connection_string_file: str = ""
+    group: Name = "duco-ingest"
     consumer_group: str = "$Default"
     live_consumer_group: str = "duco-live"
     checkpoints_url: str = ""

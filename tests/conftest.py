@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest_plugins = ["tests.servers.kafka"]
+
 REPO = Path(__file__).resolve().parent.parent
 
 # No deadlines: a shared machine pauses when it likes.

@@ -36,6 +36,7 @@ class Commands:
         self._leases = leases
         self._config = config
         self._metrics = metrics
+        self._heard: set[str] = set()  # devices that answered this process: a lease alone may be older than they are
         self._acted: OrderedDict[tuple[str, str], MethodResult] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -56,7 +57,7 @@ class Commands:
     async def _start(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         viewer = str(payload.get("viewerId") or _ANONYMOUS)
         held = await self._leases.renew(chassis_id, viewer, self._config.ttl_s)
-        if not held.first and held.answer_ms is not None:
+        if not held.first and held.answer_ms is not None and chassis_id in self._heard:
             return _from_lease(payload, held.answer_ms)
         command = chassis_id, str(payload["commandId"])
         earlier = self._acted.get(command)
@@ -68,6 +69,7 @@ class Commands:
             await self._leases.drop(chassis_id, viewer)
             raise
         if result.status == 200:
+            self._heard.add(chassis_id)
             await self._leases.note(chassis_id, _answer_ms(result))
             self._remember(command, result)
         else:

@@ -37,6 +37,18 @@ async def test_a_command_id_is_of_one_device(site: Site) -> None:
     assert one.actions() == other.actions() == ["start", "stop"]
 
 
+async def test_a_studio_that_has_just_started_asks_the_device(site: Site) -> None:
+    """A lease may be older than the machine that it is of; what another studio noted holds once this one has heard."""
+    device = await site.device()
+    await site.leases.renew("DUCO_001", "v0", 60)
+    await site.leases.note("DUCO_001", 5)
+    assert (await command(site, "start", "v1"))[1]["payload"]["source"] == "device"
+    await site.leases.note("DUCO_001", 7)
+    answer = (await command(site, "start", "v2"))[1]["payload"]
+    assert (answer["source"], answer["ts"]) == ("lease", 7)
+    assert device.actions() == ["start"]
+
+
 async def test_a_renewal_that_failed_ends_the_lease_s_word(site: Site) -> None:
     """The device refuses or is away: the next viewer asks it, and is not told that the stream is on."""
     device = await site.device()

@@ -1,0 +1,143 @@
+"""Records of the log as Kafka keeps them. Pure.
+
+The key of both is the chassisId. A raw record's value is the device's body, untouched; its headers are the message's
+properties (`msgType`, `realtime` "1" or "0", `seq`, `ts`, `contentType`, `contentEncoding`) and what ingest added
+(`tenant`, `received`). A parsed record is the JSON of interfaces.md. In it an int is written without a point and a
+float with one, so both keep their type; infinity is 1e999, which is JSON and is read as infinity everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from duco_rt.errors import BadInput
+from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Value
+
+Headers = list[tuple[str, bytes]]  # the driver takes no tuple
+
+
+class Record(NamedTuple):
+    """What goes into one record of a topic."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+class _Parsed(msgspec.Struct, rename="camel"):
+    tenant: str
+    chassis_id: str
+    msg_type: str
+    ts: int
+    seq: int | None
+    received: int
+    payload: dict[str, Value | None]
+
+
+_parsed = msgspec.json.Decoder(_Parsed)
+_encoder = msgspec.json.Encoder()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
+
+
+def encode_raw(raw: RawMessage) -> Record:
+    """Return the record of a raw message."""
+    message = raw.message
+    headers = [
+        ("msgType", _bytes(message.msg_type)),
+        ("realtime", b"1" if message.realtime else b"0"),
+        ("seq", b"%d" % message.seq),
+        ("ts", b"%d" % message.ts_ms),
+        ("contentType", _bytes(message.content_type)),
+        ("contentEncoding", _bytes(message.content_encoding)),
+        ("tenant", _bytes(raw.tenant)),
+        ("received", b"%d" % raw.received_ms),
+    ]
+    return Record(_bytes(message.chassis_id), message.body, headers)
+
+
+def decode_raw(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> RawMessage:
+    """Return the raw message of a record; BadInput where it is none."""
+    if key is None or value is None:
+        raise BadInput("raw record without key or value")
+    found = dict(headers)
+    try:
+        message = HubMessage(
+            _text(key),
+            _text(found["msgType"]),
+            found["realtime"] == b"1",
+            int(found["ts"]),
+            int(found["seq"]),
+            _text(found["contentType"]),
+            _text(found["contentEncoding"]),
+            value,
+        )
+        return RawMessage(message, _text(found["tenant"]), int(found["received"]))
+    except (KeyError, ValueError, TypeError, AttributeError) as e:  # a header may lack, be no number, or be null
+        raise BadInput(f"raw record: {type(e).__name__}: {e}") from e
+
+
+def encode_parsed(sample: Sample) -> Record:
+    """Return the record of a sample. Never raises: a value that JSON cannot carry is left out."""
+    peer = sample.peer
+    top: dict[str, object] = {
+        "tenant": peer.tenant,
+        "chassisId": peer.chassis_id,
+        "msgType": peer.msg_type,
+        "ts": sample.ts_ms,
+        "seq": sample.seq,
+        "received": sample.received_ms,
+    }
+    try:
+        floats = [value for value in sample.payload.values() if isinstance(value, float)]
+        if not math.isfinite(sum(floats)):  # msgspec would write null
+            raise ValueError
+        text = _encoder.encode({**top, "payload": sample.payload})
+    except (ValueError, TypeError, OverflowError):  # rare: infinity, half of a surrogate pair
+        text = _object({**{name: _value(value) for name, value in top.items()}, "payload": _payload(sample.payload)})
+    return Record(_bytes(peer.chassis_id), text, [])
+
+
+def _payload(payload: dict[str, Value]) -> str:
+    return _object({name: _value(value) for name, value in payload.items()}).decode()
+
+
+def _object(members: dict[str, str]) -> bytes:
+    return ("{" + ",".join(f"{json.dumps(name)}:{text}" for name, text in members.items() if text) + "}").encode()
+
+
+def _value(value: object) -> str:
+    """JSON in ASCII; "" for what is no value (NaN counts as absent)."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "" if math.isnan(value) else "1e999" if value > 0 else "-1e999"
+    try:
+        return json.dumps(value)
+    except (ValueError, TypeError, RecursionError):  # an int of thousands of digits
+        return ""
+
+
+def decode_parsed(value: bytes | None) -> Sample:
+    """Return the sample of a record; BadInput where it is none."""
+    if value is None:
+        raise BadInput("parsed record without value")
+    try:
+        try:
+            found = _parsed.decode(value)
+        except (ValueError, RecursionError):  # msgspec refuses 1e999 and halves of surrogate pairs, json does not
+            found = msgspec.convert(json.loads(value), _Parsed)
+    except (ValueError, RecursionError) as e:
+        raise BadInput(f"parsed record: {e}") from e
+    payload = {name: v for name, v in found.payload.items() if v is not None and v == v}
+    peer = Peer(found.tenant, found.chassis_id, found.msg_type)
+    return Sample(peer, found.ts, found.seq, found.received, payload)

@@ -1,0 +1,126 @@
+"""Records to key, value and headers, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duco_rt.errors import BadInput
+from duco_rt.model import HubMessage, Peer, RawMessage, Sample
+from duco_rt.transports.log_kafka_codec import decode_parsed, decode_raw, encode_parsed, encode_raw
+
+MESSAGE = HubMessage("D", "vehicle_can", True, 1000, 7, "x/y", "deflate", b"body")
+_ANY_TEXT = st.text(st.characters(exclude_categories=()))
+_VALUES = st.floats(allow_nan=False) | st.integers() | st.booleans() | _ANY_TEXT
+
+
+def parsed(**changed: Any) -> bytes:
+    """The JSON of a parsed record, with changes."""
+    fields = {"tenant": "t", "chassisId": "D", "msgType": "m", "ts": 1, "seq": 2, "received": 3, "payload": {}}
+    return json.dumps(fields | changed).encode()
+
+
+def test_a_raw_record_has_the_body_untouched_and_all_else_in_headers() -> None:
+    """Other programs read these."""
+    record = encode_raw(RawMessage(MESSAGE, "duco", 2000))
+    assert record.key == b"D"
+    assert record.value == b"body"
+    assert dict(record.headers) == {
+        "msgType": b"vehicle_can",
+        "realtime": b"1",
+        "seq": b"7",
+        "ts": b"1000",
+        "contentType": b"x/y",
+        "contentEncoding": b"deflate",
+        "tenant": b"duco",
+        "received": b"2000",
+    }
+
+
+def test_a_parsed_record_is_the_json_of_the_interface() -> None:
+    """Other programs read these too."""
+    record = encode_parsed(Sample(Peer("t", "D", "m"), 1, None, 3, {"a": 5.0, "b": 5, "c": True, "d": "ö"}))
+    assert record.key == b"D"
+    assert not record.headers
+    expected = '{"tenant":"t","chassisId":"D","msgType":"m","ts":1,"seq":null,"received":3,"payload":'
+    assert record.value.decode() == expected + '{"a":5.0,"b":5,"c":true,"d":"ö"}}'
+
+
+@given(st.builds(HubMessage, _ANY_TEXT, _ANY_TEXT, st.booleans(), st.integers(), st.integers(), _ANY_TEXT, _ANY_TEXT,
+                 st.binary()), _ANY_TEXT, st.integers())  # fmt: skip
+def test_every_raw_message_comes_back(message: HubMessage, tenant: str, received_ms: int) -> None:
+    """Whatever its properties are."""
+    raw = RawMessage(message, tenant, received_ms)
+    assert decode_raw(*encode_raw(raw)) == raw
+
+
+@given(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), st.integers(), st.none() | st.integers(),
+       st.dictionaries(_ANY_TEXT, _VALUES))  # fmt: skip
+def test_every_sample_comes_back(
+    names: tuple[str, str, str], ts: int, seq: int | None, payload: dict[str, Any]
+) -> None:
+    """With infinity, any int and half surrogate pairs, each value of its type."""
+    sample = Sample(Peer(*names), ts, seq, 3, payload)
+    found = decode_parsed(encode_parsed(sample).value)
+    assert found == sample
+    assert [type(v) for v in found.payload.values()] == [type(v) for v in payload.values()]
+
+
+@pytest.mark.parametrize("value", [math.nan, pytest.param(10**5000, id="huge"), None, object(), 1j])
+def test_what_is_no_value_is_left_out(value: Any) -> None:
+    """The rest of the sample arrives."""
+    sample = Sample(Peer("t", "D", "m"), 1, 2, 3, {"a": math.inf, "x": value, "b": 2})
+    assert decode_parsed(encode_parsed(sample).value).payload == {"a": math.inf, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "changed"),
+    [
+        (None, b"", {}),
+        (b"D", None, {}),
+        (b"\xff", b"", {}),
+        (b"D", b"", {"tenant": None}),
+        (b"D", b"", {"seq": b"x"}),
+        (b"D", b"", {"ts": None}),
+        (b"D", b"", {"received": b"1" * 5000}),
+        (b"D", b"", {"msgType": b"\xff"}),
+    ],
+)
+def test_a_foreign_raw_record_is_bad_input(key: bytes | None, value: bytes | None, changed: dict[str, Any]) -> None:
+    """Nothing else is raised."""
+    headers = dict(encode_raw(RawMessage(MESSAGE, "", 0)).headers) | changed
+    with pytest.raises(BadInput):
+        decode_raw(key, value, headers.items())
+    with pytest.raises(BadInput):
+        decode_raw(b"D", b"", [])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"\xff\x00",
+        b"null",
+        pytest.param(b"[" * 100_000, id="deep"),
+        parsed(seq="2"),
+        parsed(payload={"a": [1]}),
+        parsed(payload=None),
+        pytest.param(parsed(seq=0).replace(b"0", b"1" * 5000), id="long"),
+        b'{"tenant":"t"}',
+    ],
+)
+def test_a_foreign_parsed_record_is_bad_input(value: bytes | None) -> None:
+    """Nothing else is raised."""
+    with pytest.raises(BadInput):
+        decode_parsed(value)
+
+
+def test_null_and_nan_of_another_writer_count_as_absent() -> None:
+    """As everywhere."""
+    assert decode_parsed(parsed(payload={"a": None, "b": math.nan, "c": 1})).payload == {"c": 1}
