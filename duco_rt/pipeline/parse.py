@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from duco_rt import body
 from duco_rt.errors import BadBody
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
+from duco_rt.parts import join
 from duco_rt.pipeline.assemble import Assembler
+from duco_rt.pipeline.decode import Plan
 from duco_rt.pipeline.parsing_cache import Known
 
 
@@ -23,10 +25,14 @@ class Problems(Counter[str]):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What one second of a message gives: its raw row, and the sample that is complete with it."""
+    """What one second of a message gives: its raw row, and the sample that is complete with it.
+
+    `lacks_parts` is the number of parts of a large second of which not all have been seen here.
+    """
 
     raw: RawSecond
     sample: Sample | None
+    lacks_parts: int = 0
 
 
 class Parser:
@@ -88,14 +94,32 @@ class Parser:
             return Parsed(row, None)
         whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
         if whole is None:
-            return Parsed(row, None)
-        try:
-            values = known.plan.last_values(whole, problems)
-        except Exception as e:  # a plan that fails must not stop the storage of the raw frames
-            problems["decode_failed"] += 1
-            problems.why = f"{type(e).__name__}: {e}"
-            return Parsed(row, None)
-        return Parsed(row, Sample(peer, whole.ts_ms, whole.seq, raw.received_ms, values))
+            return Parsed(row, None, second.parts)
+        return Parsed(row, _sample(peer, whole, raw.received_ms, known.plan, problems))
+
+    def stored(
+        self, rows: Sequence[RawSecond], seq: int, parts: int, known: Known | None, problems: Problems
+    ) -> Sample | None:
+        """The sample of a second whose parts the store has, though not all were seen here; None while one lacks."""
+        mine = {row.part: row for row in rows if row.seq == seq and row.kind == "can1"}
+        if known is None or known.plan is None or set(mine) != set(range(parts)):
+            return None
+        columns = [
+            body.unpack_columns(body.Columns(r.streams, r.order, r.times, r.data), r.ts_ms, r.seq, r.part, parts)
+            for r in mine.values()
+        ]
+        newest = max(mine.values(), key=lambda row: row.received_ms)
+        return _sample(newest.peer, join(columns), newest.received_ms, known.plan, problems)
+
+
+def _sample(peer: Peer, second: body.CanSecond, received_ms: int, plan: Plan, problems: Problems) -> Sample | None:
+    try:
+        values = plan.last_values(second, problems)
+    except Exception as e:  # a plan that fails must not stop the storage of the raw frames
+        problems["decode_failed"] += 1
+        problems.why = f"{type(e).__name__}: {e}"
+        return None
+    return Sample(peer, second.ts_ms, second.seq, received_ms, values)
 
 
 def _json(raw: RawMessage, peer: Peer, known: Known | None, second: body.JsonSecond, text: bytes) -> Parsed:

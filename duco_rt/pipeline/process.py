@@ -10,9 +10,9 @@ import structlog
 
 from duco_rt.clock import Clock
 from duco_rt.metrics import Metrics
-from duco_rt.model import RawSecond, Sample
+from duco_rt.model import Peer, RawSecond, Sample
 from duco_rt.pipeline.parse import Parser, Problems
-from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.pipeline.runner import Complaints, readings, retry
 from duco_rt.transports.base import Log, RawBatch
 from duco_rt.transports.base_data import Store
@@ -52,25 +52,46 @@ class Process:
     async def _work(self, batch: RawBatch) -> None:
         rows: list[RawSecond] = []
         samples: list[Sample] = []
+        lacking: dict[tuple[Peer, int, int], int] = {}
         for record in batch.records:
             problems = Problems()
-            known = await retry("meta", partial(self._parsings.get, record.message.chassis_id), self._metrics)
+            known = await self._known(record.message.chassis_id)
             for parsed in self._parser.parse(record, known, problems):
                 rows.append(parsed.raw)
+                position = parsed.raw.peer, parsed.raw.ts_ms, parsed.raw.seq
                 if parsed.sample is not None:
                     samples.append(parsed.sample)
+                    lacking.pop(position, None)
+                elif parsed.lacks_parts:
+                    lacking[position] = parsed.lacks_parts
                 await asyncio.sleep(0)  # the live path goes between any two seconds
-            for kind, count in problems.items():
-                self._complaints.add(
-                    kind,
-                    self._clock.steady_s(),
-                    count,
-                    chassis_id=record.message.chassis_id,
-                    **({"why": problems.why} if problems.why else {}),
-                )
+            self._complain(record.message.chassis_id, problems)
         async with asyncio.TaskGroup() as both:
             both.create_task(retry("store", lambda: self._store.insert_raw(rows), self._metrics))
             both.create_task(retry("log", lambda: self._log.append_parsed(samples), self._metrics))
+        if lacking:
+            await self._join_stored(lacking)
         await retry("log", batch.commit, self._metrics)
         self._metrics.count("process_messages_total", len(batch.records))
         self._metrics.count("process_seconds_total", len(rows))
+
+    async def _join_stored(self, lacking: dict[tuple[Peer, int, int], int]) -> None:
+        """Parse large seconds whose other parts another process has stored: one that was killed, or had the device
+        before."""
+        samples: list[Sample] = []
+        for (peer, ts_ms, seq), parts in lacking.items():
+            problems = Problems()
+            rows = await retry("store", partial(self._store.raw, peer, ts_ms, ts_ms), self._metrics)
+            sample = self._parser.stored(rows, seq, parts, await self._known(peer.chassis_id), problems)
+            if sample is not None:
+                samples.append(sample)
+            self._complain(peer.chassis_id, problems)
+        await retry("log", lambda: self._log.append_parsed(samples), self._metrics)
+
+    async def _known(self, chassis_id: str) -> Known | None:
+        return await retry("meta", partial(self._parsings.get, chassis_id), self._metrics)
+
+    def _complain(self, chassis_id: str, problems: Problems) -> None:
+        why = {"why": problems.why} if problems.why else {}
+        for kind, count in problems.items():
+            self._complaints.add(kind, self._clock.steady_s(), count, chassis_id=chassis_id, **why)

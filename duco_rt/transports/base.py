@@ -127,7 +127,7 @@ class ParsedBatch(Protocol):
 
 
 class Log(Protocol):
-    """Raw and parsed messages, at least once, in order per device.
+    """Raw and parsed messages, at least once; raw ones in order per device, parsed ones per device and msgType.
 
     `append_*` returns when the log has the records for good: for a log that keeps nothing itself
     (`memory`) that is when the reader has committed them.

@@ -105,7 +105,11 @@ class RecordingStore:
         """Nobody reads here."""
         raise NotImplementedError
 
-    raw = last_seen = history
+    last_seen = history
+
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
+        """What was inserted of that range."""
+        return [row for row in self.raw_rows if row.peer == peer and from_ms <= row.ts_ms <= to_ms]
 
     async def check(self) -> None:
         """Works."""

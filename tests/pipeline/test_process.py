@@ -13,7 +13,7 @@ from duco_rt.device.messages import can_messages
 from duco_rt.model import Device, HubMessage
 from duco_rt.parts import split
 from tests.can_seconds import TS_MS, Frame, busy_second, second_of
-from tests.pipeline.line import message, running, spin
+from tests.pipeline.line import NOW_MS, message, running, spin
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +116,27 @@ async def test_parts_are_put_together(tmp_path: Path) -> None:
         await asyncio.gather(*line.send(*(can_messages("DUCO_001", [part], realtime=False)[0] for part in parts)))
         assert sorted(row.part for row in line.store.raw_rows) == list(range(len(parts)))
         assert [(s.seq, s.payload) for s in line.store.samples] == [(4, {"rpm": 7})]
+
+
+async def test_parts_of_which_another_process_stored_the_first(tmp_path: Path) -> None:
+    """A process that was killed between the parts of a second leaves its rows; who comes after it makes the sample,
+    once all parts are there, and another second at the same time is not mixed in."""
+    async with running(tmp_path) as line:
+        frames = [Frame(n, "c", 0x300 + n % 3, False, 0, bytes(8)) for n in range(200)]
+        second = second_of([Frame(0, "c", 256, False, 0, b"\x07\0"), *frames], seq=4)
+        parts = split(second, 1500)
+        messages = [can_messages("DUCO_001", [part], realtime=False)[0] for part in parts]
+        other = can_messages("DUCO_001", [dataclasses.replace(parts[-1], seq=5)], realtime=False)[0]
+        await asyncio.gather(*line.send(messages[0], other))
+        assert line.store.samples == []
+        stored, line.store.raw_rows[:] = list(line.store.raw_rows), []
+        async with running(tmp_path / "heir") as heir:
+            heir.store.raw_rows += stored
+            for message_ in messages[1:]:
+                assert heir.store.samples == []
+                await asyncio.gather(*heir.send(message_))
+            assert [(s.seq, s.payload) for s in heir.store.samples] == [(4, {"rpm": 7})]
+            assert heir.store.samples[0].received_ms == NOW_MS
 
 
 async def test_a_second_over_the_limit_arrives_whole(tmp_path: Path) -> None:
