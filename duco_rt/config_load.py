@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -137,12 +138,15 @@ def _value(tree: object, steps: Sequence[str]) -> object:
     return value
 
 
-def _secrets() -> Iterator[tuple[str, str]]:
+@cache
+def _secrets() -> tuple[tuple[str, str], ...]:
     """Section and key of everything that must not stand in a file or on a command line."""
-    for section, kind in get_type_hints(Config).items():
-        for key, hint in get_type_hints(kind, include_extras=True).items():
-            if any(isinstance(extra, msgspec.Meta) and extra.extra for extra in get_args(hint)[1:]):
-                yield section, key
+    return tuple(
+        (section, key)
+        for section, kind in get_type_hints(Config).items()
+        for key, hint in get_type_hints(kind, include_extras=True).items()
+        if any(isinstance(extra, msgspec.Meta) and extra.extra for extra in get_args(hint)[1:])
+    )
 
 
 def _refuse_secret(section: str, key: str, source: str) -> None:

@@ -59,7 +59,7 @@ async def run(folder: Path, seconds: float, devices: int) -> tuple[dict[str, tup
 
 def _cpu_s(pid: int) -> float:
     times = psutil.Process(pid).cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def report(used: dict[str, tuple[float, float]], viewers: list[Viewer], devices: int) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -189,11 +190,15 @@ async def test_an_app_that_starts_again_goes_on_in_real_time(tmp_path: Path) -> 
         async with running(rig):
             if command:
                 await rig.command(command)
-            await until_async(lambda rig=rig: rig.seconds() == 1)
+            await until_async(partial(_has_seconds, rig, 1))
         shapes.append([message.realtime for message, _ in rig.own()])
         seqs += [second.seq for _, seconds in rig.own() for second in seconds]
     assert [shape[0] for shape in shapes] == [True, True, False, False]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
+def _has_seconds(rig: Rig, count: int) -> bool:
+    return rig.seconds() >= count
 
 
 async def test_a_full_bus_loses_no_frame(tmp_path: Path) -> None:
