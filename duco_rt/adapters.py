@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from duco_rt import demo
 from duco_rt.clock import Clock
-from duco_rt.config import Config, Role
+from duco_rt.config import Config, Role, Server
+from duco_rt.config import Log as LogConfig
 from duco_rt.device.buses import chassis_ids
-from duco_rt.errors import ConfigError
 from duco_rt.metrics import Metrics
 from duco_rt.transports.base import Hub, Leases, Live, Log
 from duco_rt.transports.base_data import Meta, Store
@@ -24,6 +25,9 @@ from duco_rt.web.datasets import Connected
 from duco_rt.web.health import Check
 from duco_rt.web.metaapi import hub_presence
 from duco_rt.web.methods import Methods
+
+if TYPE_CHECKING:
+    from duco_rt.transports.hub_iothub_checkpoints import Checkpoints
 
 
 def needs(config: Config, *roles: Role) -> bool:
@@ -142,9 +146,7 @@ async def open_store(config: Config, data_dir: Path) -> Store:
                 raw_limit_gb=store.raw_limit_gb,
                 parsed_limit_gb=store.parsed_limit_gb,
                 create_tables=store.create_tables,
-                user=store.user or "default",
-                password=store.password,
-                ca_file=store.ca_file,
+                **{**_login(store), "user": store.user or "default"},
             )
 
 
@@ -159,7 +161,7 @@ def open_leases(config: Config, clock: Clock) -> Leases:
         case "redis":
             from duco_rt.transports.leases_redis import RedisLeases
 
-            return RedisLeases(leases.url, user=leases.user, password=leases.password, ca_file=leases.ca_file)
+            return RedisLeases(leases.url, **_login(leases))
 
 
 def open_live(config: Config, metrics: Metrics) -> Live:
@@ -173,27 +175,12 @@ def open_live(config: Config, metrics: Metrics) -> Live:
         case "redis-pubsub":
             from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
 
-            return RedisPubSubLive(
-                live.url,
-                live.queue_messages_max,
-                metrics,
-                pattern=live.subscribe == "pattern",
-                user=live.user,
-                password=live.password,
-                ca_file=live.ca_file,
-            )
+            pattern = live.subscribe == "pattern"
+            return RedisPubSubLive(live.url, live.queue_messages_max, metrics, pattern=pattern, **_login(live))
         case "redis-streams":
             from duco_rt.transports.live_redis_streams import RedisStreamsLive
 
-            return RedisStreamsLive(
-                live.url,
-                live.queue_messages_max,
-                metrics,
-                keep_s=live.keep_s,
-                user=live.user,
-                password=live.password,
-                ca_file=live.ca_file,
-            )
+            return RedisStreamsLive(live.url, live.queue_messages_max, metrics, keep_s=live.keep_s, **_login(live))
 
 
 def open_log(config: Config, data_dir: Path, metrics: Metrics) -> Log:
@@ -215,9 +202,7 @@ def open_log(config: Config, data_dir: Path, metrics: Metrics) -> Log:
                 partitions=log.partitions,
                 replicas=log.replicas,
                 client_id=f"duco-{instance_id(data_dir)}",
-                user=log.user,
-                password=log.password,
-                ca_file=log.ca_file,
+                **_login(log),
             )
 
 
@@ -237,17 +222,49 @@ def open_hub(config: Config, data_dir: Path, clock: Clock, metrics: Metrics) -> 
                 metrics,
                 client_id=f"duco-{instance_id(data_dir)}",
                 group=hub.group,
-                user=hub.user,
-                password=hub.password,
-                ca_file=hub.ca_file,
                 cert_file=hub.cert_file,
                 key_file=hub.key_file,
                 queue_messages_max=hub.queue_messages_max,
                 send_timeout_s=hub.send_timeout_s,
                 clock=clock,
+                **_login(hub),
             )
         case "iothub":
-            raise ConfigError("hub.kind = 'iothub': not wired")  # TODO
+            from duco_rt.transports.hub_iothub import IotHub
+
+            return IotHub(
+                metrics,
+                clock,
+                device_connection_string=hub.device_connection_string,
+                host=hub.host,
+                cert_file=hub.cert_file,
+                key_file=hub.key_file,
+                ca_file=hub.ca_file,
+                service_connection_string=hub.service_connection_string,
+                events_connection_string=hub.events_connection_string,
+                consumer_group=hub.consumer_group,
+                live_consumer_group=hub.live_consumer_group,
+                checkpoints=_checkpoints(config, data_dir) if needs(config, "ingest") else None,
+                queue_messages_max=hub.queue_messages_max,
+                send_timeout_s=hub.send_timeout_s,
+            )
+
+
+def _checkpoints(config: Config, data_dir: Path) -> Checkpoints:
+    """Where the ingestors of an IoT Hub keep how far they are, and who reads what."""
+    if config.hub.checkpoints_url:
+        from duco_rt.transports.hub_iothub_checkpoints_redis import RedisCheckpoints
+
+        login = {"user": config.hub.user, "password": config.hub.password}
+        return RedisCheckpoints(config.hub.checkpoints_url, **login)
+    from duco_rt.transports.hub_iothub_checkpoints import SqliteCheckpoints
+
+    return SqliteCheckpoints(data_dir / "iothub-checkpoints.sqlite")
+
+
+def _login(section: Server | LogConfig) -> dict[str, str]:
+    """What every server asks for."""
+    return {"user": section.user, "password": section.password, "ca_file": section.ca_file}
 
 
 def instance_id(data_dir: Path) -> str:

@@ -34,7 +34,7 @@ class App(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class _Server(_Section, frozen=True):
+class Server(_Section, frozen=True):
     """What every transport that talks to a server can be told."""
 
     url: str = ""
@@ -44,7 +44,7 @@ class _Server(_Section, frozen=True):
     ca_file: str = ""
 
 
-class Hub(_Server, frozen=True):
+class Hub(Server, frozen=True):
     """Device to cloud. `queue_messages_max`: messages not yet taken (a device waits), live ones (the oldest goes)."""
 
     kind: Literal["memory", "mqtt", "iothub"] = "memory"
@@ -84,7 +84,7 @@ class Log(_Section, frozen=True):
     batch_age_max_s: Seconds = 0.2
 
 
-class Live(_Server, frozen=True):
+class Live(Server, frozen=True):
     """Real-time samples to studio. A slow reader loses the oldest; `reorder_s`: how long one waits for its elder."""
 
     kind: Literal["memory", "redis-pubsub", "redis-streams"] = "memory"
@@ -94,7 +94,7 @@ class Live(_Server, frozen=True):
     reorder_s: Annotated[float, Meta(ge=0, le=10)] = 0.5
 
 
-class Leases(_Server, frozen=True):
+class Leases(Server, frozen=True):
     """Who watches what."""
 
     kind: Literal["memory", "redis"] = "memory"
@@ -102,7 +102,7 @@ class Leases(_Server, frozen=True):
     cron_s: Seconds = 60.0
 
 
-class Store(_Server, frozen=True):
+class Store(Server, frozen=True):
     """Raw and parsed history; day partitions past their retention or over the limit are dropped."""
 
     kind: Literal["chdb", "clickhouse"] = "chdb"

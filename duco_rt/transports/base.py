@@ -76,7 +76,7 @@ class HubCloud(Protocol):
         ...
 
     async def call(self, chassis_id: str, method: str, payload: dict[str, object], timeout_s: float) -> MethodResult:
-        """Direct method; raises DeviceOffline, DeviceTimeout, or TransportError where the hub is away."""
+        """Direct method; raises NotFound, DeviceOffline, DeviceTimeout, or TransportError where the hub is away."""
         ...
 
     def connected(self, chassis_id: str) -> bool | None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,17 @@ from tests.servers.server import free_port
 class Process:
     """One `python -m duco_rt` with settings of its own; its data folder and port stay over restarts."""
 
-    def __init__(self, name: str, folder: Path, roles: Sequence[str], settings: Sequence[str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        roles: Sequence[str],
+        settings: Sequence[str],
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environ` is for secrets."""
         self.name = name
+        self._environ = dict(environ or {})
         self.data_dir = folder / name
         self.port = free_port()
         listed = ",".join(f"'{role}'" for role in roles)
@@ -38,7 +47,7 @@ class Process:
         with self._log.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "duco_rt", "run", *self._arguments,
-                cwd=self.data_dir.parent, env={**environ, "PYTHONPATH": str(REPO)},
+                cwd=self.data_dir.parent, env={**environ, **self._environ, "PYTHONPATH": str(REPO)},
                 stdout=asyncio.subprocess.PIPE, stderr=errors,
             )  # fmt: skip
         assert self._process.stdout is not None
