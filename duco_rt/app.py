@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from duco_rt.adapters import Transports, needs
@@ -13,13 +15,14 @@ from duco_rt.device.app import DucoApp
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import sources
 from duco_rt.device.local_signals import check_local
-from duco_rt.errors import ConfigError
+from duco_rt.errors import ConfigError, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.pipeline.distribute import Distribute
 from duco_rt.pipeline.ingest import Ingest
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.process import Process
 from duco_rt.pipeline.retention import Retention
+from duco_rt.transports.base import Hub
 from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
@@ -51,7 +54,7 @@ def build_devices(config: Config, t: Transports, data_dir: Path, clock: Clock, m
         return []
     computer = ComputerMetrics(str(data_dir))
     found = sources(config.device)
-    return [
+    devices = [
         DucoApp(
             chassis_id,
             config.device,
@@ -65,6 +68,17 @@ def build_devices(config: Config, t: Transports, data_dir: Path, clock: Clock, m
         )
         for n, (chassis_id, source) in enumerate(found.items())
     ]
+    t.checks["hub"] = partial(_check_online, t.hub, devices)
+    return devices
+
+
+async def _check_online(hub: Hub, devices: Sequence[DucoApp]) -> None:
+    """The hub works where the devices of this process are on it, too."""
+    await hub.check()
+    away = [device.chassis_id for device in devices if not device.is_online]
+    if away:
+        shown = ", ".join(away[:3]) + (", …" if len(away) > 3 else "")
+        raise TransportError(f"{len(away)} of {len(devices)} devices are not on the hub: {shown}")
 
 
 @dataclass(frozen=True, slots=True)

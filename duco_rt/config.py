@@ -49,7 +49,7 @@ class Hub(Server, frozen=True):
 
     kind: Literal["memory", "mqtt", "iothub"] = "memory"
     name: Name = "ducohub"
-    queue_messages_max: Annotated[int, Meta(ge=1, le=65_535)] = 10_000
+    queue_messages_max: Annotated[int, Meta(ge=1, le=65_535)] = 2_000
     method_timeout_s: Seconds = 10.0
     send_timeout_s: Seconds = 10.0
     cert_file: str = ""

@@ -96,6 +96,11 @@ class DucoApp:
             self._position.close()
             self._outbox.close()
 
+    @property
+    def is_online(self) -> bool:
+        """Whether the device is on the hub now."""
+        return self._hub.is_online
+
     async def online(self) -> None:
         """Return when the device is on the hub."""
         await self._hub.online()

@@ -152,8 +152,9 @@ MESSAGES = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sent=st.lists(MESSAGES, min_size=1, max_size=4))
+# Few examples of many messages: a reading of some hubs takes a second to begin.
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sent=st.lists(MESSAGES, min_size=10, max_size=20))
 async def test_a_message_arrives_untouched(hub: Hub, sent: list[HubMessage]) -> None:
     """Body and every property, on both readings."""
     async with on_hub(hub) as device, begun(hub, hub.stored()) as stored, begun(hub, hub.live()) as live:
