@@ -27,7 +27,7 @@ from duco_rt.web.metaapi import hub_presence
 from duco_rt.web.methods import Methods
 
 if TYPE_CHECKING:
-    from duco_rt.transports.hub_iothub_checkpoints import Checkpoints
+    from duco_rt.transports.hub_iothub.checkpoints import Checkpoints
 
 
 def needs(config: Config, *roles: Role) -> bool:
@@ -215,7 +215,7 @@ def open_hub(config: Config, data_dir: Path, clock: Clock, metrics: Metrics) -> 
 
             return MemoryHub(hub.queue_messages_max, metrics)
         case "mqtt":
-            from duco_rt.transports.hub_mqtt import MqttHub
+            from duco_rt.transports.hub_mqtt.hub import MqttHub
 
             return MqttHub(
                 hub.url,
@@ -230,7 +230,7 @@ def open_hub(config: Config, data_dir: Path, clock: Clock, metrics: Metrics) -> 
                 **_login(hub),
             )
         case "iothub":
-            from duco_rt.transports.hub_iothub import IotHub
+            from duco_rt.transports.hub_iothub.hub import IotHub
 
             return IotHub(
                 metrics,
@@ -253,11 +253,11 @@ def open_hub(config: Config, data_dir: Path, clock: Clock, metrics: Metrics) -> 
 def _checkpoints(config: Config, data_dir: Path) -> Checkpoints:
     """Where the ingestors of an IoT Hub keep how far they are, and who reads what."""
     if config.hub.checkpoints_url:
-        from duco_rt.transports.hub_iothub_checkpoints_redis import RedisCheckpoints
+        from duco_rt.transports.hub_iothub.checkpoints_redis import RedisCheckpoints
 
         login = {"user": config.hub.user, "password": config.hub.password}
         return RedisCheckpoints(config.hub.checkpoints_url, **login)
-    from duco_rt.transports.hub_iothub_checkpoints import SqliteCheckpoints
+    from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
 
     return SqliteCheckpoints(data_dir / "iothub-checkpoints.sqlite")
 

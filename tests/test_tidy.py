@@ -46,7 +46,7 @@ DRIVERS = {
     "paho": "mqtt",
     "redis": "redis",
 }
-"""A driver, and the word in the name of the files of duco_rt/transports that may import it."""
+"""A driver, and the word in the name of the files or folders of duco_rt/transports that may import it."""
 
 WIRING = {"duco_rt.adapters"}
 """The modules that may name a concrete transport."""
@@ -144,13 +144,18 @@ def test_drivers_stay_in_their_transport() -> None:
     """A driver is imported by the files of its own transport and by nothing else."""
     check(
         [
-            f"{module.shown}:{line}: imports {name}; move it into duco_rt/transports/*{DRIVERS[top]}*.py"
+            f"{module.shown}:{line}: imports {name}; move it into duco_rt/transports/*{DRIVERS[top]}*"
             for module in modules("duco_rt")
             for line, name in imports(module)
             if (top := name.partition(".")[0]) in DRIVERS
-            and not (module.path.parent.name == "transports" and DRIVERS[top] in module.path.stem)
+            and not (is_transport(module) and DRIVERS[top] in module.name.removeprefix("duco_rt.transports."))
         ]
     )
+
+
+def is_transport(module: Module) -> bool:
+    """Whether a module lies under duco_rt/transports."""
+    return module.name.startswith("duco_rt.transports.")
 
 
 def test_only_the_wiring_names_transports() -> None:
@@ -161,7 +166,7 @@ def test_only_the_wiring_names_transports() -> None:
             for module in modules("duco_rt")
             for line, name in imports(module)
             if name.startswith("duco_rt.transports") and name not in CONTRACTS
-            if module.name not in WIRING and module.path.parent.name != "transports"
+            if module.name not in WIRING and not is_transport(module)
         ]
     )
 

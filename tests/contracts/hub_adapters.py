@@ -37,7 +37,7 @@ def memory(_: Path) -> Iterator[Open]:
 @contextmanager
 def mqtt(folder: Path) -> Iterator[Open]:
     """A Mosquitto for all tests, with a group of ingestors a hub."""
-    from duco_rt.transports.hub_mqtt import MqttHub
+    from duco_rt.transports.hub_mqtt.hub import MqttHub
     from tests.servers.mosquitto import Mosquitto
 
     server, numbers = Mosquitto(folder).start(), count()
@@ -58,9 +58,9 @@ def mqtt(folder: Path) -> Iterator[Open]:
 def iothub(folder: Path) -> Iterator[Open]:
     """Peers that speak as Azure does, for all tests; each hub finds them empty."""
     from duco_rt.clock import SystemClock
-    from duco_rt.transports.hub_iothub import IotHub
-    from duco_rt.transports.hub_iothub_checkpoints import SqliteCheckpoints
-    from duco_rt.transports.hub_mqtt_device import MqttHubDevice
+    from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
+    from duco_rt.transports.hub_iothub.hub import IotHub
+    from duco_rt.transports.hub_mqtt.device import MqttHubDevice
     from tests.servers.iothub.thread import in_thread
 
     devices, numbers = ("DUCO_001", "D0", "D1", "D2"), count()

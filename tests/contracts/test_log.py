@@ -14,7 +14,6 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, Peer, RawMessage, Sample
 from duco_rt.transports.base import Log
 
-
 WITHIN_S = 10.0
 SOON_S = 0.02
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from duco_rt.clock import SystemClock
 from duco_rt.metrics import Metrics
-from duco_rt.transports.hub_iothub import IotHub
-from duco_rt.transports.hub_iothub_checkpoints import SqliteCheckpoints
+from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
+from duco_rt.transports.hub_iothub.hub import IotHub
 from tests.servers.iothub.cloud import Cloud
 from tests.servers.iothub.thread import in_thread
 

@@ -10,8 +10,8 @@ from typing import Any
 from duco_rt.clock import SystemClock
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
-from duco_rt.transports.hub_iothub import IotHub
-from duco_rt.transports.hub_iothub_checkpoints import SqliteCheckpoints
+from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
+from duco_rt.transports.hub_iothub.hub import IotHub
 from duco_rt.transports.hub_properties import application_properties
 from tests.servers.iothub.cloud import Cloud
 

@@ -1,0 +1,1 @@
+"""Azure IoT Hub as hub: `hub.IotHub` and what it is made of."""
