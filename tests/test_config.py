@@ -208,3 +208,14 @@ def test_the_shipped_file_is_the_defaults() -> None:
         body = text[part.end() :].split("\n[")[0]
         for key in keys:
             assert key in shown.get(section, {}) or re.search(rf"^#?\s*\[*(\w+\.)?{key}\b", body, re.MULTILINE), key
+
+
+def test_every_key_is_explained() -> None:
+    """Each key of the shipped file, commented out or not, has its comment beside it or above."""
+    above, lacking = "", []
+    for number, line in enumerate((REPO / "config.toml").read_text(encoding="utf-8").splitlines(), 1):
+        key = re.match(r"(?:#\s?)?(\w+)\s*=\s*(?P<value>.*)", line)
+        if key and "#" not in key["value"] and not above.startswith("#"):
+            lacking.append(f"config.toml:{number}: {key[1]}")
+        above = line
+    assert lacking == []

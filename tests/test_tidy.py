@@ -228,40 +228,6 @@ def test_exceptions_are_needed() -> None:
     )
 
 
-def config_keys() -> Iterator[str]:
-    """The fields of every struct of duco_rt/config.py."""
-    for module in modules("duco_rt"):
-        if module.name == "duco_rt.config":
-            for node in ast.walk(module.tree):
-                if isinstance(node, ast.ClassDef) and node.bases:
-                    for field in node.body:
-                        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                            yield field.target.id
-
-
-def test_configuration_is_documented() -> None:
-    """config.toml shows every key, set or commented out, and explains it beside or above."""
-    example = REPO / "config.toml"
-    if not (PACKAGE / "config.py").exists() or not example.exists():
-        lacks("duco_rt/config.py and config.toml", "write them")
-    lines = example.read_text(encoding="utf-8").splitlines()
-    shown: set[str] = set()
-    problems = []
-    above = ""
-    for number, line in enumerate(lines, 1):
-        section = re.match(r"\s*(?:# ?)?\[+([\w.]+)\]+", line)
-        key = re.match(r"\s*(?:#\s?)?(\w+)\s*=\s*(?P<value>.*)", line)
-        if section:
-            shown.update(section[1].split("."))
-        elif key:
-            shown.add(key[1])
-            if "#" not in key["value"] and not above.lstrip().startswith("#"):
-                problems.append(f"config.toml:{number}: explain {key[1]} in a comment above or beside it")
-        above = line
-    problems += [f"config.toml: show and explain {name}" for name in config_keys() if name not in shown]
-    check(problems)
-
-
 @cache
 def text_files() -> dict[str, str]:
     """Everything of the repository that is text, but code of others."""

@@ -105,7 +105,7 @@ class RedisPubSubLive(RedisLive):
                 case [b"subscribe" | b"psubscribe", name, _]:
                     self._is_up()
                     self._confirmed(name.decode())
-                case [b"pong", _] | b"PONG":
+                case [b"pong", _] | b"PONG" | b"":  # with nothing subscribed the ping's own text comes back
                     self._is_up()
 
     def _confirmed(self, name: str) -> None:

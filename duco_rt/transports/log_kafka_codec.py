@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -29,13 +29,16 @@ class Record(NamedTuple):
     headers: Headers
 
 
+_Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what a store can keep
+
+
 class _Parsed(msgspec.Struct, rename="camel"):
     tenant: str
     chassis_id: str
     msg_type: str
-    ts: int
-    seq: int | None
-    received: int
+    ts: _Int
+    seq: _Int | None
+    received: _Int
     payload: dict[str, Value | None]
 
 
@@ -49,6 +52,13 @@ def _bytes(text: str) -> bytes:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
+
+
+def _int(text: bytes) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{value} is out of range")
+    return value
 
 
 def encode_raw(raw: RawMessage) -> Record:
@@ -77,13 +87,13 @@ def decode_raw(key: bytes | None, value: bytes | None, headers: Iterable[tuple[s
             _text(key),
             _text(found["msgType"]),
             found["realtime"] == b"1",
-            int(found["ts"]),
-            int(found["seq"]),
+            _int(found["ts"]),
+            _int(found["seq"]),
             _text(found["contentType"]),
             _text(found["contentEncoding"]),
             value,
         )
-        return RawMessage(message, _text(found["tenant"]), int(found["received"]))
+        return RawMessage(message, _text(found["tenant"]), _int(found["received"]))
     except (KeyError, ValueError, TypeError, AttributeError) as e:  # a header may lack, be no number, or be null
         raise BadInput(f"raw record: {type(e).__name__}: {e}") from e
 

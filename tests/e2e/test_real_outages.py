@@ -26,9 +26,14 @@ BACK_S = 10.0
 
 async def ready_everywhere(system: System, http: aiohttp.ClientSession) -> None:
     """Wait until every process is ready."""
-    async with asyncio.timeout(BACK_S):
-        while {(await process.ready(http))[0] for process in system.each} != {200}:
-            await asyncio.sleep(0.1)
+    end_s = time.monotonic() + BACK_S
+    while True:
+        states = {process.name: await process.ready(http) for process in system.each}
+        wrong = {name: transports for name, (status, transports) in states.items() if status != 200}
+        if not wrong:
+            return
+        assert time.monotonic() < end_s, wrong
+        await asyncio.sleep(0.1)
 
 
 async def unready(system: System, http: aiohttp.ClientSession, name: str) -> None:
@@ -59,10 +64,10 @@ async def outage(system: System, http: aiohttp.ClientSession, viewer: Viewer, na
     seen = len(viewer.samples)
     await asyncio.to_thread(server.start)
     back_s = time.monotonic()
-    async with asyncio.timeout(BACK_S):
-        while len(viewer.samples) <= seen:
-            await asyncio.sleep(0.05)
-        await ready_everywhere(system, http)
+    await ready_everywhere(system, http)
+    while len(viewer.samples) <= seen:
+        assert time.monotonic() < back_s + BACK_S, "nothing live"
+        await asyncio.sleep(0.05)
     live_s = next(came for came in viewer.came_s[seen:]) - back_s
     print(f"\n{name}: {down_s:g} s down; live {live_s:.1f} s after its return")
     retries = sum([await process.metric(http, "transport_retries_total") for process in system.each])

@@ -96,6 +96,37 @@ async def test_all_goes_on_when_the_server_is_back(make: Make, tmp_path: Path) -
         server.kill()
 
 
+async def until_well(live: Redis, well: bool) -> None:
+    """Wait until `check` says so."""
+    async with asyncio.timeout(BACK_S):
+        while True:
+            try:
+                await live.check()
+                found = True
+            except TransportError:
+                found = False
+            if found == well:
+                return
+            await asyncio.sleep(0.02)
+
+
+@each_kind
+async def test_a_process_that_watches_nothing_is_well_again_too(make: Make, tmp_path: Path) -> None:
+    """An ingestor subscribes to nothing: `check` follows the server all the same."""
+    server = RedisServer(tmp_path, password=PASSWORD).start()
+    live = make(server.url, Metrics())
+    try:
+        async with carried(live):
+            await until_well(live, True)
+            server.kill()
+            await until_well(live, False)
+            await asyncio.sleep(0.3)  # the subscriber has failed to connect, too
+            server.start()
+            await until_well(live, True)
+    finally:
+        server.kill()
+
+
 async def test_a_server_that_hangs_is_given_up(server: RedisServer) -> None:
     """Its connections look alive; the subscriber leaves them within 5 s, and is back when the server is."""
     metrics = {kind: Metrics() for kind in KINDS}

@@ -15,6 +15,7 @@ from duco_rt.model import HubMessage, Peer, RawMessage, Sample
 from duco_rt.transports.log_kafka_codec import decode_parsed, decode_raw, encode_parsed, encode_raw
 
 MESSAGE = HubMessage("D", "vehicle_can", True, 1000, 7, "x/y", "deflate", b"body")
+_INT64 = st.integers(-(2**63), 2**63 - 1)
 _ANY_TEXT = st.text(st.characters(exclude_categories=()))
 _VALUES = st.floats(allow_nan=False) | st.integers() | st.booleans() | _ANY_TEXT
 
@@ -59,7 +60,7 @@ def test_every_raw_message_comes_back(message: HubMessage, tenant: str, received
     assert decode_raw(*encode_raw(raw)) == raw
 
 
-@given(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), st.integers(), st.none() | st.integers(),
+@given(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), _INT64, st.none() | _INT64,
        st.dictionaries(_ANY_TEXT, _VALUES))  # fmt: skip
 def test_every_sample_comes_back(
     names: tuple[str, str, str], ts: int, seq: int | None, payload: dict[str, Any]
@@ -88,6 +89,7 @@ def test_what_is_no_value_is_left_out(value: Any) -> None:
         (b"D", b"", {"seq": b"x"}),
         (b"D", b"", {"ts": None}),
         (b"D", b"", {"received": b"1" * 5000}),
+        (b"D", b"", {"seq": b"%d" % 2**63}),
         (b"D", b"", {"msgType": b"\xff"}),
     ],
 )
@@ -109,6 +111,8 @@ def test_a_foreign_raw_record_is_bad_input(key: bytes | None, value: bytes | Non
         b"null",
         pytest.param(b"[" * 100_000, id="deep"),
         parsed(seq="2"),
+        parsed(ts=2**63),
+        parsed(seq=-(2**63) - 1),
         parsed(payload={"a": [1]}),
         parsed(payload=None),
         pytest.param(parsed(seq=0).replace(b"0", b"1" * 5000), id="long"),
