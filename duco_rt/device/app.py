@@ -65,7 +65,11 @@ class DucoApp:
         self._phase_s = phase_s
         folder = data_dir / "device"
         self._spool = Spool(folder / f"{chassis_id}.spool", chassis_id, round(config.spool_mb_max * 1e6), metrics)
-        self._position = PositionFile(folder / f"{chassis_id}.seq", clock.wall_ms() // 1000, least=self._spool.next_seq)
+        # The seconds of the open batch, each as it closes: they go when the batch is in the spool as a whole.
+        self._open = Spool(folder / f"{chassis_id}.open", chassis_id, round(config.spool_mb_max * 1e6), Metrics())
+        least = max(self._spool.next_seq, self._open.next_seq)
+        self._position = PositionFile(folder / f"{chassis_id}.seq", clock.wall_ms() // 1000, least=least)
+        self._adopt()
         self._collector = FrameCollector()
         metrics.gauge("device_bus_ok", lambda: float(self._collector.failed is None), device=chassis_id)
         self._readers = [bus.reader(self._collector) for bus in source.buses]
@@ -81,6 +85,14 @@ class DucoApp:
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
 
+    def _adopt(self) -> None:
+        """An App that was killed left an open batch: its seconds are sent one by one."""
+        for entry in self._open.left:
+            message = self._open.read(entry)
+            if message is not None:
+                self._spool.left.append(self._spool.append(message, self._clock.steady_s()))
+            self._open.release(entry)
+
     async def run(self) -> None:
         """Collect and upload until cancelled."""
         for reader in self._readers:
@@ -95,6 +107,7 @@ class DucoApp:
             await asyncio.gather(*(reader.close() for reader in self._readers))
             self._position.close()
             self._outbox.close()
+            self._open.close()
 
     @property
     def is_online(self) -> bool:
@@ -130,10 +143,10 @@ class DucoApp:
         while self._key_on:
             await self._pause(next_s - self._clock.steady_s())
             late_s = self._clock.steady_s() - next_s
-            collected = self._close_second(start_ms, late_s)
+            now_s = self._clock.steady_s()
+            collected = self._close_second(start_ms, late_s, now_s)
             self._key_on = not self._ending.is_set() and self._is_key_on(collected)
-            frames = collected.can.frames
-            self._send(self._mode.second(collected, frames, self._clock.steady_s()))
+            self._send(self._mode.second(collected, collected.can.frames, now_s))
             start_ms, next_s = self._following(start_ms, next_s, late_s)
         if not self._ending.is_set():
             self._command.forget()
@@ -148,26 +161,27 @@ class DucoApp:
             return self._clock.wall_ms(), self._clock.steady_s() + 1.0
         return start_ms, next_s + 1.0
 
-    def _close_second(self, start_ms: int, late_s: float) -> Collected:
+    def _close_second(self, start_ms: int, late_s: float, now_s: float) -> Collected:
         seq = self._position.next
         second, totals = self._collector.close(start_ms, seq)
         self._metrics.count("device_seconds_total")
         self._metrics.count("device_frames_total", second.frames)
         payload = self._own_values(second, totals, start_ms) | {"second_late_ms": round(max(0.0, late_s) * 1000, 1)}
         own = JsonSecond(start_ms, seq, payload)
-        # In the spool first, used after: a second is kept, or its seq was never used.
-        entries = self._keep([second], [own], realtime=True)
+        # In a spool first, used after: a second is kept, or its seq was never used.
+        spool = self._spool if self._mode.is_realtime_at(now_s) else self._open
+        entries = self._keep(spool, [second], [own], realtime=True)
         self._position.take()
         return Collected(second, own, entries)
 
     def _keep(
-        self, can: Sequence[CanSecond], own: Sequence[JsonSecond], *, realtime: bool
+        self, spool: Spool, can: Sequence[CanSecond], own: Sequence[JsonSecond], *, realtime: bool
     ) -> tuple[tuple[Entry, HubMessage], ...]:
-        """The messages of seconds, in the spool."""
+        """The messages of seconds, in a spool."""
         messages = can_messages(self.chassis_id, can, realtime=realtime)
         messages += json_messages(self.chassis_id, own, realtime=realtime)
         now_s = self._clock.steady_s()
-        return tuple((self._spool.append(message, now_s), message) for message in messages)
+        return tuple((spool.append(message, now_s), message) for message in messages)
 
     def _own_values(self, second: CanSecond, totals: dict[str, Totals], start_ms: int) -> dict[str, Value]:
         now_s = self._clock.steady_s()
@@ -208,9 +222,9 @@ class DucoApp:
                 self._outbox.put(singles)
                 continue
             can, own = [c.can for c in upload.seconds], [c.own for c in upload.seconds]
-            self._outbox.put(self._keep(can, own, realtime=False))
+            self._outbox.put(self._keep(self._spool, can, own, realtime=False))
             for entry, _ in singles:
-                self._spool.release(entry)
+                self._open.release(entry)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but not past the end."""

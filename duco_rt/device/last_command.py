@@ -24,7 +24,10 @@ class LastCommand:
 
     def forget(self) -> None:
         """Real-time upload is off."""
-        self._file.unlink(missing_ok=True)
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as e:
+            log.warning("real-time state not forgotten", file=str(self._file), error=str(e))
 
     def age_s(self, now_ms: int) -> float | None:
         """How long ago it came; None where there was none, or where the clock went back behind it."""

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 _FRESH_MAX = 64
 _OLD_MAX = 8
+_RESENDS_MAX = 3
 """Messages on their way at once: of the live seconds, and of the spool, so that these leave the others room."""
 
 
@@ -36,6 +37,7 @@ class Outbox:
         self._resend_s = resend_s
         self._clock = clock
         self._metrics = metrics
+        self._oldest_segment = spool.oldest_segment
         self._fresh: deque[tuple[Entry, HubMessage]] = deque()
         self._old: list[Entry] = list(spool.left)
         self._sent: deque[tuple[float, Entry]] = deque()
@@ -57,17 +59,29 @@ class Outbox:
                 self._fresh.append((entry, message))
             else:
                 heapq.heappush(self._old, entry)
+        self._forget_dropped()
         self._update()
 
     def resend(self) -> None:
-        """The hub may have lost what it took: send what it took lately once more."""
-        self._release_old()
-        for _, entry in self._sent:
+        """The hub may have lost what it took before it went: send that once more, three times at most each."""
+        sent, self._sent = self._sent, deque()
+        for _, entry in sent:
+            if entry.resends >= _RESENDS_MAX:
+                self._spool.release(entry)
+                continue
+            entry.resends += 1
+            self._metrics.count("device_resent_total")
             self._spool.mark(entry, sent=False)
             heapq.heappush(self._old, entry)
-        self._metrics.count("device_resent_total", len(self._sent))
-        self._sent.clear()
         self._update()
+
+    def _forget_dropped(self) -> None:
+        """What the spool's bound took is not waited for."""
+        oldest = self._spool.oldest_segment
+        if oldest != self._oldest_segment:
+            self._oldest_segment = oldest
+            self._old = [entry for entry in self._old if entry.message or entry.segment >= oldest]
+            heapq.heapify(self._old)
 
     async def run(self) -> None:
         """Send, for ever: begun in order, at most 64 live ones and 8 of the spool unacknowledged."""

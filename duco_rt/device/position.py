@@ -12,6 +12,9 @@ import os
 from pathlib import Path
 
 import psutil
+import structlog
+
+log = structlog.get_logger()
 
 _AHEAD = 3600
 _CLOSED = "closed"
@@ -22,6 +25,7 @@ class PositionFile:
 
     def __init__(self, file: Path, unix_s: int, boot_id: str | None = None, least: int = 0) -> None:
         """`least`: the next seq is not below it; what lies in the spool has been used."""
+        self._failed = False
         self._boot = boot_id if boot_id is not None else read_boot_id()
         file.parent.mkdir(parents=True, exist_ok=True)
         self._next, self._ceiling = self._start(file, unix_s)
@@ -58,10 +62,17 @@ class PositionFile:
         return seq
 
     def _write(self, *, sync: bool) -> None:
-        os.lseek(self._fd, 0, os.SEEK_SET)  # os.pwrite is not there on Windows
-        os.write(self._fd, f"{self._next:020d}\n{self._ceiling:020d}\n{self._boot:<40.40}\n".encode())
-        if sync:
-            os.fsync(self._fd)
+        try:
+            os.lseek(self._fd, 0, os.SEEK_SET)  # os.pwrite is not there on Windows
+            os.write(self._fd, f"{self._next:020d}\n{self._ceiling:020d}\n{self._boot:<40.40}\n".encode())
+            if sync:
+                os.fsync(self._fd)
+        except OSError as e:  # collecting goes on; a start may find an older position, and the spool's above it
+            if not self._failed:
+                log.error("position not kept", error=str(e))
+            self._failed = True
+        else:
+            self._failed = False
 
     def close(self) -> None:
         """An ordered end: the next start goes on by one, also after the computer was off."""

@@ -46,6 +46,7 @@ class Entry:
     size: int
     message: HubMessage | None = None
     is_sent: bool = False
+    resends: int = 0
 
     def __lt__(self, other: Entry) -> bool:
         return self.number < other.number
@@ -74,6 +75,7 @@ class Spool:
         self._metrics = metrics
         self._segments: OrderedDict[int, _Segment] = OrderedDict()
         self._written: int | None = None
+        self._newest = 0  # segment numbers never come again: an old entry must not point into a new file
         self._fd = -1
         self._number = 0
         self._in_memory: deque[Entry] = deque()
@@ -82,6 +84,11 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
         self.left = list(self._read_folder())
         metrics.gauge("device_spool_bytes", lambda: self.size_bytes, device=chassis_id)
+
+    @property
+    def oldest_segment(self) -> int:
+        """The number of the oldest segment that is there: entries of earlier ones are gone."""
+        return next(iter(self._segments), self._newest + 1)
 
     @property
     def size_bytes(self) -> int:
@@ -151,10 +158,10 @@ class Spool:
 
     def _write(self, record: bytes, now_s: float) -> tuple[int, int]:
         segment = self._writable(now_s)
-        number, offset = next(reversed(self._segments)), segment.size
+        number, offset = self._newest, segment.size
+        os.lseek(self._fd, offset, os.SEEK_SET)  # an earlier record may have been written in part
         written = os.write(self._fd, record)
         if written != len(record):
-            os.ftruncate(self._fd, offset)
             raise OSError(f"{written} of {len(record)} bytes written")
         segment.size += written
         segment.open += 1
@@ -170,23 +177,28 @@ class Spool:
             if segment.size < self._segment_bytes and now_s - segment.begun_s < _SEGMENT_S:
                 return segment
             self._close_segment()
-        number = next(reversed(self._segments), 0) + 1
+        number = self._newest + 1
         segment = _Segment(self._folder / f"{number:012d}.spool", now_s)
         self._fd = os.open(segment.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
         self._segments[number] = segment
-        self._written = number
+        self._written = self._newest = number
         return segment
 
     def _close_segment(self) -> None:
         if self._written is None:
             return
-        os.close(self._fd)
         number, self._written = self._written, None
+        os.close(self._fd)
         if not self._segments[number].open:
             self._remove(number)
 
     def _remove(self, number: int) -> None:
-        self._segments.pop(number).file.unlink(missing_ok=True)
+        file = self._segments.pop(number).file
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as e:  # the next start sends it again
+            self._metrics.count("device_spool_failed_total")
+            log.error("spooled segment not removed", file=str(file), error=str(e))
 
     def _drop(self, count: int) -> None:
         self.dropped += count
@@ -197,7 +209,8 @@ class Spool:
             if not file.stem.isdigit():
                 continue
             segment = _Segment(file, 0.0)
-            self._segments[int(file.stem)] = segment
+            self._newest = int(file.stem)
+            self._segments[self._newest] = segment
             data = file.read_bytes()
             while (found := self._record_at(data, segment.size)) is not None:
                 message, size = found

@@ -44,6 +44,10 @@ class UploadMode(Generic[T]):
         """How long real-time upload lasts without another command; 0 when it is off."""
         return 0.0 if self._command_s is None else max(0.0, self._command_s + self._timeout_s - now_s)
 
+    def is_realtime_at(self, now_s: float) -> bool:
+        """Whether a second that closes now is sent in real time."""
+        return self._command_s is not None and now_s - self._command_s < self._timeout_s
+
     def start(self, now_s: float) -> list[Upload[T]]:
         """Real-time upload on, or kept on; the open batch goes first."""
         self._command_s = now_s
@@ -55,7 +59,7 @@ class UploadMode(Generic[T]):
 
     def second(self, second: T, weight: int, now_s: float) -> list[Upload[T]]:
         """A second closed: what is to be sent now. The watchdog bites here, before the second goes."""
-        if self._command_s is not None and now_s - self._command_s >= self._timeout_s:
+        if not self.is_realtime_at(now_s):
             self.stop()
         if self._command_s is not None:
             return [Upload((second,), realtime=True)]

@@ -89,10 +89,10 @@ class Link:
 class Rig:
     """An outbox over a spool and a link."""
 
-    def __init__(self, folder: Path, resend_s: float = 60.0) -> None:
+    def __init__(self, folder: Path, resend_s: float = 60.0, bytes_max: int = 1_000_000) -> None:
         self.metrics, self.clock, self.link = Metrics(), Steady(), Link()
         self.folder = folder
-        self.spool = Spool(folder, "D", 1_000_000, self.metrics)
+        self.spool = Spool(folder, "D", bytes_max, self.metrics)
         self.outbox = Outbox(self.link, self.spool, resend_s, self.clock, self.metrics)
 
     def put(self, *seqs: int) -> None:
@@ -236,6 +236,47 @@ async def test_resend(rig: Rig) -> None:
     assert rig.metrics.value("device_resent_total") == 2
     rig.outbox.close()
     assert list(rig.folder.iterdir()) == []
+
+
+async def test_resend_after_a_long_absence(rig: Rig) -> None:
+    """What counts is when the hub went, not when it came back: a broker that was away for long has lost the same."""
+    async with running(rig.outbox.run()):
+        rig.put(1)
+        await rig.until(1)
+        await asyncio.wait_for(rig.outbox.drained(), 5)
+        rig.link.go(online=False)
+        rig.clock.now_s = 500.0
+        rig.put(2)
+        rig.link.go(online=True)
+        rig.outbox.resend()
+        assert sorted((await rig.until(3))[1:]) == [1, 2]
+
+
+async def test_a_link_that_comes_and_goes_resends_each_three_times(rig: Rig) -> None:
+    """However often it does: a bad link is not filled with copies."""
+    async with running(rig.outbox.run()):
+        rig.put(1)
+        for n in range(1, 8):
+            await rig.until(min(n, 4))
+            await asyncio.wait_for(rig.outbox.drained(), 5)
+            rig.outbox.resend()
+        await asyncio.wait_for(rig.outbox.drained(), 5)
+    assert rig.link.seqs() == [1] * 4
+    rig.outbox.close()
+    assert list(rig.folder.iterdir()) == []
+
+
+async def test_what_the_bound_took_is_not_waited_for(tmp_path: Path) -> None:
+    """A machine that is away for weeks holds no more than its disk does."""
+    rig = Rig(tmp_path / "spool", bytes_max=4_000)
+    rig.link.go(online=False)
+    rig.put(*range(1000))
+    assert len(rig.outbox) < 100
+    rig.link.go(online=True)
+    async with running(rig.outbox.run()):
+        await asyncio.wait_for(rig.outbox.drained(), 5)
+    assert rig.link.seqs() == list(range(1000 - len(rig.link.seen), 1000))
+    assert rig.spool.dropped == 1000 - len(rig.link.seen)
 
 
 async def test_a_start_sends_what_the_last_run_left(rig: Rig) -> None:

@@ -136,6 +136,46 @@ def test_a_disk_that_takes_nothing(tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
+def test_a_record_that_was_written_in_part_hurts_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a disk that is nearly full: the next ones are where they are looked for, after a restart, too."""
+    spool = opened(tmp_path)
+    entries = [spool.append(message(seq, 100), 0.0) for seq in range(2)]
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
+    entries.append(spool.append(message(2, 100), 0.0))
+    monkeypatch.setattr(os, "write", write)
+    entries += [spool.append(message(seq, 100), 0.0) for seq in range(3, 6)]
+    assert read(spool, entries) == list(range(6))
+    again = opened(tmp_path)
+    assert read(again, again.left) == [0, 1, 3, 4, 5]
+
+
+def test_a_segment_that_cannot_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that became read-only ends nothing."""
+    metrics = Metrics()
+    spool = opened(tmp_path, metrics=metrics)
+    entry = spool.append(message(1), 0.0)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    spool.release(entry)
+    spool.close()
+    assert metrics.value("device_spool_failed_total") == 1
+
+
+def test_a_segment_s_number_never_comes_again(tmp_path: Path) -> None:
+    """An entry of one that is gone must not read what another file has."""
+    spool = opened(tmp_path)
+    first = spool.append(message(1), 0.0)
+    spool.append(message(2), 61.0)
+    spool.release(first)
+    spool.append(message(3), 122.0)
+    assert spool.read(first) is None
+    assert spool.oldest_segment == 2
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
