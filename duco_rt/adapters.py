@@ -95,7 +95,7 @@ class Transports:
         if config.meta.kind == "http":
             from duco_rt.transports.meta_http import HttpMeta
 
-            remote = HttpMeta(config.meta.url, self._metrics, config.hub.method_timeout_s + 5.0)
+            remote = HttpMeta(config.meta.url, self._metrics, config.hub.method_timeout_s)
             self.call, self.connected = remote.call, remote.connected
             self._keep(stack, "meta", remote.check, remote.close)
             return remote

@@ -24,6 +24,9 @@ from duco_rt.transports.base import Delivery, HubCloud, Live, Log
 log = structlog.get_logger()
 
 _APPENDS_MAX = 4096
+_PUBLISHES_MAX = 64
+"""Live messages on their way to who publishes them: no more than this wait for a server's round trip."""
+_META_S = 2.0
 
 
 class Ingest:
@@ -49,6 +52,7 @@ class Ingest:
         self._clock = clock
         self._metrics = metrics
         self._room = asyncio.Semaphore(_APPENDS_MAX)
+        self._live_room = asyncio.Semaphore(_PUBLISHES_MAX)
         self._open = 0
         metrics.gauge("ingest_appends_open", lambda: self._open)
 
@@ -76,19 +80,29 @@ class Ingest:
             self._room.release()
 
     async def _to_live(self) -> None:
-        async with aclosing(readings("hub", self._hub.live, self._metrics)) as messages:
+        async with (
+            aclosing(readings("hub", self._hub.live, self._metrics)) as messages,
+            asyncio.TaskGroup() as publishing,
+        ):
             async for message in messages:
-                try:
-                    await self._publish(message)
-                except TransportError as e:  # at most once: what live cannot take now is in the history
-                    self._metrics.count("ingest_live_lost_total")
-                    self._complaints.add("live_away", self._clock.steady_s(), event="live path is away", error=str(e))
-                except Exception as e:  # the live path outlives whatever one message does to it
-                    why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
-                    self._complaints.add("live_failed", now_s, chassis_id=message.chassis_id, seq=message.seq, why=why)
+                await self._live_room.acquire()
+                publishing.create_task(self._try_publish(message))
+
+    async def _try_publish(self, message: HubMessage) -> None:
+        try:
+            await self._publish(message)
+        except (TransportError, TimeoutError) as e:  # at most once: what live cannot take now is in the history
+            self._metrics.count("ingest_live_lost_total")
+            self._complaints.add("live_away", self._clock.steady_s(), event="live path is away", error=str(e))
+        except Exception as e:  # the live path outlives whatever one message does to it
+            why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
+            self._complaints.add("live_failed", now_s, chassis_id=message.chassis_id, seq=message.seq, why=why)
+        finally:
+            self._live_room.release()
 
     async def _publish(self, message: HubMessage) -> None:
-        known = await self._parsings.get(message.chassis_id)
+        async with asyncio.timeout(_META_S):  # the storage path waits as long as it takes
+            known = await self._parsings.get(message.chassis_id)
         if known is None:
             return  # the storage path counts and keeps it
         problems = Problems()

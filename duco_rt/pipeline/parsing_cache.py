@@ -36,15 +36,21 @@ class ParsingCache:
         self._metrics = metrics
         self._known: dict[str, Known | None] = {}
         self._plans: dict[tuple[str, int], Plan | None] = {}
-        self._loading = asyncio.Lock()
+        self._loading: dict[str, asyncio.Lock] = {}  # by device: a question that hangs holds up no other one's
+        self._compiling = asyncio.Lock()
 
     async def get(self, chassis_id: str) -> Known | None:
         """The device's tenant and plan; None where MetaAPI does not know it."""
-        if chassis_id not in self._known:
-            async with self._loading:
-                if chassis_id not in self._known:
-                    self._known[chassis_id] = await self._load(chassis_id)
-        return self._known[chassis_id]
+        if chassis_id in self._known:
+            return self._known[chassis_id]
+        async with self._loading.setdefault(chassis_id, asyncio.Lock()):
+            if chassis_id in self._known:
+                return self._known[chassis_id]
+            try:
+                found = self._known[chassis_id] = await self._load(chassis_id)
+            finally:
+                self._loading.pop(chassis_id, None)
+            return found
 
     async def run(self) -> None:
         """Ask again, for ever. A MetaAPI that is away changes nothing."""
@@ -54,13 +60,17 @@ class ParsingCache:
 
     async def refresh(self) -> None:
         """Ask again for every device that is known here; forget unknown ones and plans that no device uses."""
-        self._known = {chassis_id: known for chassis_id, known in self._known.items() if known is not None}
         read: dict[str, Parsing] = {}
         try:
             devices = {device.chassis_id: device for device in await self._meta.devices()} if self._known else {}
             for chassis_id in list(self._known):
                 device = devices.get(chassis_id)
-                self._known[chassis_id] = None if device is None else await self._known_of(device, read)
+                if device is not None:
+                    self._known[chassis_id] = await self._known_of(device, read)
+                elif self._known[chassis_id] is None:
+                    del self._known[chassis_id]  # names that are no devices do not gather here
+                else:
+                    self._known[chassis_id] = None
         except TransportError as e:
             self._metrics.count("parsing_refresh_failed_total")
             log.warning("parsings not refreshed", error=str(e))
@@ -81,8 +91,9 @@ class ParsingCache:
             parsing = read.get(device.parsing) or await self._meta.parsing(device.parsing)
             read[device.parsing] = parsing
             key = parsing.name, parsing.version
-            if key not in self._plans:
-                self._plans[key] = await self._compile(parsing)
+            async with self._compiling:  # devices that share a parsing come together, after a start
+                if key not in self._plans:
+                    self._plans[key] = await self._compile(parsing)
             return Known(device.tenant, self._plans[key])
         except NotFound:
             return Known(device.tenant, None)

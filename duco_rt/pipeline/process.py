@@ -55,7 +55,7 @@ class Process:
         lacking: dict[tuple[Peer, int, int], int] = {}
         for record in batch.records:
             problems = Problems()
-            known = await self._known(record.message.chassis_id)
+            known = await self._known(record.message.chassis_id) if record.tenant else None
             for parsed in self._parser.parse(record, known, problems):
                 rows.append(parsed.raw)
                 position = parsed.raw.peer, parsed.raw.ts_ms, parsed.raw.seq

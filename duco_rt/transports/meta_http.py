@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -15,19 +15,45 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import Device, MethodResult, Parsing, ParsingFile
 from duco_rt.transports.base_data import check_name
 
-_ERRORS: dict[str, type[DucoError]] = {"device_offline": DeviceOffline, "device_timeout": DeviceTimeout}
-_STATUSES: dict[int, type[DucoError]] = {400: BadRequest, 404: NotFound, 409: Conflict}
+T = TypeVar("T")
+
+_ERRORS: dict[str, type[DucoError]] = {
+    "bad_request": BadRequest,
+    "not_found": NotFound,
+    "conflict": Conflict,
+    "device_offline": DeviceOffline,
+    "device_timeout": DeviceTimeout,
+}
+"""Codes of MetaAPI's own answers; another server's 404 is not one of them."""
+
 _CACHED_MAX = 10_000
 _CHECK_S = 2.0
+_PUT_S = 60.0
+"""A large parsing takes its time to be checked."""
+
+
+class _Device(msgspec.Struct, rename="camel"):
+    chassis_id: str
+    tenant: str
+    name: str
+    parsing: str | None = None
+
+    def device(self) -> Device:
+        return Device(self.chassis_id, self.tenant, self.name, self.parsing)
+
+
+class _Groups(msgspec.Struct):
+    groups: list[dict[str, object]]
 
 
 class HttpMeta:
-    """`Meta` by MetaAPI's endpoints, and its direct methods. `timeout_s`: of a request; a method has its own on top."""
+    """`Meta` by MetaAPI's endpoints, and its direct methods, which may take `method_timeout_s` (for the device)."""
 
-    def __init__(self, url: str, metrics: Metrics, timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, metrics: Metrics, method_timeout_s: float = 10.0, timeout_s: float = 3.0) -> None:
         self._url = url.rstrip("/")
         self._metrics = metrics
         self._timeout_s = timeout_s
+        self._method_timeout_s = method_timeout_s + timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._cache: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self._closed = False
@@ -35,11 +61,11 @@ class HttpMeta:
     async def devices(self, tenant: str | None = None) -> list[Device]:
         """All devices, or a tenant's."""
         rows = await self._get("/devices" + ("" if tenant is None else f"?tenant={quote(tenant, safe='')}"))
-        return [_device(row) for row in rows]
+        return [self._as(row, _Device).device() for row in rows]
 
     async def device(self, chassis_id: str) -> Device:
         """One device, or NotFound."""
-        return _device(await self._get(f"/devices/{quote(chassis_id, safe='')}"))
+        return self._as(await self._get(f"/devices/{quote(chassis_id, safe='')}"), _Device).device()
 
     async def put_device(self, device: Device) -> None:
         """Add or replace."""
@@ -55,18 +81,17 @@ class HttpMeta:
     async def parsing(self, name: str, version: int | None = None) -> Parsing:
         """A version of a parsing, or NotFound."""
         query = "" if version is None else f"?version={version}"
-        return msgspec.convert(await self._get(f"/parsings/{quote(name, safe='')}{query}"), Parsing)
+        return self._as(await self._get(f"/parsings/{quote(name, safe='')}{query}"), Parsing)
 
     async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
         """Keep a new version, or give the newest where nothing changed."""
         check_name("parsing", name)
         body = {"files": msgspec.to_builtins(files)}
-        return msgspec.convert(await self._ask("PUT", f"/parsings/{name}", body), Parsing)
+        return self._as(await self._ask("PUT", f"/parsings/{name}", body, timeout_s=_PUT_S), Parsing)
 
     async def groups(self, tenant: str) -> list[dict[str, object]]:
         """The tenant's groups in order."""
-        found: list[dict[str, object]] = (await self._get(f"/groups?tenant={quote(tenant, safe='')}"))["groups"]
-        return found
+        return self._as(await self._get(f"/groups?tenant={quote(tenant, safe='')}"), _Groups).groups
 
     async def put_group(self, tenant: str, group: dict[str, object]) -> None:
         """Add or replace by `groupId`."""
@@ -82,22 +107,22 @@ class HttpMeta:
     async def connected(self, tenant: str) -> Mapping[str, bool | None]:
         """Which devices of a tenant are on the hub; nothing is known while MetaAPI is away."""
         try:
-            found: dict[str, bool | None] = await self._ask("GET", f"/presence?tenant={quote(tenant, safe='')}")
+            found = await self._ask("GET", f"/presence?tenant={quote(tenant, safe='')}")
+            return self._as(found, dict[str, bool | None])
         except TransportError:
             return {}
-        return found
 
     async def call(self, hub: str, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
         """A direct method, as MetaAPI answers it. Raises NotFound, BadRequest, DeviceOffline, DeviceTimeout."""
         path = f"/api/iothubs/{quote(hub, safe='')}/devices/{quote(chassis_id, safe='')}/methods"
         body = {"methodName": method, "payload": payload}
-        return msgspec.convert(await self._ask("POST", path, body, base=""), MethodResult)
+        found = await self._ask("POST", path, body, base="", timeout_s=self._method_timeout_s)
+        return self._as(found, MethodResult)
 
     async def check(self) -> None:
         """Raises TransportError where MetaAPI does not answer now, though the cache may serve."""
-        status, _, body = await self._request("GET", "/healthz", base="", timeout_s=_CHECK_S)
-        if status != 200:
-            raise TransportError(f"MetaAPI at {self._url}: {status} {body[:200]!r}")
+        status, _, body = await self._request("GET", "/presence?tenant=-", timeout_s=_CHECK_S)
+        self._as(self._value(status, body), dict[str, bool | None])
 
     async def close(self) -> None:
         """End the connections; safe to call twice."""
@@ -126,8 +151,10 @@ class HttpMeta:
                 self._cache.popitem(last=False)
         return value
 
-    async def _ask(self, method: str, path: str, body: object = None, base: str = "/api/metaapi") -> Any:  # noqa: ANN401  # JSON
-        status, _, answer = await self._request(method, path, body=body, base=base)
+    async def _ask(
+        self, method: str, path: str, body: object = None, base: str = "/api/metaapi", timeout_s: float | None = None
+    ) -> Any:  # noqa: ANN401  # JSON
+        status, _, answer = await self._request(method, path, body=body, base=base, timeout_s=timeout_s)
         return self._value(status, answer)
 
     async def _request(
@@ -163,11 +190,13 @@ class HttpMeta:
             if status < 400:
                 return value
             error = value["error"]
-            kind = _ERRORS.get(error["code"]) or _STATUSES.get(status, TransportError)
-            raise kind(error["message"])
+            kind = _ERRORS.get(error["code"], TransportError)
+            raise kind(f"meta.url = {self._url!r}: {error['message']}" if kind is TransportError else error["message"])
         except (msgspec.DecodeError, KeyError, TypeError) as e:
             raise TransportError(f"MetaAPI at {self._url}: {status} {body[:200]!r} is no answer of it") from e
 
-
-def _device(row: Mapping[str, Any]) -> Device:
-    return Device(row["chassisId"], row["tenant"], row["name"], row["parsing"])
+    def _as(self, value: object, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as e:
+            raise TransportError(f"meta.url = {self._url!r}: an answer that is not MetaAPI's: {e}") from e

@@ -137,7 +137,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as e:
         if e.status < 400:
             raise
-        code = e.reason.lower().replace(" ", "_")
+        code = "no_such_route" if e.status == 404 else e.reason.lower().replace(" ", "_")
         message = f"{request.method} {request.path}: {e.reason}"
         answer = error_reply(e.status, code, message)
         answer.headers.update({name: value for name, value in e.headers.items() if name == "Allow"})

@@ -10,7 +10,9 @@ import pytest
 
 from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import Device, ParsingFile
+from duco_rt.model import Device, Parsing, ParsingFile
+from duco_rt.pipeline import parsing_cache
+from duco_rt.pipeline.decode import Plan, compile_parsing
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from tests.pipeline.line import DBC, AwayMeta, open_meta
 
@@ -121,3 +123,41 @@ async def test_a_parsing_that_cannot_be_used(meta: AwayMeta, cache: ParsingCache
     await meta.put_parsing("p", [ParsingFile("good.dbc", DBC)])
     await cache.refresh()
     assert version(await cache.get("DUCO_001")) == 3
+
+
+async def test_an_unknown_device_stays_unknown_while_meta_is_away(meta: AwayMeta, cache: ParsingCache) -> None:
+    """Its messages go on to the raw store instead of holding up all behind them."""
+    assert await cache.get("DUCO_009") is None
+    meta.away = True
+    await cache.refresh()
+    assert await asyncio.wait_for(cache.get("DUCO_009"), 1) is None
+
+
+async def test_a_question_that_hangs_holds_up_no_other_device(
+    meta: AwayMeta, cache: ParsingCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One device's answer does not come; another's does, and the plan is compiled once for many."""
+    compiled: list[str] = []
+
+    def compile_once(parsing: Parsing) -> Plan:
+        compiled.append(parsing.name)
+        return compile_parsing(parsing)
+
+    monkeypatch.setattr(parsing_cache, "compile_parsing", compile_once)
+    device = meta.device
+
+    async def hang(chassis_id: str) -> Device:
+        if chassis_id == "DUCO_000":
+            await asyncio.Event().wait()
+        return await device(chassis_id)
+
+    monkeypatch.setattr(meta, "device", hang)
+    names = [f"DUCO_{n:03d}" for n in range(2, 12)]
+    for name in names:
+        await meta.put_device(Device(name, "duco", name, "p"))
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        hanging = tasks.create_task(cache.get("DUCO_000"))
+        await asyncio.sleep(0)
+        assert all([await known for known in [tasks.create_task(cache.get(name)) for name in names]])
+        hanging.cancel()
+    assert compiled == ["p"]

@@ -111,6 +111,11 @@ NO_ANSWERS: dict[str, web.Response | None] = {
     "an error of the server": web.Response(status=500, text="broken"),
     "a gateway's page": web.Response(status=200, text="<html>"),
     "another error's form": web.Response(status=404, text='{"detail":"x"}'),
+    "another duco_rt process": web.Response(
+        status=404, text='{"error":{"code":"no_such_route","message":"GET /api/metaapi/devices/D1: Not Found"}}'
+    ),
+    "a row of another version": web.Response(status=200, text='{"id":"D1"}'),
+    "a list": web.Response(status=200, text="[1]"),
     "nothing": None,
 }
 
@@ -120,8 +125,22 @@ async def test_what_is_no_answer_of_metaapi(what: str) -> None:
     """Counts as away, never as "not known": a device's data waits for it."""
     async with stub(NO_ANSWERS[what], []) as url:
         meta = HttpMeta(url, Metrics(), timeout_s=0.2)
+        works = [
+            meta.device("D1"),
+            meta.devices(),
+            meta.parsing("p"),
+            meta.groups("duco"),
+            meta.put_parsing("p", FILES),
+        ]
+        if NO_ANSWERS[what] is not None:
+            works.append(meta.call("ducohub", "D1", "m", {}))
+        for work in works[: 1 if NO_ANSWERS[what] is None else None]:
+            with pytest.raises(TransportError):
+                await work
+        for work in works:
+            work.close()
         with pytest.raises(TransportError):
-            await meta.device("D1")
+            await meta.check()
         await meta.close()
 
 

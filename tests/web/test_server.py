@@ -56,8 +56,8 @@ async def test_its_own_page_and_this_machines_names_are_let_in(site: Site) -> No
 
 
 ERRORS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
-    "no route": ("GET", "/nowhere", {}, 404, "not_found"),
-    "outside of the page": ("GET", "/../duco_rt/app.py", {}, 404, "not_found"),
+    "no route": ("GET", "/nowhere", {}, 404, "no_such_route"),
+    "outside of the page": ("GET", "/../duco_rt/app.py", {}, 404, "no_such_route"),
     "method": ("DELETE", "/healthz", {}, 405, "method_not_allowed"),
     "method of a dataset": ("POST", f"{BASE}/DUCO_001/history", {}, 405, "method_not_allowed"),
     "too large": ("PUT", "/api/metaapi/parsings/p", {"data": b"x" * 300_000}, 413, "request_entity_too_large"),
