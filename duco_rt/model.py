@@ -106,12 +106,16 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """The newest arrival of one peer in the store: device clock, ingest clock, position, upload mode."""
+    """The newest second of one peer in the store: device clock, ingest clock, position, upload mode.
+
+    `arrived_ms` is when anything came last, which may be an old second out of a spool.
+    """
 
     ts_ms: int
     received_ms: int
     seq: int
     realtime: bool
+    arrived_ms: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from duco_rt.transports.store_sql import BIG_INT, BOOL, FLOAT, INT, TEXT
 
 _EXACT = 2**53
 _NAME_LISTS = 1024
+_STILL_ARRIVES_MS = 60_000
 
 Kind = Literal["can1", "json1", "unread"]
 
@@ -200,15 +201,20 @@ def _value(kind: int, num: float, words: bytes) -> Value | None:
 
 
 def last_seen(tenant: str, columns: Columns) -> dict[Peer, LastSeen]:
-    """Return the answer to `select_last_seen`."""
+    """Return the answer to `select_last_seen`: the newest position, as long as it still arrives.
+
+    A machine that lost its memory of seq begins below what it had: then the newest arrival is its newest second.
+    """
     if not columns:
         return {}
-    numbers_ = (columns[name].tolist() for name in ("received", "seq", "ts", "realtime"))
-    rows = zip(columns["chassis"], columns["type"], *numbers_, strict=True)
-    return {
-        Peer(tenant, untext(chassis), untext(kind)): LastSeen(ts, received, seq, bool(realtime))
-        for chassis, kind, received, seq, ts, realtime in rows
-    }
+    names = ("received", "seq", "ts", "realtime")
+    numbers_ = (columns[f"{which}_{name}"].tolist() for which in "ap" for name in names)
+    found = {}
+    for chassis, kind, *rest in zip(columns["chassis"], columns["type"], *numbers_, strict=True):
+        arrival, position = rest[:4], rest[4:]
+        received, seq, ts, realtime = position if arrival[0] - position[0] <= _STILL_ARRIVES_MS else arrival
+        found[Peer(tenant, untext(chassis), untext(kind))] = LastSeen(ts, received, seq, bool(realtime), arrival[0])
+    return found
 
 
 def partitions(columns: Columns) -> dict[int, tuple[str, int]]:

@@ -13,7 +13,7 @@ from duco_rt.model import Peer
 DATABASE = "duco"
 RAW = "raw_data_cache_store"
 PARSED = "ce_technology"
-LAST_SEEN = "last_seen"
+LAST_SEEN = "newest"
 TABLES = (RAW, PARSED, LAST_SEEN, f"{LAST_SEEN}_view")
 """All that `ddl` creates in the database."""
 
@@ -45,12 +45,14 @@ def ddl(full: bool = True, database: str = DATABASE) -> list[str]:
         f"CREATE DATABASE IF NOT EXISTS {database}",
         _raw_table(full, database),
         _parsed_table(full, database),
-        f"CREATE TABLE IF NOT EXISTS {database}.{LAST_SEEN} ({_peer_columns(full)}, newest "
-        "AggregateFunction(max, Tuple(Int64, Int64, Int64, UInt8))) "
+        f"CREATE TABLE IF NOT EXISTS {database}.{LAST_SEEN} ({_peer_columns(full)}, "
+        "arrival AggregateFunction(max, Tuple(Int64, Int64, Int64, UInt8)), "
+        "position AggregateFunction(max, Tuple(Int64, Int64, Int64, UInt8))) "
         f"ENGINE = AggregatingMergeTree ORDER BY ({', '.join(_PEER)})",
         # Maintained at insert, so that nobody scans the raw table to learn who is there.
         f"CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.{LAST_SEEN}_view TO {database}.{LAST_SEEN} AS "
-        f"SELECT {', '.join(_PEER)}, maxState(tuple(received, seq, ts, realtime)) AS newest "
+        f"SELECT {', '.join(_PEER)}, maxState(tuple(received, seq, ts, realtime)) AS arrival, "
+        "maxState(tuple(seq, received, ts, realtime)) AS position "
         f"FROM {database}.{RAW} GROUP BY {', '.join(_PEER)}",
     ]
 
@@ -148,12 +150,17 @@ def select_raw(
 
 
 def select_last_seen(tenant: str, database: str = DATABASE) -> str:
-    """Return the query for chassisId, msgType, received, seq, ts and realtime of the newest arrivals."""
-    names = ("received", "seq", "ts", "realtime")
-    newest = ", ".join(f"tupleElement(last, {i}) AS {name}" for i, name in enumerate(names, 1))
+    """Return the query for chassisId, msgType, and of the newest arrival (`a_…`) and the newest position (`p_…`) each
+    received, seq, ts and realtime."""
+    orders = {"a": ("received", "seq", "ts", "realtime"), "p": ("seq", "received", "ts", "realtime")}
+    columns = ", ".join(
+        f"tupleElement({which}, {i}) AS {which}_{name}"
+        for which, names in orders.items()
+        for i, name in enumerate(names, 1)
+    )
     return (
-        f"SELECT CAST(chassisId AS String) AS chassis, CAST(msgType AS String) AS type, {newest} FROM "
-        f"(SELECT chassisId, msgType, maxMerge(newest) AS last FROM {database}.{LAST_SEEN} "
+        f"SELECT CAST(chassisId AS String) AS chassis, CAST(msgType AS String) AS type, {columns} FROM "
+        f"(SELECT chassisId, msgType, maxMerge(arrival) AS a, maxMerge(position) AS p FROM {database}.{LAST_SEEN} "
         f"WHERE tenant = {quote(tenant)} GROUP BY chassisId, msgType)"
     )
 

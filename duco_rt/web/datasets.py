@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from aiohttp import web
 
 from duco_rt.app_fields import CLIENT_FIELDS
 from duco_rt.clock import Clock
 from duco_rt.config import Web
-from duco_rt.errors import BadRequest, NotFound
+from duco_rt.errors import BadRequest, NotFound, TransportError
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, LastSeen, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.params import int_of, name_of, peer_of, reply
 from duco_rt.web.presence import Presence
 from duco_rt.web.thin import thin
+
+log = structlog.get_logger()
 
 Connected = Callable[[str], Awaitable[Mapping[str, bool | None]]]
 """tenant → the hub's word on its devices."""
@@ -49,19 +52,31 @@ class Datasets:
     async def devices(self, request: web.Request) -> web.Response:
         """Devices of the tenant with their state."""
         tenant = name_of(request, "tenant")
-        seen, connected = await asyncio.gather(self._store.last_seen(tenant), self._connected(tenant))
-        rows = []
-        for device in await self._meta.devices(tenant):
-            own = [last for peer, last in seen.items() if peer.chassis_id == device.chassis_id]
-            newest = max(own, key=lambda last: last.received_ms, default=None)
-            rows.append(
+        seen, connected = await asyncio.gather(self._seen(tenant), self._connected(tenant))
+        newest: dict[str, LastSeen] = {}
+        for peer, last in seen.items():
+            other = newest.get(peer.chassis_id)
+            if other is None or other.received_ms < last.received_ms:
+                newest[peer.chassis_id] = last
+        now_ms = self._clock.wall_ms()
+        return reply(
+            [
                 {
                     "chassisId": device.chassis_id,
                     "name": device.name,
-                    **self._presence.state(connected.get(device.chassis_id), newest, self._clock.wall_ms()),
+                    **self._presence.state(connected.get(device.chassis_id), newest.get(device.chassis_id), now_ms),
                 }
-            )
-        return reply(rows)
+                for device in await self._meta.devices(tenant)
+            ]
+        )
+
+    async def _seen(self, tenant: str) -> Mapping[Peer, LastSeen]:
+        """What the store knows; while it is away a page still finds its machines, and live data of them."""
+        try:
+            return await self._store.last_seen(tenant)
+        except TransportError as e:
+            log.warning("devices without their last arrival", error=str(e))
+            return {}
 
     async def fields(self, request: web.Request) -> web.Response:
         """Every field of a device's message type."""

@@ -174,18 +174,28 @@ async def test_of_raw_copies_the_later_received_is_read(store: Store) -> None:
 
 
 async def test_last_seen(store: Store) -> None:
-    """The newest arrival counts, of one arrival the newest position."""
+    """The newest position counts; what arrived last is told beside it."""
     await store.insert_raw([raw(0), raw(2), raw(1), raw(0, peer=OTHERS[0]), raw(5, peer=OTHERS[2])])
     await store.insert_raw([raw(1, received=NOW - DAY)])  # an old batch changes nothing
     batch = [raw(i, received=NOW + 60_000, peer=OTHERS[1]) for i in (3, 5, 4)]  # one message, one arrival
     await store.insert_raw(batch)
     assert await store.last_seen("duco") == {
-        PEER: LastSeen(NOW + 2000, NOW + 2400, 102, False),
-        OTHERS[1]: LastSeen(NOW + 5000, NOW + 60_000, 105, True),
-        OTHERS[2]: LastSeen(NOW + 5000, NOW + 5400, 105, True),
+        PEER: LastSeen(NOW + 2000, NOW + 2400, 102, False, NOW + 2400),
+        OTHERS[1]: LastSeen(NOW + 5000, NOW + 60_000, 105, True, NOW + 60_000),
+        OTHERS[2]: LastSeen(NOW + 5000, NOW + 5400, 105, True, NOW + 5400),
     }
-    assert await store.last_seen("other") == {OTHERS[0]: LastSeen(NOW, NOW + 400, 100, False)}
+    assert await store.last_seen("other") == {OTHERS[0]: LastSeen(NOW, NOW + 400, 100, False, NOW + 400)}
     assert await store.last_seen("") == {}
+
+
+async def test_last_seen_while_a_spool_drains(store: Store) -> None:
+    """Old seconds that arrive beside the live ones are not the machine's newest; a machine that lost its memory of
+    seq, and begins below what it had, is seen by what arrives."""
+    await store.insert_raw([raw(101), raw(1, received=NOW + 101_900)])
+    newest = LastSeen(NOW + 101_000, NOW + 101_400, 201, True, NOW + 101_900)
+    assert (await store.last_seen("duco"))[PEER] == newest
+    await store.insert_raw([raw(3, received=NOW + 200_000)])
+    assert (await store.last_seen("duco"))[PEER] == LastSeen(NOW + 3000, NOW + 200_000, 103, True, NOW + 200_000)
 
 
 async def _fill_days(store: Store, days: range) -> None:

@@ -221,7 +221,7 @@ async def test_two_processes_with_the_same_rows(shared: ClickHouseServer, databa
     [
         ({"password": "x"}, r"Code: 193\. .*[Pp]assword"),
         ({"user": "nobody"}, r"Code: 192\. .*nobody"),
-        ({"database": "empty"}, r"no table empty\.ce_technology, empty\.last_seen, empty\.last_seen_view, empty\.raw_"),
+        ({"database": "empty"}, r"no table empty\.ce_technology, empty\.newest, empty\.newest_view, empty\.raw_"),
         ({"database": "full", "create_tables": True}, r"Code: 62\. .*Syntax error"),  # the server is too old for it
     ],
 )
@@ -273,7 +273,7 @@ async def test_what_is_missing_is_made_at_first_use(
     monkeypatch.setattr(store_sql, "ddl", partial(store_sql.ddl, full=False))
     stores = [opened(shared, database="made", create_tables=True) for _ in range(3)]
     await asyncio.gather(*(store.insert_raw([raw(i)]) for store in stores for i in range(2)))
-    shared.query("DROP TABLE made.last_seen_view")
+    shared.query("DROP TABLE made.newest_view")
     await opened(shared, database="made", create_tables=True).insert_raw([raw(7)])
     assert (await stores[0].last_seen("duco"))[PEER].seq == 7
 
@@ -284,9 +284,7 @@ async def test_a_large_batch_is_one_part(shared: ClickHouseServer, database: str
     rows = [raw(i, 52_000) for i in range(500)]
     await store.insert_raw(rows)
     await store.insert_parsed([sample(i, **{f"f{k}": i / 2 for k in range(60)}) for i in range(5000)])
-    parts = (
-        "SELECT table, rows FROM system.parts WHERE active AND database = '{}' AND table != 'last_seen' ORDER BY table"
-    )
+    parts = "SELECT table, rows FROM system.parts WHERE active AND database = '{}' AND table != 'newest' ORDER BY table"
     assert shared.query(parts.format(database)) == "ce_technology\t5000\nraw_data_cache_store\t500\n"
     assert await store.raw(PEER, NOW, NOW + 9999) == rows
     assert (await store.history(PEER, ["f7"], NOW, NOW + 9999)).fields["f7"] == [i / 2 for i in range(5000)]

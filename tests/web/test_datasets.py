@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from duco_rt.errors import TransportError
 from duco_rt.model import LastSeen, Peer, Sample
 from tests.web.conftest import BASE, NOW_MS, Site, is_error
 
@@ -60,7 +61,7 @@ SKEWS = [(0, False), (3, False), (-3, False), (3600, True), (-3600, True)]
 async def test_now_is_the_devices_where_its_clock_is_wrong(site: Site, behind_s: int, own: bool) -> None:
     """So that the last two minutes are there whatever its clock says."""
     last_ms = NOW_MS - behind_s * 1000
-    site.store.seen[PEER] = LastSeen(last_ms - 1000, NOW_MS, 1, False)
+    site.store.seen[PEER] = LastSeen(last_ms - 1000, NOW_MS, 1, False, NOW_MS)
     assert (await history(site, fields="a"))[1]["to"] == (last_ms if own else NOW_MS)
 
 
@@ -118,9 +119,11 @@ async def test_fields(site: Site) -> None:
 async def test_devices(site: Site) -> None:
     """Those of the tenant with their state: the newest arrival of any type counts."""
     await site.device()
-    site.store.seen[PEER] = LastSeen(NOW_MS - 9000, NOW_MS - 8000, 1, False)
-    site.store.seen[PEER._replace(msg_type="client_raw_data")] = LastSeen(NOW_MS - 2000, NOW_MS - 1000, 1, True)
-    site.store.seen[Peer("other", "DUCO_002", "vehicle_can")] = LastSeen(0, NOW_MS, 1, True)
+    site.store.seen[PEER] = LastSeen(NOW_MS - 9000, NOW_MS - 8000, 1, False, NOW_MS - 8000)
+    site.store.seen[PEER._replace(msg_type="client_raw_data")] = LastSeen(
+        NOW_MS - 2000, NOW_MS - 1000, 1, True, NOW_MS - 1000
+    )
+    site.store.seen[Peer("other", "DUCO_002", "vehicle_can")] = LastSeen(0, NOW_MS, 1, True, NOW_MS)
     status, (one, two) = await site.ask("GET", BASE)
     assert status == 200
     assert {k: v for k, v in one.items() if k != "name"} == {
@@ -139,3 +142,19 @@ async def test_many_readers_at_once(site: Site) -> None:
     asked = [(name, count) for name in ("a", "b") for count in range(10)]
     answers = await asyncio.gather(*(history(site, fields=n, **{"from": NOW_MS - c * 1000}) for n, c in asked))
     assert [(list(found["fields"]), len(found["ts"])) for _, found in answers] == [([n], c + 1) for n, c in asked]
+
+
+async def test_devices_are_listed_while_the_store_is_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that opens then finds its machines: live data goes on."""
+
+    async def away(_: str) -> dict[Peer, LastSeen]:
+        raise TransportError("store: away")
+
+    await site.device()
+    monkeypatch.setattr(site.store, "last_seen", away)
+    status, rows = await site.ask("GET", BASE)
+    assert status == 200
+    assert {row["chassisId"]: (row["online"], row["lastSeen"]) for row in rows} == {
+        "DUCO_001": (True, None),
+        "DUCO_002": (False, None),
+    }
