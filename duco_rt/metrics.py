@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 Labels = tuple[tuple[str, str], ...]
@@ -12,6 +13,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counters: dict[tuple[str, Labels], float] = {}
+        self.failing: Counter[str] = Counter()
+        """By transport, how many works are being tried again now."""
         self._gauges: dict[tuple[str, Labels], Callable[[], float]] = {}
 
     def count(self, name: str, by: float = 1, **labels: str) -> None:
@@ -32,6 +35,7 @@ class Metrics:
     def text(self) -> str:
         """All of them in the Prometheus text format."""
         rows = [(name, labels, "counter", value) for (name, labels), value in self._counters.items()]
+        rows += [("transport_failing", (("what", what),), "gauge", n) for what, n in self.failing.items()]
         rows += [(name, labels, "gauge", read()) for (name, labels), read in self._gauges.items()]
         return "".join(_lines(sorted(rows, key=lambda row: row[:2])))
 

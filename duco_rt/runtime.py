@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, aclosing, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,6 +25,8 @@ from duco_rt.model import MethodResult, Peer, Sample, Value
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.table import history_table
 from duco_rt.web.datasets import device_now_ms
+from duco_rt.web.in_order import in_order
+from duco_rt.web.ordering import Ordering
 from duco_rt.web.server import listen
 
 if TYPE_CHECKING:
@@ -177,14 +180,11 @@ class Runtime:
         beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
         self._tasks.append(beat)  # a Runtime that ends does not wait for its readers
         try:
-            async for message in await self._transports.live.subscribe(peer.channel):
-                try:
-                    sample = self._sample(peer, message, fields)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-                    self.metrics.count("live_bad_publications_total")
-                    log.warning("live message not readable", channel=peer.channel, error=str(e))
-                    continue
-                yield sample
+            order: Ordering[Sample] = Ordering(self.config.live.reorder_s)
+            source = await self._transports.live.subscribe(peer.channel)
+            async with aclosing(source):  # type: ignore[type-var]  # it has aclose
+                async for sample in in_order(source, partial(self._sample, peer, fields), order):
+                    yield sample
         finally:
             beat.cancel()
             self._tasks.remove(beat)
@@ -201,8 +201,13 @@ class Runtime:
                 pause_s = 5.0
             await asyncio.sleep(pause_s)
 
-    def _sample(self, peer: Peer, message: bytes, fields: Sequence[str] | None) -> Sample:
-        read = _live_message.decode(message)
+    def _sample(self, peer: Peer, fields: Sequence[str] | None, message: bytes) -> Sample | None:
+        try:
+            read = _live_message.decode(message)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            self.metrics.count("live_bad_publications_total")
+            log.warning("live message not readable", channel=peer.channel, error=str(e))
+            return None
         now_ms = self._clock.wall_ms()
         names = read.payload if fields is None else fields
         payload = {name: value for name in names if (value := read.payload.get(name)) is not None}

@@ -27,13 +27,12 @@ def backoff_s(attempt: int, first_s: float = 0.1, most_s: float = 3.0, jitter: f
 
 async def retry(what: str, work: Callable[[], Awaitable[T]], metrics: Metrics) -> T:
     """Do `work` until it succeeds; a TransportError is counted and tried again, anything else is raised."""
-    attempt = 0
-    while True:
-        try:
-            return await work()
-        except TransportError as e:
-            await _failed(what, attempt, e, metrics)
-            attempt += 1
+    with _Failures(what, metrics) as failures:
+        while True:
+            try:
+                return await work()
+            except TransportError as e:
+                await failures.add(e)
 
 
 async def readings(what: str, read: Callable[[], AsyncIterator[T]], metrics: Metrics) -> AsyncGenerator[T, None]:
@@ -41,24 +40,47 @@ async def readings(what: str, read: Callable[[], AsyncIterator[T]], metrics: Met
 
     Use it within `aclosing`, so that the transport's reading ends with the reader.
     """
-    attempt = 0
-    while True:
-        try:
-            async with aclosing(read()) as items:  # type: ignore[type-var]  # every adapter's reading is an async generator
-                async for item in items:
-                    attempt = 0
-                    yield item
-            return
-        except TransportError as e:
-            await _failed(what, attempt, e, metrics)
-            attempt += 1
+    with _Failures(what, metrics) as failures:
+        while True:
+            try:
+                async with aclosing(read()) as items:  # type: ignore[type-var]  # every adapter's reading is an async generator
+                    async for item in items:
+                        failures.end()
+                        yield item
+                return
+            except TransportError as e:
+                await failures.add(e)
 
 
-async def _failed(what: str, attempt: int, error: TransportError, metrics: Metrics) -> None:
-    metrics.count("transport_retries_total", what=what)
-    if attempt in (0, 5) or attempt % 60 == 59:
-        log.warning("transport failed, trying again", what=what, attempt=attempt + 1, error=str(error))
-    await asyncio.sleep(backoff_s(attempt))
+class _Failures:
+    """One work's failures in a row: each is counted and waited for; of all works on one transport one is logged."""
+
+    def __init__(self, what: str, metrics: Metrics) -> None:
+        self._what = what
+        self._metrics = metrics
+        self._attempt = 0
+
+    def __enter__(self) -> _Failures:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    async def add(self, error: TransportError) -> None:
+        """It failed again: return when it is time for the next try."""
+        self._metrics.count("transport_retries_total", what=self._what)
+        failing = self._metrics.failing
+        failing[self._what] += self._attempt == 0
+        if failing[self._what] == 1 and (self._attempt in (0, 5) or self._attempt % 60 == 59):
+            log.warning("transport failed, trying again", what=self._what, attempt=self._attempt + 1, error=str(error))
+        attempt, self._attempt = self._attempt, self._attempt + 1
+        await asyncio.sleep(backoff_s(attempt))
+
+    def end(self) -> None:
+        """It works, or is given up."""
+        if self._attempt:
+            self._attempt = 0
+            self._metrics.failing[self._what] -= 1
 
 
 async def until_first(*works: Coroutine[object, object, None]) -> None:

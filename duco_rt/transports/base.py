@@ -177,7 +177,8 @@ class Live(Protocol):
         """Messages from the return of this call on; a slow reader loses the oldest, counted (live_dropped_total).
 
         TransportError where the server is away now. A subscription outlives the server's absence: it goes on when
-        the server is back, from where it was where the transport keeps messages. It ends with `close` alone.
+        the server is back, from where it was where the transport keeps messages. It ends with `close` alone; who
+        waits for the next message may stop waiting (a time-out) and wait again.
         """
         ...
 

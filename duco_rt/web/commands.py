@@ -86,6 +86,9 @@ class Commands:
         none_left = await self._leases.drop(chassis_id, None if viewer is None else str(viewer))
         if none_left:
             result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
+            if await self._leases.is_held(chassis_id):  # by a viewer of another studio, who came in between
+                again = {**payload, "action": "start", "reason": "lease", "commandId": str(uuid.uuid4())}
+                await self._call(self._hub_name, chassis_id, "setRealTimeUpload", again)
         else:
             result = _from_lease(payload, await self._leases.noted(chassis_id))
         self._remember(command, result)

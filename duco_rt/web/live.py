@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
 from contextlib import aclosing
 from functools import partial
 
@@ -20,6 +19,7 @@ from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry, until_first
 from duco_rt.transports.base import Live
 from duco_rt.web.fanout import Fanout, Sample, read_sample
+from duco_rt.web.in_order import in_order
 from duco_rt.web.ordering import Ordering
 from duco_rt.web.params import peer_of
 
@@ -163,44 +163,30 @@ class LiveService:
     async def _hand_on(self, peer: Peer, fanout: Fanout[Viewer]) -> None:
         """Hand every message of the peer's channel to its viewers, in order of seq."""
         order: Ordering[Sample] = Ordering(self._reorder_s)
-        loop = asyncio.get_running_loop()
-        timer: asyncio.TimerHandle | None = None
-
-        def give_up() -> None:
-            nonlocal timer
-            timer = None
-            self._deliver(fanout, order.give_up(loop.time()))
-            wait()
-
-        def wait() -> None:
-            nonlocal timer
-            if timer is None and order.due_s is not None:
-                timer = loop.call_at(order.due_s, give_up)
-
-        try:
-            async with aclosing(await self._live.subscribe(peer.channel)) as messages:  # type: ignore[type-var]  # a generator
-                async for message in messages:
-                    try:
-                        sample = read_sample(message, self._clock.wall_ms())
-                    except BadBody as e:
-                        self._metrics.count("live_bad_publications_total")
-                        log.warning("live message not readable", channel=peer.channel, error=str(e))
-                        continue
+        late = 0
+        async with (
+            aclosing(await self._live.subscribe(peer.channel)) as messages,  # type: ignore[type-var]  # it has aclose
+            aclosing(in_order(messages, partial(self._read_sample, peer), order)) as samples,
+        ):
+            async for sample in samples:
+                if order.late > late:
+                    self._metrics.count("live_late_total", order.late - late)
                     late = order.late
-                    self._deliver(fanout, order.add(sample.seq, sample, loop.time()))
-                    if order.late > late:
-                        self._metrics.count("live_late_total")
-                    wait()
-        finally:
-            if timer is not None:
-                timer.cancel()
+                self._deliver(fanout, sample)
 
-    def _deliver(self, fanout: Fanout[Viewer], samples: Iterable[Sample]) -> None:
-        for sample in samples:
-            for text, viewers in fanout.texts(sample):
-                for viewer in viewers:
-                    good = viewer.offer(text)
-                    self._metrics.count("live_deliveries_total" if good else "live_overloaded_total")
+    def _read_sample(self, peer: Peer, message: bytes) -> Sample | None:
+        try:
+            return read_sample(message, self._clock.wall_ms())
+        except BadBody as e:
+            self._metrics.count("live_bad_publications_total")
+            log.warning("live message not readable", channel=peer.channel, error=str(e))
+            return None
+
+    def _deliver(self, fanout: Fanout[Viewer], sample: Sample) -> None:
+        for text, viewers in fanout.texts(sample):
+            for viewer in viewers:
+                good = viewer.offer(text)
+                self._metrics.count("live_deliveries_total" if good else "live_overloaded_total")
 
     async def close(self) -> None:
         """Tell all viewers that the server goes (1001); who takes no bytes is cut."""

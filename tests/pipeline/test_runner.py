@@ -43,6 +43,28 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+async def test_many_that_fail_together_are_one_line(waits: list[int]) -> None:
+    """A log that is away with thousands of messages waiting does not fill the disk; how many wait is a gauge."""
+    metrics, away = Metrics(), [True]
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        if away[0]:
+            raise TransportError("away")
+
+    with structlog.testing.capture_logs() as lines:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(500):
+                tasks.create_task(runner.retry("log", work, metrics))
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert metrics.failing["log"] == 500
+            assert 'duco_transport_failing{what="log"} 500' in metrics.text()
+            away[0] = False
+    assert metrics.failing["log"] == 0
+    assert len(lines) == 1
+
+
 async def test_readings_go_on_after_a_loss(waits: list[int]) -> None:
     """A reading that ends with TransportError is begun again; what it gave stays given, other errors are raised."""
     metrics, begun, closed = Metrics(), [0], [0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.web.conftest import Site
 from tests.web.test_commands import command
 
@@ -35,6 +37,21 @@ async def test_a_command_id_is_of_one_device(site: Site) -> None:
         await command(site, "start", "v1", chassis_id)
         await command(site, "stop", None, chassis_id, commandId="halt")
     assert one.actions() == other.actions() == ["start", "stop"]
+
+
+async def test_a_viewer_of_another_studio_who_comes_during_a_stop(site: Site) -> None:
+    """The stop that was on its way ends nothing for them."""
+    device = await site.device()
+    await command(site, "start", "v1")
+    device.answers.clear()
+    async with asyncio.TaskGroup() as tasks:
+        stopping = tasks.create_task(command(site, "stop", "v1"))
+        while len(device.calls) < 2:
+            await asyncio.sleep(0)
+        await site.leases.renew("DUCO_001", "v2", 60)  # as the other studio does
+        device.answers.set()
+    assert (await stopping)[1]["payload"]["action"] == "stop"
+    assert device.actions() == ["start", "stop", "start"]
 
 
 async def test_a_studio_that_has_just_started_asks_the_device(site: Site) -> None:
