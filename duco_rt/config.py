@@ -5,7 +5,8 @@ A section's keys serve all of its kinds; `config_load.check_kinds` says what a k
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -20,8 +21,26 @@ Secret = Annotated[str, Meta(extra={"secret": True})]
 """Comes from the environment, or from the file that the key of the same name with `_file` names."""
 
 
+_HIDDEN = "'***'"
+
+
 class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    pass
+    def __repr__(self) -> str:
+        """Without its secrets."""
+        kind = type(self)
+        shown = (f"{key}={_HIDDEN if hides(kind, key) and value else repr(value)}" for key, value in _items(self))
+        return f"{kind.__name__}({', '.join(shown)})"
+
+
+def _items(section: _Section) -> list[tuple[str, object]]:
+    return [(key, getattr(section, key)) for key in section.__struct_fields__]
+
+
+@cache
+def hides(kind: type[_Section], key: str) -> bool:
+    """Whether a key of a section is a secret."""
+    hint = get_type_hints(kind, include_extras=True)[key]
+    return any(isinstance(extra, Meta) and bool(extra.extra) for extra in get_args(hint)[1:])
 
 
 class App(_Section, frozen=True):

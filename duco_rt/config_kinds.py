@@ -48,12 +48,12 @@ def _check_address(key: str, value: str, schemes: tuple[str, ...], needed_by: st
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
     except ValueError as e:
-        raise ConfigError(f"{key} = {value!r}: {e}") from e
-    if parts.scheme not in schemes or not host:
-        raise ConfigError(f"{key} = {value!r}: expected {' or '.join(f'{s}://HOST:PORT' for s in schemes)}")
-    if parts.username or parts.password:
+        raise ConfigError(f"{key}: {e}") from e
+    if parts.username or parts.password or parts.query:  # not shown: it may hold a password
         section = key.partition(".")[0]
         raise ConfigError(f"{key}: user and password have keys of their own, {section}.user and {section}.password")
+    if parts.scheme not in schemes or not host:
+        raise ConfigError(f"{key} = {value!r}: expected {' or '.join(f'{s}://HOST:PORT' for s in schemes)}")
 
 
 def _check_iothub(config: Config) -> None:

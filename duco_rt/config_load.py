@@ -15,7 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from duco_rt.config import Config
+from duco_rt.config import Config, hides
 from duco_rt.config_kinds import check_kinds
 from duco_rt.errors import ConfigError
 
@@ -50,8 +50,17 @@ def load_config(
             raise ConfigError(f"{source}{key} = {value!r}: expected section.key")
         if source == "--set ":
             _refuse_secret(section, name, source)
-        tree.setdefault(section, {})[name] = _literal(value)
-        _convert({section: {name: tree[section][name]}}, strict=False, source=source)
+        is_secret = (section, name) in _secrets()
+        tree.setdefault(section, {})[name] = value if is_secret else _literal(value)
+        try:
+            _convert({section: {name: tree[section][name]}}, strict=False, source=source)
+        except ConfigError:
+            if source == "--set " or name in _keys(section):
+                raise
+            # perhaps the misspelt name of a secret: its value is not shown
+            there = ", ".join(Config.__struct_fields__)
+            what = "no such key" if _keys(section) else f"no such section; there are {there}"
+            raise ConfigError(f"{source}{section}.{name}: {what}") from None
     config = _with_secrets(_convert(tree, strict=False, source=""))
     check_loopback(config)
     check_kinds(config)
@@ -64,6 +73,11 @@ def check_loopback(config: Config) -> None:
         raise ConfigError(
             f"web.host = {config.web.host!r}: without authentication only 127.0.0.1, localhost or ::1 can be served"
         )
+
+
+def _keys(section: str) -> tuple[str, ...]:
+    kind = get_type_hints(Config).get(section)
+    return kind.__struct_fields__ if kind is not None else ()
 
 
 def _is_key(name: str) -> bool:
@@ -141,12 +155,8 @@ def _value(tree: object, steps: Sequence[str]) -> object:
 @cache
 def _secrets() -> tuple[tuple[str, str], ...]:
     """Section and key of everything that must not stand in a file or on a command line."""
-    return tuple(
-        (section, key)
-        for section, kind in get_type_hints(Config).items()
-        for key, hint in get_type_hints(kind, include_extras=True).items()
-        if any(isinstance(extra, msgspec.Meta) and extra.extra for extra in get_args(hint)[1:])
-    )
+    sections = get_type_hints(Config).items()
+    return tuple((section, key) for section, kind in sections for key in kind.__struct_fields__ if hides(kind, key))
 
 
 def _refuse_secret(section: str, key: str, source: str) -> None:

@@ -141,8 +141,8 @@ def test_a_wrong_override_is_refused(tmp_path: Path, override: str) -> None:
     ("name", "words"),
     [
         ("DUCO_WEB__PORT", "DUCO_WEB__PORT: web.port = 'x': expected `int`"),
-        ("DUCO_WEB__HOTS", "DUCO_WEB__HOTS: web.hots = 'x': no such key"),
-        ("DUCO_A__B__C", "DUCO_A__B__C: a.b.c = 'x': no such section"),
+        ("DUCO_WEB__HOTS", "DUCO_WEB__HOTS: web.hots: no such key"),
+        ("DUCO_A__B__C", "DUCO_A__B__C: a.b.c: no such section"),
         ("DUCO_WEB__", "DUCO_WEB__: web. = 'x': expected section.key"),
     ],
 )

@@ -30,7 +30,12 @@ LACKS: dict[str, tuple[list[str], str]] = {
     "meta": (["meta.kind=http", "app.roles=['ingest']"], r"meta\.url = ''"),
     "another scheme": (["hub.kind=mqtt", "hub.url=http://x"], r"hub\.url = 'http://x': expected mqtt://"),
     "no host": (["leases.kind=redis", "leases.url=redis://"], r"leases\.url = 'redis://'"),
-    "a port that is none": (["leases.kind=redis", "leases.url=redis://h:x"], r"leases\.url = 'redis://h:x'"),
+    "a port that is none": (["leases.kind=redis", "leases.url=redis://h:x"], r"leases\.url: Port"),
+    "a password after it": (
+        ["live.kind=redis-pubsub", "live.url=redis://h?password=:p@"],
+        r"live\.url: .*live\.password",
+    ),
+    "a password and another scheme": (["live.kind=redis-pubsub", "live.url=http://u:p@h"], r"live\.url: .*live\.user"),
     "a password in the address": (["live.kind=redis-pubsub", "live.url=redis://:p@h"], r"live\.url: .*live\.password"),
     "two MetaAPIs": (["meta.kind=http", "meta.url=http://h:1"], r"meta\.kind = 'http': the role metaapi"),
     "events": (["hub.kind=iothub", "app.roles=['ingest']"], r"DUCO_HUB__EVENTS_CONNECTION_STRING"),
@@ -90,3 +95,15 @@ def test_a_secret_s_file_that_is_not_there() -> None:
     """Named by its key."""
     with pytest.raises(ConfigError, match=r"hub\.password_file = 'gone'"):
         load("hub.password_file=gone")
+
+
+def test_a_secret_is_never_shown() -> None:
+    """Not by the configuration's repr, nor where its name is misspelt or it looks like a list."""
+    config = load(DUCO_HUB__PASSWORD="[1, 2]", DUCO_STORE__PASSWORD="{a = 1}")
+    assert (config.hub.password, config.store.password) == ("[1, 2]", "{a = 1}")
+    assert "[1, 2]" not in repr(config) and "a = 1" not in repr(config)
+    assert "password='***'" in repr(config.hub) and "password=''" in repr(config.log)
+    for variable in ("DUCO_HUB__PASSWROD", "DUCO_HUBB__PASSWORD"):
+        with pytest.raises(ConfigError, match=variable) as caught:
+            load(**{variable: "hidden"})
+        assert "hidden" not in str(caught.value)

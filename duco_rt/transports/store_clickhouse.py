@@ -16,7 +16,8 @@ from duco_rt.transports.store_clickhouse_connection import Address, Connection
 from duco_rt.transports.store_native import Columns
 
 _GB = 1_000_000_000
-_READS_MAX = 3  # at once; the others wait
+_READS_MAX = 3  # at once; the others wait, not for ever
+_TURN_S = 20.0
 _INSERTS_MAX = 2
 _READ_S = 30.0
 _INSERT_S = 15.0
@@ -172,7 +173,12 @@ class _Pool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """One that answers; it is kept if it is still open afterwards."""
-        async with self._turn:
+        try:
+            async with asyncio.timeout(_TURN_S):
+                await self._turn.acquire()
+        except TimeoutError as e:
+            raise TransportError(f"store: {self._address}: no answer to those who asked before, {_TURN_S:g} s") from e
+        try:
             connection = await self._take()
             try:
                 yield connection
@@ -181,6 +187,8 @@ class _Pool:
                     connection.abort()
                 elif connection.is_open:
                     self._idle.append(connection)
+        finally:
+            self._turn.release()
 
     async def _take(self) -> Connection:
         while self._idle and not self.is_closed:
