@@ -30,14 +30,21 @@ class Health:
 
     async def ready(self, _: web.Request) -> web.Response:
         """200 where every transport works, else 503; each with its state."""
-        found = await asyncio.gather(*(_state(check) for check in self._checks.values()))
-        states = dict(zip(self._checks, found, strict=True))
+        states = await self._states()
         good = all(state == "ok" for state in states.values())
         return reply({"status": "ready" if good else "not ready", "transports": states}, 200 if good else 503)
 
     async def metrics_text(self, _: web.Request) -> web.Response:
-        """Prometheus text."""
-        return web.Response(text=self._metrics.text(), content_type="text/plain", charset="utf-8")
+        """Prometheus text; whether each transport works is asked anew, as for `/readyz`."""
+        up = {name: int(state == "ok") for name, state in (await self._states()).items()}
+        lines = [f'duco_transport_up{{transport="{name}"}} {works}\n' for name, works in up.items()]
+        text = self._metrics.text() + "# TYPE duco_transport_up gauge\n" + "".join(lines)
+        return web.Response(text=text, content_type="text/plain", charset="utf-8")
+
+    async def _states(self) -> dict[str, str]:
+        """What each transport's check says: "ok", or what is wrong."""
+        found = await asyncio.gather(*(_state(check) for check in self._checks.values()))
+        return dict(zip(self._checks, found, strict=True))
 
 
 async def _state(check: Check) -> str:

@@ -29,6 +29,7 @@ class Servers:
         self.redis = RedisServer(folder / "redis")
         self.clickhouse = ClickHouseServer(folder / "clickhouse")
         self._prefix = kafka.prefix()
+        self.more: list[str] = []
 
     @property
     def each(self) -> dict[str, Server]:
@@ -62,6 +63,7 @@ class Servers:
             f"store.url={self.clickhouse.url}",
             "store.create_tables=false",
             "device.upload_interval_s=3",
+            *self.more,
         ]
 
 

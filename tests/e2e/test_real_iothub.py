@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.processes import Process, everything_stored, running
+from tests.e2e.processes import Process, everything_stored, first_seq, running
 from tests.e2e.viewer import Viewer, history_points
 from tests.servers.iothub.process import IotHubServer
 
@@ -24,6 +24,7 @@ async def test_one_process_on_an_iot_hub(tmp_path: Path) -> None:
         roles = ["device", "ingest", "process", "distribute", "studio", "metaapi"]
         process = Process("all", tmp_path, roles, EMBEDDED, hub.environment)
         async with running([process]), aiohttp.ClientSession() as http:
+            begun = await first_seq(http, process)
             async with Viewer(lambda: process.url).watching(http) as viewer:
                 await viewer.until(5)
                 first, last = viewer.samples[0]["ts"], viewer.samples[-1]["ts"]
@@ -41,7 +42,7 @@ async def test_one_process_on_an_iot_hub(tmp_path: Path) -> None:
                 async with asyncio.timeout(10):
                     while len(viewer.samples) <= seen or (await process.ready(http))[0] != 200:
                         await asyncio.sleep(0.1)
-            await everything_stored(http, process.program, process, 15)
+            await everything_stored(http, process.program, process, begun, 15)
     finally:
         await asyncio.to_thread(hub.kill)
 
@@ -58,10 +59,11 @@ async def test_a_role_needs_its_own_string_alone(tmp_path: Path) -> None:
         cloud = Process("cloud", tmp_path, ["ingest", "process", "distribute", "studio", "metaapi"], EMBEDDED, secrets)
         device = Process("device", tmp_path, ["device"], EMBEDDED, {**common, **own})
         async with running([cloud, device]), aiohttp.ClientSession() as http:
+            begun = await first_seq(http, device)
             async with Viewer(lambda: cloud.url).watching(http) as viewer:
                 await viewer.until(3)
                 await device.restart()
                 await viewer.until(3)
-            await everything_stored(http, cloud.program, device, 15)
+            await everything_stored(http, cloud.program, device, begun, 15)
     finally:
         await asyncio.to_thread(hub.kill)

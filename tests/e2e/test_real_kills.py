@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.processes import everything_stored
+from tests.e2e.processes import everything_stored, first_seq
 from tests.e2e.real import Servers, System
 from tests.e2e.viewer import Viewer
 
@@ -25,7 +25,7 @@ async def test_twenty_kills(tmp_path: Path, live: str) -> None:
     servers = Servers(tmp_path)
     system = System(servers, tmp_path / "system", live)
     async with servers.running(), aiohttp.ClientSession() as http, system.running():
-        watched = system.studios[0]
+        watched, first = system.studios[0], await first_seq(http, system.device)
         async with Viewer(lambda: watched.url).watching(http) as viewer:
             await viewer.until(3)
             for process in moments.sample(system.each * 2, 20):
@@ -36,4 +36,4 @@ async def test_twenty_kills(tmp_path: Path, live: str) -> None:
                 print(f"{process.name}: live again after {viewer.came_s[-1] - begun_s:.1f} s")
             seqs = [message["seq"] for message in viewer.samples]
             assert seqs == sorted(set(seqs)), "a viewer saw a sample twice, or late"
-        await everything_stored(http, watched.program, system.device, 40)
+        await everything_stored(http, watched.program, system.device, first, 40)

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.processes import Process, everything_stored
+from tests.e2e.processes import Process, everything_stored, first_seq
 from tests.e2e.real import Servers, System
 from tests.e2e.viewer import Viewer, history_points
 
@@ -58,6 +58,7 @@ async def test_one_process(tmp_path: Path, live: str) -> None:
                           servers.settings(live))  # fmt: skip
         await process.start()
         try:
+            first = await first_seq(http, process)
             check_sample_client(await sample_client(process.url, 4.5))
             async with Viewer(lambda: process.url).watching(http) as viewer:
                 await viewer.until(5)
@@ -65,7 +66,7 @@ async def test_one_process(tmp_path: Path, live: str) -> None:
             assert (await process.ready(http))[0] == 200
             assert await process.end(signal.SIGTERM) == 0
             await process.start()
-            await everything_stored(http, process.program, process, 15)
+            await everything_stored(http, process.program, process, first, 15)
         finally:
             await process.end()
 
@@ -78,6 +79,7 @@ async def test_a_process_a_role(tmp_path: Path) -> None:
     system = System(servers, tmp_path / "system", "redis-pubsub")
     async with servers.running(), aiohttp.ClientSession() as http, system.running():
         first, second = system.studios
+        begun = await first_seq(http, system.device)
         check_sample_client(await sample_client(second.url, 4.5))
         async with (
             Viewer(lambda: first.url).watching(http) as viewer,
@@ -95,4 +97,4 @@ async def test_a_process_a_role(tmp_path: Path) -> None:
             await system.device.restart()
             await system.metaapi.restart()
             await viewer.until(4)
-        await everything_stored(http, second.program, system.device, 40)
+        await everything_stored(http, second.program, system.device, begun, 40)

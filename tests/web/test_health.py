@@ -38,6 +38,22 @@ async def test_ready(site: Site) -> None:
     assert (await site.ask("GET", "/readyz"))[1]["transports"]["meta"] != "ok"
 
 
+async def test_metrics_tell_which_transport_works(site: Site) -> None:
+    """As `/readyz` does, for whoever reads metrics alone."""
+
+    async def away() -> None:
+        raise TransportError("gone")
+
+    async def there() -> None:
+        pass
+
+    site.checks |= {"log": away, "hub": there}
+    async with site.session.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    assert 'duco_transport_up{transport="log"} 0' in lines
+    assert 'duco_transport_up{transport="hub"} 1' in lines
+
+
 async def test_metrics(site: Site) -> None:
     """Prometheus text: each line a type or a value."""
     site.metrics.count("things_total", 3, kind='a"b\\c\nd')
