@@ -20,8 +20,10 @@ help: ## this list
 run: $(VENV)/.stamp-run ## the whole system with a simulated machine; ctrl-C ends it
 	@$(PY) -m duco_rt $(ARGS)
 
+# Those with servers or a browser wait more than they work, so two run at a time, each file in one process.
 test: dev system test-page ## all tests but the long ones, the quick ones first
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -m 'not browser and not servers and not long' $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest -m '(browser or servers) and not long' -n 2 --dist loadfile $(ARGS) || test $$? -eq 5
 
 test-unit: dev ## only what needs no browser and no server program
 	@$(PY) -m pytest -m 'not browser and not servers and not long' $(ARGS)

@@ -76,7 +76,7 @@ async def test_offline_and_refresh(tmp_path: Path) -> None:
     """No data for 10 s: offline with Refresh, the lines stay; Refresh fills the gap from history and goes on."""
     async with chromium() as browser, program(tmp_path / "data") as running, page_at(browser, running.url) as page:
         await wait_state(page, "live")
-        await page.wait_for_function("() => window.ducoPage.received >= 3", timeout=20_000)
+        await page.wait_for_function("() => window.ducoPage.series('vehicle_can', 'speed').seq.length >= 3")
         async with aiohttp.ClientSession() as http:
             command = {"action": "stop", "reason": "user_action", "commandId": "the-machine-is-needed"}
             body = {"methodName": "setRealTimeUpload", "payload": command}

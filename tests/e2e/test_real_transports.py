@@ -49,7 +49,7 @@ async def history_equals_live(http: aiohttp.ClientSession, viewer: Viewer, url: 
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("live", ["redis-pubsub", "redis-streams"])
+@pytest.mark.parametrize("live", [pytest.param("redis-pubsub", marks=pytest.mark.long), "redis-streams"])
 async def test_one_process(tmp_path: Path, live: str) -> None:
     """Nothing but configuration differs: the sample client, live, history, and an ordered end that loses nothing."""
     servers = Servers(tmp_path)

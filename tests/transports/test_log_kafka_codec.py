@@ -52,8 +52,8 @@ def test_a_parsed_record_is_the_json_of_the_interface() -> None:
     assert record.value.decode() == expected + '{"a":5.0,"b":5,"c":true,"d":"ö"}}'
 
 
-@given(st.builds(HubMessage, _ANY_TEXT, _ANY_TEXT, st.booleans(), st.integers(), st.integers(), _ANY_TEXT, _ANY_TEXT,
-                 st.binary()), _ANY_TEXT, st.integers())  # fmt: skip
+@given(st.builds(HubMessage, _ANY_TEXT, _ANY_TEXT, st.booleans(), _INT64, _INT64, _ANY_TEXT, _ANY_TEXT,
+                 st.binary()), _ANY_TEXT, _INT64)  # fmt: skip
 def test_every_raw_message_comes_back(message: HubMessage, tenant: str, received_ms: int) -> None:
     """Whatever its properties are."""
     raw = RawMessage(message, tenant, received_ms)
