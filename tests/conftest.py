@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.servers import server
 
 pytest_plugins = ["tests.servers.kafka"]
 
@@ -43,9 +44,7 @@ def _slowness(item: pytest.Item) -> int:
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of 127.0.0.1 that nobody holds at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return server.free_port()
 
 
 @pytest.fixture(scope="session")

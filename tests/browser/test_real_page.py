@@ -8,8 +8,22 @@ import aiohttp
 import pytest
 
 from tests.browser.page import chromium, page_at, series, wait_changes, wait_state
-from tests.e2e.processes import everything_stored, first_seq
+from tests.e2e.processes import Process, everything_stored, first_seq, running
 from tests.e2e.real import Servers, System
+
+
+@pytest.mark.timeout(120)
+async def test_one_process_on_real_servers(tmp_path: Path) -> None:
+    """The page sees no difference: history first, then moving values, whole."""
+    servers = Servers(tmp_path)
+    roles = ["device", "ingest", "process", "distribute", "studio", "metaapi"]
+    process = Process("all", tmp_path, roles, servers.settings("redis-pubsub"))
+    async with servers.running(), running([process]), chromium() as browser, page_at(browser, process.url) as page:
+        await wait_state(page, "live", 30)
+        await wait_changes(page, "speed", 2)
+        await wait_changes(page, "engine_rpm", 2)
+        seqs = (await series(page, "speed"))["seq"]
+        assert seqs == list(range(seqs[0], seqs[-1] + 1))
 
 
 @pytest.mark.timeout(240)

@@ -98,3 +98,4 @@ async def test_a_process_a_role(tmp_path: Path) -> None:
             await system.metaapi.restart()
             await viewer.until(4)
         await everything_stored(http, second.program, system.device, begun, 40)
+        assert set(await asyncio.gather(*(process.end() for process in system.each))) == {0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
@@ -13,11 +14,29 @@ from typing import Self
 HOST = "127.0.0.1"
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nobody holds at the moment."""
+_PORTS = range(15_000, 32_000)
+"""Below those that the system gives to connections: a server that is started again finds its port free."""
+
+_given: set[int] = set()
+
+
+def free_port(in_a_row: int = 1) -> int:
+    """A TCP port of loopback that nobody holds at the moment (the first of several), never given before."""
+    while True:
+        port = random.choice(_PORTS)
+        ports = range(port, port + in_a_row)
+        if _given.isdisjoint(ports) and all(map(_is_free, ports)):
+            _given.update(ports)
+            return port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 class Server:

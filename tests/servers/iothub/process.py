@@ -7,7 +7,7 @@ import socket
 import sys
 from pathlib import Path
 
-from tests.servers.server import HOST, Server
+from tests.servers.server import HOST, Server, free_port
 
 REPO = Path(__file__).resolve().parents[3]
 
@@ -18,7 +18,7 @@ class IotHubServer(Server):
     def __init__(self, folder: Path, devices: tuple[str, ...] = ("DUCO_001",)) -> None:
         super().__init__(folder)
         self._devices = devices
-        self.port = _three_ports()
+        self.port = free_port(3)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -44,18 +44,3 @@ class IotHubServer(Server):
         except OSError:
             return False
         return (self.folder / "strings.json").exists()
-
-
-def _three_ports() -> int:
-    """The first of three free ports in a row."""
-    while True:
-        with socket.socket() as first:
-            first.bind((HOST, 0))
-            port = int(first.getsockname()[1])
-            try:
-                for following in (port + 1, port + 2):
-                    with socket.socket() as probe:
-                        probe.bind((HOST, following))
-            except (OSError, OverflowError):
-                continue
-            return port
