@@ -97,7 +97,9 @@ async def running(processes: Sequence[Process]) -> AsyncIterator[None]:
     """Start all, the first one first; end them by SIGTERM with the block."""
     try:
         await processes[0].start()
-        await asyncio.gather(*(process.start() for process in processes[1:]))
+        started = await asyncio.gather(*(process.start() for process in processes[1:]), return_exceptions=True)
+        for failed in filter(None, started):  # only now: all that began to start can be ended
+            raise failed
         yield
     finally:
         await asyncio.gather(*(process.end() for process in processes), return_exceptions=True)
