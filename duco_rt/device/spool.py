@@ -4,8 +4,8 @@ Segments `NNNNNNNNNNNN.spool` hold one message a record, each written before any
 
     magic:4s = "DSP1"  length:u32  crc32:u32  | msgpack of msgType, ts, seq, content type, content encoding, body
 
-A segment goes when the hub has all of it; so a start sends again at most what one segment holds, and copies collapse
-by position. Nothing waits for the disk: a power cut may take the last seconds.
+A segment goes when nothing of it is needed any more; so a start sends again what the hub has of those that are left,
+and copies collapse by position. Nothing waits for the disk: a power cut may take the last seconds.
 """
 
 from __future__ import annotations
