@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from duco_rt.pipeline.fields import Field
+from duco_rt.pipeline.decoding.fields import Field
 
 CLIENT_FIELDS: tuple[Field, ...] = (
     Field("app_cpu_percent", "%", 0, None, None, "Processor time of the App's process, of one core"),

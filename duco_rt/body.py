@@ -16,7 +16,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -54,8 +54,7 @@ def order_type(streams: int) -> type[np.uint8 | np.uint16]:
     return np.uint16 if streams > 256 else np.uint8
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """Frames that share channel, id, flags and length (data bytes); `count` of them in this second."""
 
     channel: str

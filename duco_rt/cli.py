@@ -24,7 +24,7 @@ from duco_rt.decoder import Decoder, read_files
 from duco_rt.device.replay_bus import read_log
 from duco_rt.errors import ConfigError, NotFound, TransportError
 from duco_rt.model import NAME, Device
-from duco_rt.pipeline.decode import check_parsing
+from duco_rt.pipeline.decoding.plan import check_parsing
 from duco_rt.runtime import Runtime
 from duco_rt.transports.base_data import Meta
 

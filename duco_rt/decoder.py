@@ -12,8 +12,8 @@ from duco_rt.body import ERROR, REMOTE
 from duco_rt.device.second import SecondBuilder
 from duco_rt.errors import ConfigError
 from duco_rt.model import Parsing, ParsingFile, Value
-from duco_rt.pipeline.decode import Plan, compile_parsing
-from duco_rt.pipeline.fields import Field
+from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
+from duco_rt.pipeline.decoding.fields import Field
 from duco_rt.pipeline.parse import Problems
 
 

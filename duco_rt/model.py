@@ -16,6 +16,18 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 """What a tenant, a chassisId, a msgType and a parsing may be called."""
 
 
+class Span(NamedTuple):
+    """What a field did within a second: its lowest and highest value and how many it had."""
+
+    min: float
+    max: float
+    count: int
+
+
+Stats = dict[str, Span]
+"""The spans of fields that had several values in the second; of the others min = max = last and count = 1."""
+
+
 class Peer(NamedTuple):
     """Whose data: another tenant's can never match."""
 
@@ -60,7 +72,7 @@ class Sample:
     """The parsed values of one second of one device and message type.
 
     `ts_ms` is the device's clock at the start of the second; `seq` is None in a message of another
-    publisher; `received_ms` is ingest's clock.
+    publisher; `received_ms` is ingest's clock. `payload` has the last value of each field in the second.
     """
 
     peer: Peer
@@ -68,6 +80,7 @@ class Sample:
     seq: int | None
     received_ms: int
     payload: dict[str, Value]
+    stats: Stats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +108,25 @@ class RawSecond:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Columns of parsed samples, oldest first; `fields[name][i]` is None where sample i lacks the field."""
+    """Columns of parsed samples, oldest first; `fields[name][i]` is None where sample i lacks the field.
+
+    `stats`, where it was asked for, has the same fields; None also where the store was not told (older rows, text).
+    """
 
     from_ms: int
     to_ms: int
     seq: list[int]
     ts: list[int]
     fields: dict[str, list[Value | None]]
+    stats: dict[str, SpanColumns] = field(default_factory=dict)
+
+
+class SpanColumns(NamedTuple):
+    """Lowest, highest and number of values of a field, a row a sample."""
+
+    min: list[float | None]
+    max: list[float | None]
+    count: list[int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +145,13 @@ class LastSeen:
 
 @dataclass(frozen=True, slots=True)
 class ParsingFile:
-    """One database text of a parsing; `bus` None matches every channel."""
+    """One database text of a parsing; `bus` None matches every channel; `sources` are kept apart (J1939 addresses)."""
 
     name: str
     text: str
     bus: str | None = None
     format: str = "dbc"
+    sources: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

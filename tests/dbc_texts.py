@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from duco_rt.model import Parsing, ParsingFile
-from duco_rt.pipeline.decode import Plan, compile_parsing
+from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
 
 J1939_TAIL = """
 BA_DEF_ BO_ "VFrameFormat" ENUM "StandardCAN","ExtendedCAN","reserved","J1939PG";

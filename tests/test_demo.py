@@ -10,7 +10,7 @@ import pytest
 from duco_rt import demo
 from duco_rt.app_fields import CLIENT_FIELDS
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device
-from duco_rt.pipeline.decode import compile_parsing
+from duco_rt.pipeline.decoding.plan import compile_parsing
 from duco_rt.transports.meta_sqlite import SqliteMeta
 
 

@@ -15,7 +15,7 @@ from duco_rt.decoder import read_files
 from duco_rt.demo import shipped_parsing
 from duco_rt.errors import BadParsing, ConfigError
 from duco_rt.model import Parsing, Value
-from duco_rt.pipeline.decode import MessagePlan, Multiplexer, Plan, compile_parsing
+from duco_rt.pipeline.decoding.plan import MessagePlan, Multiplexer, Plan, compile_parsing
 
 
 def local_plan(files: Iterable[str], wanted: Iterable[str]) -> Plan:

@@ -13,7 +13,7 @@ from duco_rt.errors import BadBody
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
 from duco_rt.parts import join
 from duco_rt.pipeline.assemble import Assembler
-from duco_rt.pipeline.decode import Plan
+from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Known
 
 

@@ -13,7 +13,7 @@ import structlog
 from duco_rt.errors import BadParsing, NotFound, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing
-from duco_rt.pipeline.decode import Plan, compile_parsing
+from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
 from duco_rt.transports.base_data import Meta
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from duco_rt.errors import BadRequest
 from duco_rt.model import Device, MethodResult, ParsingFile
-from duco_rt.pipeline.decode import check_parsing
+from duco_rt.pipeline.decoding.plan import check_parsing
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups

@@ -12,7 +12,7 @@ from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing, ParsingFile
 from duco_rt.pipeline import parsing_cache
-from duco_rt.pipeline.decode import Plan, compile_parsing
+from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from tests.pipeline.line import DBC, AwayMeta, open_meta
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.pipeline import j1939
+from duco_rt.pipeline.decoding import j1939
 
 IDS = [
     (0x0CF00400, 61444, 0x00),  # EEC1

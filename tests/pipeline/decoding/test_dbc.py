@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from duco_rt.demo import shipped_parsing
 from duco_rt.errors import BadParsing
 from duco_rt.model import Parsing, ParsingFile
-from duco_rt.pipeline import dbc
-from duco_rt.pipeline.decode import compile_parsing
+from duco_rt.pipeline.decoding import dbc
+from duco_rt.pipeline.decoding.plan import compile_parsing
 
 GOOD = """VERSION ""
 

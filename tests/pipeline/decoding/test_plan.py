@@ -14,7 +14,7 @@ from hypothesis import given
 
 from duco_rt.body import ERROR, REMOTE, CanSecond
 from duco_rt.model import Value
-from duco_rt.pipeline.decode import Decoded, Plan, frames_of
+from duco_rt.pipeline.decoding.plan import Decoded, Plan, frames_of
 from tests.can_seconds import Frame, frames, frames_in, second_of
 from tests.dbc_texts import J1939_TAIL, dbc_text, plan_of, random_dbc
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hypothesis import given
 
 from duco_rt.model import Parsing, ParsingFile
-from duco_rt.pipeline.decode import compile_parsing
-from duco_rt.pipeline.fields import Field
+from duco_rt.pipeline.decoding.plan import compile_parsing
+from duco_rt.pipeline.decoding.fields import Field
 from tests.dbc_texts import dbc_text, plan_of, random_dbc
 
 ONE = dbc_text("256 Engine 8\nspeed : 0|16@1+ (0.1,0)\nrpm : 16|16@1+ (1,0)")

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from cantools.database.can import Signal
 
-from duco_rt.pipeline import j1939
+from duco_rt.pipeline.decoding import j1939
 
 _FLOATS = {16: ("<e", 2), 32: ("<f", 4), 64: ("<d", 8)}
 

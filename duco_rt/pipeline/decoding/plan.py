@@ -17,9 +17,9 @@ from cantools.database.can import Message, Signal
 from duco_rt.body import ERROR, REMOTE, CanSecond, Stream
 from duco_rt.errors import BadParsing
 from duco_rt.model import Parsing, ParsingFile, Value
-from duco_rt.pipeline import dbc, j1939
-from duco_rt.pipeline.fields import Field, field_names, fields_of
-from duco_rt.pipeline.signals import SignalPlan, compile_signal, raw_reader
+from duco_rt.pipeline.decoding import dbc, j1939
+from duco_rt.pipeline.decoding.fields import Field, field_names, fields_of
+from duco_rt.pipeline.decoding.signals import SignalPlan, compile_signal, raw_reader
 
 Decoded = dict[str, float | int | None]
 

@@ -11,7 +11,7 @@ from cantools.database.can import Database, Signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.pipeline.signals import compile_signal, raw_reader
+from duco_rt.pipeline.decoding.signals import compile_signal, raw_reader
 from tests.dbc_texts import dbc_text
 
 DATA = bytes.fromhex("0123456789ABCDEF")
