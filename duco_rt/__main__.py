@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments.insert(0, "run")
-    args = _parser().parse_args(arguments)
+    args = _parser().parse_args(_joined(arguments))
     try:
         from duco_rt import cli
     except ModuleNotFoundError as e:
@@ -36,6 +36,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """`--from -2h` as `--from=-2h`: argparse takes the second word for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] in ("--from", "--to") and word[:1] == "-" and word[1:2].isdigit():
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 class _Parser(argparse.ArgumentParser):
@@ -63,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     dbc = _Parser(add_help=False)
     dbc.add_argument("--dbc", metavar="[BUS=]FILE", action="append", default=[], help="a database; may be repeated")
+    dbc.add_argument("--sources", metavar="0,3", help="J1939 source addresses whose fields are kept apart")
 
     run = commands.add_parser("run", parents=[common], help="start (what happens without a command)")
     run.add_argument("--roles", help="comma-separated: device, ingest, process, distribute, studio, metaapi")
@@ -75,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("log", metavar="LOG")
     replay.add_argument("--device", required=True, metavar="ID")
     replay.add_argument("--speed", type=float, default=1.0, metavar="X", help="recorded times are divided by it")
+    reparse = commands.add_parser("reparse", parents=[common], help="read stored raw data again, as parsed today")
+    reparse.add_argument("--device", required=True, metavar="ID")
+    for name in ("from", "to"):
+        text = "Unix ms, ISO time (local without offset), now, or before now: -90s, -30m, -2h, -7d"
+        reparse.add_argument(f"--{name}", dest=f"{name}_", required=True, metavar="T", help=text)
     device = commands.add_parser("device", help="devices that MetaAPI knows")
     actions = device.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", parents=[common, dbc], help="add or replace a device and its parsing")

@@ -17,10 +17,13 @@ from duco_rt.device.buses import sources
 from duco_rt.device.local_signals import check_local
 from duco_rt.errors import ConfigError, TransportError
 from duco_rt.metrics import Metrics
+from duco_rt.pipeline.decoding.compiling import compile_parsing_async
 from duco_rt.pipeline.distribute import Distribute
 from duco_rt.pipeline.ingest import Ingest
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.process import Process
+from duco_rt.pipeline.reparse import Means
+from duco_rt.pipeline.reparse_jobs import Reparses
 from duco_rt.pipeline.retention import Retention
 from duco_rt.transports.base import Hub
 from duco_rt.web.commands import Commands
@@ -30,7 +33,11 @@ from duco_rt.web.health import Health
 from duco_rt.web.live import LiveService
 from duco_rt.web.metaapi import MetaApi
 from duco_rt.web.presence import Presence
+from duco_rt.web.reparse import ReparseApi
 from duco_rt.web.server import Server, routes
+
+REPARSE_REST = 0.5
+"""Reading again pauses half as long as it works: others wait for the parsing of one second, never of many."""
 
 
 def build_pipeline(
@@ -44,7 +51,8 @@ def build_pipeline(
     if needs(config, "process") and parsings is not None:
         parts.append(Process(t.log, t.store, parsings, config.app.msg_types, batch, clock, metrics))
     if needs(config, "ingest") and parsings is not None:
-        parts.append(Ingest(t.hub, t.log, t.live, parsings, config.app.msg_types, clock, metrics))
+        types, stats = config.app.msg_types, config.live.stats
+        parts.append(Ingest(t.hub, t.log, t.live, parsings, types, clock, metrics, stats=stats))
     return parts
 
 
@@ -95,6 +103,7 @@ class WebParts:
 
     server: Server
     studio: Studio | None
+    reparse: ReparseApi
 
 
 def build_web(
@@ -113,10 +122,21 @@ def build_web(
         presence = Presence(config.device.upload_interval_s)
         datasets = Datasets(t.meta, t.store, parsings, presence, t.connected, config.web, clock)
         studio, readers = Studio(live, commands), (datasets, Groups(t.meta), live)
-    metaapi = MetaApi(t.meta, t.hub.connected) if needs(config, "metaapi") else None
+    metaapi = MetaApi(t.meta, t.hub.connected, config.meta.read_limit_s) if needs(config, "metaapi") else None
     call = studio.commands.handle if studio else t.call if metaapi else None
-    table = routes(Health(t.checks, metrics), studio=readers, metaapi=metaapi, call=call, static=static_folder())
-    return WebParts(Server(config.web, listening, table), studio)
+    reparse = build_reparse(config, t, clock, metrics)
+    health, static = Health(t.checks, metrics), static_folder()
+    table = routes(health, studio=readers, metaapi=metaapi, call=call, static=static, reparse=reparse)
+    return WebParts(Server(config.web, listening, table), studio, reparse)
+
+
+def build_reparse(config: Config, t: Transports, clock: Clock, metrics: Metrics) -> ReparseApi:
+    """Reading again, in a process that has the store and asks MetaAPI."""
+    if not needs(config, "process", "studio"):
+        return ReparseApi(None)
+    means = Means(t.store, t.meta, clock, metrics, REPARSE_REST)
+    compiled = partial(compile_parsing_async, limit_s=config.meta.read_limit_s)
+    return ReparseApi(Reparses(means, config.app.msg_types, Path(config.app.data_dir) / "reparse", compiled))
 
 
 def static_folder() -> Path | None:

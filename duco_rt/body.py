@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duco_rt.errors import BadBody
-from duco_rt.model import Value
+from duco_rt.model import RawSecond, Value
 
 CAN_TYPE = "application/vnd.duco.can;v=1"
 JSON_TYPE = "application/vnd.duco.samples+json;v=1"
@@ -62,7 +62,7 @@ class Stream(NamedTuple):
     extended: bool
     flags: int
     length: int
-    count: int
+    count: int  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,11 @@ def unpack_columns(columns: Columns, ts_ms: int, seq: int, part: int = 0, parts:
     return CanSecond(ts_ms, seq, part, parts, streams, order, times, columns.data)
 
 
+def columns_of(row: RawSecond) -> Columns:
+    """The columns of a stored second."""
+    return Columns(row.streams, row.order, row.times, row.data)
+
+
 def _read_streams(raw: bytes) -> tuple[Stream, ...]:
     channels, at = [], 1
     for _ in range(raw[0] if raw else 0):
@@ -233,14 +238,23 @@ def decode_json(body: bytes) -> list[tuple[JsonSecond, bytes]]:
     """The seconds of a JSON body, null and NaN left out, each with its text as it came. Raises BadBody."""
     try:
         read = _json_body.decode(body)
-        seconds = [(_json_second.decode(text), bytes(text)) for text in read.seconds]
+        seconds = [(decode_json_second(bytes(text)), bytes(text)) for text in read.seconds]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadBody(f"JSON body: {e}") from e
     if read.version != _VERSION:
         raise BadBody(f"JSON body of version {read.version}, this program reads {_VERSION}")
     if not seconds:
         raise BadBody("JSON body has no second")
-    return [(JsonSecond(s.ts, s.seq, {k: v for k, v in s.payload.items() if v is not None}), t) for s, t in seconds]
+    return seconds
+
+
+def decode_json_second(text: bytes) -> JsonSecond:
+    """One second of a JSON body, as the raw store keeps it. Raises BadBody."""
+    try:
+        read = _json_second.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise BadBody(f"JSON body: {e}") from e
+    return JsonSecond(read.ts, read.seq, {k: v for k, v in read.payload.items() if v is not None})
 
 
 def deflate(body: bytes) -> bytes:

@@ -17,14 +17,16 @@ import msgspec
 
 from duco_rt import app, demo, logs
 from duco_rt.adapters import open_meta
+from duco_rt.cli_reparse import reparse
 from duco_rt.config import Config
 from duco_rt.config_load import load_config
 from duco_rt.data_dir import DataDir, owner_url
-from duco_rt.decoder import Decoder, read_files
+from duco_rt.decoder import Decoder
 from duco_rt.device.replay_bus import read_log
 from duco_rt.errors import ConfigError, NotFound, TransportError
-from duco_rt.model import NAME, Device
-from duco_rt.pipeline.decoding.plan import check_parsing
+from duco_rt.model import NAME, Device, ParsingFile
+from duco_rt.parsing_files import read_files, read_sources
+from duco_rt.pipeline.decoding.compiling import check_parsing_async
 from duco_rt.runtime import Runtime
 from duco_rt.transports.base_data import Meta
 
@@ -105,7 +107,7 @@ def decode(args: argparse.Namespace) -> int:
     """`decode`: JSON lines on stdout."""
     if not args.dbc:
         raise ConfigError("decode: --dbc [BUS=]FILE is needed")
-    decoder = Decoder.from_files(args.dbc)
+    decoder = Decoder.from_files(args.dbc, sources=_sources(args))
     encode = msgspec.json.Encoder().encode
     write = sys.stdout.buffer.write
     if args.last:
@@ -131,6 +133,7 @@ def replay(args: argparse.Namespace) -> int:
     """`replay`: run with a recording as the bus of one device."""
     if not args.speed > 0:
         raise ConfigError(f"--speed {args.speed:g}: must be over 0")
+    files = _files(args)
     next(read_log(args.log), None)  # one that cannot be read is told before anything starts
     settings = [
         *args.overrides,
@@ -139,11 +142,24 @@ def replay(args: argparse.Namespace) -> int:
         f"device.chassis_id={args.device}",
     ]
     config = load_config(args.config, overrides=settings)
-    asyncio.run(_prepare_replay(config, args.device, args.dbc))
+    asyncio.run(_prepare_replay(config, args.device, files))
     return _serve(config)
 
 
-async def _prepare_replay(config: Config, chassis_id: str, names: list[str]) -> None:
+def _files(args: argparse.Namespace) -> tuple[ParsingFile, ...]:
+    """The databases of `--dbc`, with the addresses of `--sources`."""
+    return read_files(args.dbc, _sources(args))
+
+
+def _sources(args: argparse.Namespace) -> tuple[int, ...]:
+    if args.sources is None:
+        return ()
+    if not args.dbc:
+        raise ConfigError(f"--sources {args.sources}: goes with --dbc [BUS=]FILE")
+    return read_sources(args.sources)
+
+
+async def _prepare_replay(config: Config, chassis_id: str, files: tuple[ParsingFile, ...]) -> None:
     """See that the device is known, with its parsing, before the run begins."""
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(DataDir(Path(config.app.data_dir)))
@@ -151,16 +167,16 @@ async def _prepare_replay(config: Config, chassis_id: str, names: list[str]) -> 
         try:
             device = await meta.device(chassis_id)
         except NotFound as e:
-            if not names:
+            if not files:
                 raise ConfigError(f"--device {chassis_id}: not known; give it a parsing with --dbc [BUS=]FILE") from e
             device = Device(chassis_id, demo.TENANT, chassis_id)
-        if names:
-            await _put(meta, Device(chassis_id, device.tenant, device.name, chassis_id), names)
+        if files:
+            known = Device(chassis_id, device.tenant, device.name, chassis_id)
+            await _put(meta, known, files, config.meta.read_limit_s)
 
 
-async def _put(meta: Meta, device: Device, names: list[str]) -> None:
-    files = read_files(names)
-    check_parsing(files)
+async def _put(meta: Meta, device: Device, files: tuple[ParsingFile, ...], limit_s: float) -> None:
+    await check_parsing_async(files, limit_s)
     await meta.put_parsing(device.chassis_id, files)
     await meta.put_device(device)
 
@@ -190,7 +206,7 @@ async def _device(config: Config, args: argparse.Namespace) -> None:
         if args.action == "add":
             if not args.dbc:
                 raise ConfigError("device add: --dbc [BUS=]FILE is needed")
-            await _put(meta, Device(args.id, args.tenant, args.id, args.id), args.dbc)
+            await _put(meta, Device(args.id, args.tenant, args.id, args.id), _files(args), config.meta.read_limit_s)
             print(f"{args.id}: tenant {args.tenant}, parsing {args.id}")
         elif args.action == "remove":
             await meta.remove_device(args.id)
@@ -209,4 +225,5 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "decode": decode,
     "replay": replay,
     "device": device,
+    "reparse": reparse,
 }

@@ -104,13 +104,17 @@ class Log(_Section, frozen=True):
 
 
 class Live(Server, frozen=True):
-    """Real-time samples to studio. A slow reader loses the oldest; `reorder_s`: how long one waits for its elder."""
+    """Real-time samples to studio. A slow reader loses the oldest; `reorder_s`: how long one waits for its elder.
+
+    `stats`: samples carry min, max and count of fields with several values in the second, for viewers who ask.
+    """
 
     kind: Literal["memory", "redis-pubsub", "redis-streams"] = "memory"
     subscribe: Literal["channels", "pattern"] = "channels"
     queue_messages_max: Count = 600
     keep_s: Seconds = 300.0
     reorder_s: Annotated[float, Meta(ge=0, le=10)] = 0.5
+    stats: bool = True
 
 
 class Leases(Server, frozen=True):
@@ -133,11 +137,15 @@ class Store(Server, frozen=True):
 
 
 class MetaStore(_Section, frozen=True):
-    """MetaAPI's data: under `data_dir`, or another process's; `refresh_s`: how soon a changed parsing is noticed."""
+    """MetaAPI's data: under `data_dir`, or another process's.
+
+    `refresh_s`: how soon a changed parsing is noticed; `read_limit_s`: how long its databases may take to be read.
+    """
 
     kind: Literal["sqlite", "http"] = "sqlite"
     url: str = ""
     refresh_s: Annotated[float, Meta(gt=0, le=10)] = 5.0
+    read_limit_s: Annotated[float, Meta(gt=0, le=60)] = 20.0
 
 
 class Bus(_Section, frozen=True):
@@ -180,6 +188,7 @@ class Web(_Section, frozen=True):
     history_fields_max: Count = 500
     history_hours_max: Annotated[float, Meta(gt=0)] = 24.0
     history_values_max: Count = 2_000_000
+    full_hours_max: Annotated[float, Meta(gt=0)] = 6.0
     message_bytes_max: Count = 65_536
     body_bytes_max: Count = 16 * 1024 * 1024
     viewer_queue_messages_max: Count = 60

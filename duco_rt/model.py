@@ -21,7 +21,7 @@ class Span(NamedTuple):
 
     min: float
     max: float
-    count: int
+    count: int  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
 
 
 Stats = dict[str, Span]
@@ -126,7 +126,7 @@ class SpanColumns(NamedTuple):
 
     min: list[float | None]
     max: list[float | None]
-    count: list[int | None]
+    count: list[int | None]  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
 
 
 @dataclass(frozen=True, slots=True)

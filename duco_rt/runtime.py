@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import msgspec
 import structlog
@@ -21,12 +21,14 @@ from duco_rt.config import Config
 from duco_rt.data_dir import DataDir
 from duco_rt.errors import ConfigError, DucoError, TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import MethodResult, Peer, Sample, Value
+from duco_rt.model import MethodResult, Peer, Sample, Stats, Value
+from duco_rt.pipeline.full_resolution import full_table
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.table import history_table
-from duco_rt.web.datasets import device_now_ms
+from duco_rt.web.full_history import FullHistory, Turns
 from duco_rt.web.in_order import in_order
 from duco_rt.web.ordering import Ordering
+from duco_rt.web.params import SPANS, check_detail, device_now_ms
 from duco_rt.web.server import listen
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class _LiveMessage(msgspec.Struct):
     ts: int | None = None
     seq: int | None = None
     received: int | None = None
+    stats: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _live_message = msgspec.json.Decoder(_LiveMessage)
@@ -66,6 +69,8 @@ class Runtime:
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._devices: list[DucoApp] = []
+        self._parsings: ParsingCache | None = None
+        self._turns = Turns()
 
     def start(self) -> BlockingRuntime:
         """Run in a thread and loop of its own, on a free port, with plain calls: for notebooks and scripts."""
@@ -96,7 +101,9 @@ class Runtime:
         await self._transports.open(stack)
         parsings = None
         if needs(config, "ingest", "process", "studio"):
-            parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics)
+            parsings = self._parsings = ParsingCache(
+                self._transports.meta, config.meta.refresh_s, metrics, config.meta.read_limit_s
+            )
         self._web = app.build_web(config, listening, self._transports, parsings, clock, metrics)
         pipeline = app.build_pipeline(config, self._transports, parsings, clock, metrics)
         self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
@@ -135,6 +142,7 @@ class Runtime:
     ) -> None:
         """Devices first, so that the hub, the log and the store behind them take what they have; then the rest."""
         failed = any(task.done() for task in self._tasks)
+        self._web.reparse.stop()
         try:
             if not failed:
                 async with asyncio.timeout(self.config.app.drain_timeout_s):
@@ -217,6 +225,7 @@ class Runtime:
             read.seq,
             now_ms if read.received is None else read.received,
             payload,
+            _stats(read.stats, payload),
         )
 
     async def tenant_of(self, chassis_id: str) -> str:
@@ -252,10 +261,33 @@ class Runtime:
         *,
         fields: Sequence[str],
         minutes: float = 2,
+        resolution: Literal["second", "full"] = "second",
+        stats: Sequence[str] = (),
     ) -> pyarrow.Table:
-        """The last `minutes` by the device's clock: columns ts (timestamp, ms, UTC), seq, then the fields."""
+        """The last `minutes` by the device's clock: columns ts (timestamp, ms, UTC), seq, then the fields.
+
+        `stats`: some of min, max and count, as columns NAME.min and so on. `resolution="full"`: every sample of the raw
+        frames by today's parsing, a row each: field, ts (timestamp, µs, UTC), value. Raises BadRequest.
+        """
         self._studio()
+        check_detail(resolution, stats)
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         to_ms = await device_now_ms(self._transports.store, peer, self._clock.wall_ms())
-        found = await self._transports.store.history(peer, fields, to_ms - round(minutes * 60_000), to_ms)
-        return history_table(found)
+        from_ms = to_ms - round(minutes * 60_000)
+        if resolution == "full":
+            assert self._parsings is not None  # studio has one
+            full = FullHistory(self._transports.store, self._parsings, self.config.web, self._turns)
+            return full_table(await full.read(peer, fields, from_ms, to_ms))
+        spans = SPANS.intersection(stats)
+        found = await self._transports.store.history(peer, fields, from_ms, to_ms, stats=bool(spans))
+        table = history_table(found)
+        return table.drop_columns([f"{name}.{kind}" for name in found.stats for kind in SPANS - spans])
+
+
+def _stats(text: msgspec.Raw, payload: Mapping[str, Value]) -> Stats | None:
+    """The spans of a live message's picked fields; None where its publisher does not say, or says something else."""
+    try:
+        found = msgspec.json.decode(text, type=Stats | None)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return None if found is None else {name: found[name] for name in payload if name in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from duco_rt.model import History, Value
+from duco_rt.model import History, SpanColumns, Value
 
 if TYPE_CHECKING:
     import pyarrow
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def history_table(found: History) -> pyarrow.Table:
     """Columns ts (timestamp[ms, UTC]), seq (int64), then a column a field; null where a sample lacks it.
 
-    A field that is called ts or seq is in the column field.ts or field.seq.
+    Of a field with stats come NAME.min, NAME.max (float64) and NAME.count (int64) after it, null where not known.
+    A field that is called as one of the other columns (ts, seq, NAME.min, …) is in the column field.ts and so on.
     """
     import pyarrow as pa
 
@@ -22,8 +23,18 @@ def history_table(found: History) -> pyarrow.Table:
         "ts": pa.array(found.ts, pa.timestamp("ms", "UTC")),
         "seq": pa.array(found.seq, pa.int64()),
     }
+    taken = {*columns, *(f"{name}.{part}" for name in found.stats for part in SpanColumns._fields)}
     for name, values in found.fields.items():
-        columns[name if name not in columns else f"field.{name}"] = _column(values)
+        column = name
+        while column in taken:
+            column = f"field.{column}"
+        taken.add(column)
+        columns[column] = _column(values)
+        if name in found.stats:
+            low, high, counts = found.stats[name]
+            columns[f"{name}.min"] = pa.array(low, pa.float64())
+            columns[f"{name}.max"] = pa.array(high, pa.float64())
+            columns[f"{name}.count"] = pa.array(counts, pa.int64())
     return pa.table(columns)
 
 

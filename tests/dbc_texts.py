@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from duco_rt.model import Parsing, ParsingFile
-from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
+from duco_rt.pipeline.decoding.compiling import compile_here
+from duco_rt.pipeline.decoding.plan import Plan
 
 J1939_TAIL = """
 BA_DEF_ BO_ "VFrameFormat" ENUM "StandardCAN","ExtendedCAN","reserved","J1939PG";
@@ -34,7 +35,7 @@ def plan_of(*texts: str | tuple[str, str]) -> Plan:
         ParsingFile(f"{n}.dbc", text) if isinstance(text, str) else ParsingFile(f"{n}.dbc", text[1], text[0])
         for n, text in enumerate(texts)
     ]
-    return compile_parsing(Parsing("p", 1, tuple(files)))
+    return compile_here(Parsing("p", 1, tuple(files)))
 
 
 @dataclass
@@ -105,14 +106,18 @@ def _message(rng: random.Random, number: int, can_id: int, tail: list[str]) -> s
     return "\n".join([f"BO_ {can_id} Message{number}: {length} ECU", *rows]) + "\n"
 
 
+def random_dbc_text(rng: random.Random) -> str:
+    """A DBC of one to three messages with every kind of signal."""
+    ids = [*rng.sample(range(0x800), 2), rng.randrange(1 << 29) | 1 << 31 | 0x800]
+    tail: list[str] = []
+    count = rng.randint(1, 3)
+    messages = [_message(rng, n, can_id, tail) for n, can_id in enumerate(rng.sample(ids, count))]
+    floats = sorted((row for row in tail), key=lambda row: row.startswith("SG_MUL"))
+    return "\n".join(['VERSION ""\n\nBS_:\n\nBU_: ECU\n', *messages, *floats]) + "\n"
+
+
 @st.composite
 def random_dbc(draw: st.DrawFn) -> tuple[str, Sequence[int]]:
     """A DBC of one to three messages with every kind of signal, and the seed of frames for it."""
     rng = random.Random(draw(st.integers(0, 2**32)))
-    ids = [*rng.sample(range(0x800), 2), rng.randrange(1 << 29) | 1 << 31 | 0x800]
-    tail: list[str] = []
-    count = draw(st.integers(1, 3))
-    messages = [_message(rng, n, can_id, tail) for n, can_id in enumerate(rng.sample(ids, count))]
-    floats = sorted((row for row in tail), key=lambda row: row.startswith("SG_MUL"))
-    text = "\n".join(['VERSION ""\n\nBS_:\n\nBU_: ECU\n', *messages, *floats]) + "\n"
-    return text, [rng.getrandbits(63) for _ in range(8)]
+    return random_dbc_text(rng), [rng.getrandbits(63) for _ in range(8)]

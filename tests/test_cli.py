@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import urllib.request
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt.__main__ import main
+from tests.database_texts import KCD
+from tests.dbc_texts import J1939_TAIL, dbc_text
 
 pytestmark = pytest.mark.servers
 
@@ -30,6 +33,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     Path("key.dbc").write_text(DBC)
     Path("bad.dbc").write_text(DBC + "BO_ nonsense\n")
+    Path("bad.kcd").write_text("<a>\n</b>")
+    Path("key.KCD").write_text(KCD)
+    Path("j.dbc").write_text(dbc_text("2364540158 EEC1 8\nrpm : 24|16@1+ (0.125,0)", tail=J1939_TAIL))
+    Path("j.log").write_text("(1.5) can1 0CF00403#0000000100000000\n(1.6) can1 0CF00407#0000000200000000\n")
     Path("a.log").write_text("(1620692699.797900) can1 100#01\n(1620692700.100000) can1 7FF#02\n")
     Path("noise.log").write_text("this is no log\n")
     Path("noise.xyz").write_text("")
@@ -53,6 +60,15 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "decode: no database": ("decode a.log", ["--dbc"]),
     "decode: missing database": ("decode a.log --dbc gone.dbc", ["gone.dbc"]),
     "decode: bad database": ("decode a.log --dbc bad.dbc", ["bad.dbc", "line 5"]),
+    "decode: bad KCD": ("decode a.log --dbc bad.kcd", ["bad.kcd", "line 2"]),
+    "decode: sources": ("decode a.log --dbc key.dbc --sources 0,254", ["--sources", "254"]),
+    "decode: no sources": ("decode a.log --dbc key.dbc --sources all", ["--sources", "all"]),
+    "replay: sources of nothing": ("replay a.log --device DUCO_001 --sources 3", ["--sources 3", "--dbc"]),
+    "add: sources": ("device add D1 --tenant t --dbc key.dbc --sources 0x100", ["--sources", "0x100"]),
+    "add: too much to read": (
+        "device add D1 --tenant t --dbc key.dbc --set meta.read_limit_s=0.01",
+        ["key.dbc", "more than 0.01 s"],
+    ),
     "decode: bad log": ("decode noise.log --dbc key.dbc", ["noise.log", "after message 0"]),
     "decode: unknown log": ("decode noise.xyz --dbc key.dbc", ["noise.xyz"]),
     "replay: no log": ("replay gone.log --device D1", ["gone.log"]),
@@ -111,6 +127,30 @@ def test_decode(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "a.log", "--dbc", "key.dbc", "--last"]) == 0
     rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert rows == [{"ts": 1620692699, "signals": {"Ignition": 1}}, {"ts": 1620692700, "signals": {}}]
+
+
+def test_decode_by_other_formats(capfd: pytest.CaptureFixture[str]) -> None:
+    """The file's ending says which, in any case."""
+    Path("kcd.log").write_text("(1.5) can1 100#C800050000000000\n")
+    assert main(["decode", "kcd.log", "--dbc", "key.KCD"]) == 0
+    (row,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert row["message"] == "Engine" and row["signals"]["speed"] == -20.0 and row["signals"]["whole"] == 11
+
+
+def test_decode_keeps_sources_apart(capfd: pytest.CaptureFixture[str]) -> None:
+    """The fields of a named address carry it; the others are one."""
+    assert main(["decode", "j.log", "--dbc", "j.dbc", "--last", "--sources", "0x03"]) == 0
+    assert json.loads(capfd.readouterr().out) == {"ts": 1, "signals": {"rpm_sa03": 0.125, "rpm": 0.25}}
+
+
+def test_a_device_with_sources(capfd: pytest.CaptureFixture[str]) -> None:
+    """Kept with its parsing, for every file."""
+    assert main(["device", "add", "D1", "--tenant", "t", "--dbc", "j.dbc", "--dbc", "key.KCD", "--sources", "0,3"]) == 0
+    db = sqlite3.connect(Path("data") / "meta.sqlite")
+    (row,) = db.execute("SELECT files FROM parsings WHERE name = 'D1'").fetchall()
+    db.close()
+    kept = [(file["format"], file["sources"]) for file in json.loads(row[0])]
+    assert kept == [("dbc", [0, 3]), ("kcd", [0, 3])]
 
 
 def test_devices_without_a_running_process(capfd: pytest.CaptureFixture[str]) -> None:

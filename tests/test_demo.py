@@ -10,7 +10,7 @@ import pytest
 from duco_rt import demo
 from duco_rt.app_fields import CLIENT_FIELDS
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device
-from duco_rt.pipeline.decoding.plan import compile_parsing
+from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.transports.meta_sqlite import SqliteMeta
 
 
@@ -49,7 +49,7 @@ async def test_what_users_changed_stays(meta: SqliteMeta) -> None:
 def test_every_demo_line_has_its_field() -> None:
     """The groups draw nothing that the shipped parsing and the App do not have."""
     known = {
-        VEHICLE_CAN: {field.name for field in compile_parsing(demo.shipped_parsing()).fields},
+        VEHICLE_CAN: {field.name for field in compile_here(demo.shipped_parsing()).fields},
         CLIENT_RAW_DATA: {field.name for field in CLIENT_FIELDS},
     }
     assert {"speed", "engine_rpm", "brake_status"} <= known[VEHICLE_CAN]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
@@ -15,7 +16,7 @@ import pytest_asyncio
 
 from duco_rt import Runtime, load_config
 from duco_rt.config import Config
-from duco_rt.errors import ConfigError, Conflict, NotFound
+from duco_rt.errors import BadRequest, ConfigError, Conflict, NotFound
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 CAN_FIELDS = ["speed", "engine_rpm"]
@@ -89,6 +90,33 @@ async def test_history_over_http_is_the_same(rt: Runtime) -> None:
     for seq, value in zip(found["seq"], found["fields"]["speed"], strict=True):
         assert stored[seq] == value
     assert found["to"] - found["from"] == 120_000
+
+
+async def test_history_at_full_resolution(rt: Runtime) -> None:
+    """A row a sample, and the values of history by seconds are among them."""
+    table = await rt.history("DUCO_001", fields=["speed", "engine_rpm", "never"], resolution="full")
+    assert table.column_names == ["field", "ts", "value"]
+    assert set(table["field"].to_pylist()) == {"speed", "engine_rpm"}
+    rpm = [row for row in table.to_pylist() if row["field"] == "engine_rpm"]
+    assert rpm == sorted(rpm, key=lambda row: row["ts"])
+    seconds = await rt.history("DUCO_001", fields=["engine_rpm"])
+    stored = [(row["ts"], row["engine_rpm"]) for row in seconds.to_pylist()[1:-1]]
+    assert len(stored) >= 3
+    for begin, value in stored:  # a busy machine closes a second late: its last frame is somewhere behind the begin
+        assert value in {row["value"] for row in rpm if begin <= row["ts"] < begin + timedelta(seconds=3)}
+
+
+async def test_history_with_stats(rt: Runtime) -> None:
+    """Columns beside the field's, those that were asked for."""
+    table = await rt.history("DUCO_001", fields=["engine_rpm"], stats=("min", "max", "last"))
+    assert table.column_names == ["ts", "seq", "engine_rpm", "engine_rpm.min", "engine_rpm.max"]
+    for row in table.to_pylist():
+        if row["engine_rpm.min"] is not None:
+            assert row["engine_rpm.min"] <= row["engine_rpm"] <= row["engine_rpm.max"]
+    with pytest.raises(BadRequest, match="stats 'mean'"):
+        await rt.history("DUCO_001", fields=["engine_rpm"], stats=("mean",))
+    with pytest.raises(BadRequest, match="hours at full resolution"):
+        await rt.history("DUCO_001", fields=["engine_rpm"], minutes=1e4, resolution="full")
 
 
 async def test_start_realtime_is_a_viewers_start(rt: Runtime) -> None:

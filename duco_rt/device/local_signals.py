@@ -4,49 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cache
 
 import can
 
 from duco_rt.body import CanSecond
 from duco_rt.config import Device
-from duco_rt.decoder import read_files
 from duco_rt.demo import shipped_parsing
 from duco_rt.errors import BadParsing, ConfigError
 from duco_rt.model import Parsing, Value
-from duco_rt.pipeline.decoding.plan import MessagePlan, Multiplexer, Plan, compile_parsing
+from duco_rt.parsing_files import read_files
+from duco_rt.pipeline.decoding.compiling import compile_here, compile_parsing
+from duco_rt.pipeline.decoding.last import last_values
+from duco_rt.pipeline.decoding.plan import Plan
 
 
 def local_plan(files: Iterable[str], wanted: Iterable[str]) -> Plan:
-    """A plan of only those messages that hold a wanted signal, from `[BUS=]FILE` or the shipped databases."""
+    """A plan of the wanted signals alone, from `[BUS=]FILE` or the shipped databases."""
     names = tuple(files)
     try:
         plan = compile_parsing(Parsing("local", 1, read_files(names))) if names else _shipped_plan()
     except BadParsing as e:
         raise ConfigError(f"device.dbc: {e}") from e
-    signals = set(wanted)
-
-    def keep(messages: tuple[MessagePlan, ...]) -> tuple[MessagePlan, ...]:
-        kept = (
-            replace(
-                m,
-                signals=tuple(s for s in m.signals if s.field in signals),
-                multiplexers=tuple(x for x in m.multiplexers if _selects(x, signals)),
-            )
-            for m in messages
-        )
-        return tuple(m for m in kept if m.signals or m.multiplexers)
-
-    exact = {key: kept for key, messages in plan.exact.items() if (kept := keep(messages))}
-    groups = {key: kept for key, messages in plan.groups.items() if (kept := keep(messages))}
-    return replace(plan, exact=exact, groups=groups, fields=tuple(f for f in plan.fields if f.name in signals))
-
-
-def _selects(multiplexer: Multiplexer, wanted: set[str]) -> bool:
-    """Whether a wanted signal is on one of its pages."""
-    pages, nested = multiplexer.selects.values(), multiplexer.nested.values()
-    return any(s.field in wanted for page in pages for s in page) or any(_selects(x, wanted) for n in nested for x in n)
+    return plan.only(set(wanted))
 
 
 def key_signal(config: Device) -> str | None:
@@ -74,11 +54,10 @@ def check_local(config: Device) -> None:
 
 @cache
 def _shipped_plan() -> Plan:
-    """Compiled once for all devices of the process."""
-    return compile_parsing(shipped_parsing())
+    """Compiled once for all devices of the process; the shipped texts need no process of their own to be read in."""
+    return compile_here(shipped_parsing())
 
 
 def read_signals(plan: Plan, second: CanSecond) -> dict[str, Value]:
     """The last values of the wanted signals in a second."""
-    wanted = {field.name for field in plan.fields}
-    return {name: value for name, value in plan.last_values(second, Counter()).items() if name in wanted}
+    return last_values(plan, second.slices(), Counter())

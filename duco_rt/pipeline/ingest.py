@@ -41,12 +41,15 @@ class Ingest:
         msg_types: tuple[str, ...],
         clock: Clock,
         metrics: Metrics,
+        *,
+        stats: bool = True,
     ) -> None:
+        """`stats`: whether live messages carry the spans of their fields."""
         self._hub = hub
         self._log = raw_log
         self._live = live
         self._parsings = parsings
-        self._parser = Parser(msg_types)
+        self._parser = Parser(msg_types, stats=stats)
         self._msg_types = frozenset(msg_types)
         self._complaints = Complaints("ingest", metrics)
         self._clock = clock
@@ -114,7 +117,9 @@ class Ingest:
 
 
 def encode_live(sample: Sample) -> bytes:
-    """A live message as interfaces.md has it."""
-    return msgspec.json.encode(
-        {"payload": sample.payload, "ts": sample.ts_ms, "seq": sample.seq, "received": sample.received_ms}
-    )
+    """A live message as interfaces.md has it, and the spans of fields where they are known."""
+    message: dict[str, object] = {"payload": sample.payload, "ts": sample.ts_ms, "seq": sample.seq}
+    message["received"] = sample.received_ms
+    if sample.stats is not None:
+        message["stats"] = sample.stats
+    return msgspec.json.encode(message)

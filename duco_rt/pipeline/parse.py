@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal
 
 from duco_rt import body
@@ -13,14 +13,10 @@ from duco_rt.errors import BadBody
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
 from duco_rt.parts import join
 from duco_rt.pipeline.assemble import Assembler
-from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Known
+from duco_rt.pipeline.samples import Problems, Sampler
 
-
-class Problems(Counter[str]):
-    """Bad input by kind; `why` says what was wrong with the last unread body."""
-
-    why: str = ""
+__all__ = ["Parsed", "Parser", "Problems", "Rereader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +34,11 @@ class Parsed:
 class Parser:
     """Parses messages of known and unknown devices; `problems` counts what is bad by kind."""
 
-    def __init__(self, msg_types: tuple[str, ...]) -> None:
+    def __init__(self, msg_types: tuple[str, ...], *, stats: bool = True) -> None:
+        """`stats`: whether samples carry the spans of their fields."""
         self._msg_types = frozenset(msg_types)
         self._assembler = Assembler()
+        self._sampler = Sampler(stats=stats)
 
     def parse(self, raw: RawMessage, known: Known | None, problems: Problems) -> Iterator[Parsed]:
         """Second by second, so that a caller can let others run between. Never raises on bad input."""
@@ -95,38 +93,87 @@ class Parser:
         whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
         if whole is None:
             return Parsed(row, None, second.parts)
-        return Parsed(row, _sample(peer, whole, raw.received_ms, known.plan, problems))
+        return Parsed(row, self._sampler.sample(peer, whole, raw.received_ms, known.plan, problems))
+
+    def lacks_past(self, peer: Peer, known: Known | None) -> bool:
+        """Whether no second of the peer was seen here yet, and messages may have begun in one that another saw."""
+        has_groups = known is not None and known.plan is not None and known.plan.has_groups
+        return has_groups and not self._sampler.knows(peer)
+
+    def see_past(self, rows: Sequence[RawSecond], known: Known) -> None:
+        """Go through the stored seconds (in order) that came before the first that is parsed here."""
+        can = [row for row in rows if row.kind == "can1"]
+        for second, _ in _whole_seconds(can):
+            if known.plan is not None:
+                self._sampler.sample(can[0].peer, second, 0, known.plan, Problems())
 
     def stored(
         self, rows: Sequence[RawSecond], seq: int, parts: int, known: Known | None, problems: Problems
     ) -> Sample | None:
         """The sample of a second whose parts the store has, though not all were seen here; None while one lacks."""
-        mine = {row.part: row for row in rows if row.seq == seq and row.kind == "can1"}
-        if known is None or known.plan is None or set(mine) != set(range(parts)):
+        mine = [row for row in rows if row.seq == seq and row.kind == "can1"]
+        if known is None or known.plan is None or {row.part for row in mine} != set(range(parts)):
             return None
-        columns = [
-            body.unpack_columns(body.Columns(r.streams, r.order, r.times, r.data), r.ts_ms, r.seq, r.part, parts)
-            for r in mine.values()
-        ]
-        newest = max(mine.values(), key=lambda row: row.received_ms)
-        return _sample(newest.peer, join(columns), newest.received_ms, known.plan, problems)
+        second, received_ms = next(_whole_seconds(mine))
+        return self._sampler.sample(mine[0].peer, second, received_ms, known.plan, problems)
 
 
-def _sample(peer: Peer, second: body.CanSecond, received_ms: int, plan: Plan, problems: Problems) -> Sample | None:
-    try:
-        values = plan.last_values(second, problems)
-    except Exception as e:  # a plan that fails must not stop the storage of the raw frames
-        problems["decode_failed"] += 1
-        problems.why = f"{type(e).__name__}: {e}"
-        return None
-    return Sample(peer, second.ts_ms, second.seq, received_ms, values)
+class Rereader:
+    """Parses what the raw store has, second by second, as it was parsed when it came in."""
+
+    def __init__(self, msg_types: tuple[str, ...]) -> None:
+        self._msg_types = frozenset(msg_types)
+        self._sampler = Sampler()
+
+    def read(self, rows: Sequence[RawSecond], known: Known, problems: Problems) -> Iterator[Sample]:
+        """The samples of rows of one peer in order of (ts, seq, part), the parts of a second in one call.
+
+        Messages of several frames go on from call to call. Never raises on bad rows: they are counted.
+        """
+        if rows and rows[0].peer.msg_type not in self._msg_types:
+            problems["unknown_msg_type"] += len(rows)
+            return
+        can = [row for row in rows if row.kind == "can1"]
+        if known.plan is None:
+            problems["no_parsing"] += len(can)
+        else:
+            for second, received_ms in _whole_seconds(can, problems):
+                sample = self._sampler.sample(rows[0].peer, second, received_ms, known.plan, problems)
+                if sample is not None:
+                    yield sample
+        for row in rows:
+            if row.kind == "json1":
+                try:
+                    payload = body.decode_json_second(row.body).payload
+                except BadBody as e:
+                    problems["unread_body"] += 1
+                    problems.why = str(e)
+                else:
+                    yield Sample(row.peer, row.ts_ms, row.seq, row.received_ms, payload, {})
+            elif row.kind == "unread":
+                problems["unread_body"] += 1
+
+
+def _whole_seconds(rows: Sequence[RawSecond], problems: Problems | None = None) -> Iterator[tuple[body.CanSecond, int]]:
+    """Stored rows in order, the parts of a second put together: each with the time at which the newest came in."""
+    for _, group in groupby(rows, key=lambda row: (row.ts_ms, row.seq)):
+        held = list(group)
+        try:
+            parts = [body.unpack_columns(body.columns_of(r), r.ts_ms, r.seq, r.part, len(held)) for r in held]
+            second = join(parts)
+        except BadBody as e:
+            if problems is not None:
+                problems["unread_body"] += len(held)
+                problems.why = str(e)
+            continue
+        yield second, max(row.received_ms for row in held)
 
 
 def _json(raw: RawMessage, peer: Peer, known: Known | None, second: body.JsonSecond, text: bytes) -> Parsed:
     row = _row(raw, peer, second.ts_ms, second.seq, "json1", text)
     if known is None:
         return Parsed(row, None)
-    return Parsed(row, Sample(peer, second.ts_ms, second.seq, raw.received_ms, second.payload))
+    return Parsed(row, Sample(peer, second.ts_ms, second.seq, raw.received_ms, second.payload, {}))
 
 
 def _unread(raw: RawMessage, peer: Peer) -> RawSecond:

@@ -1,22 +1,33 @@
 """Which plan belongs to which device, asked from MetaAPI once and again every `refresh_s`.
 
-Messages of a device whose parsing changes go on with the old plan until the new one is compiled.
+Messages of a device whose parsing changes go on with the old plan until the new one is compiled, and for good where
+it cannot be.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
 from duco_rt.errors import BadParsing, NotFound, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing
-from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
+from duco_rt.pipeline.decoding.compiling import compile_parsing_async
+from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.decoding.reading import LIMIT_S
 from duco_rt.transports.base_data import Meta
 
 log = structlog.get_logger()
+
+Compile = Callable[[Parsing, float], Awaitable[Plan]]
+"""Makes a plan, in so many seconds at most."""
+
+_Key = tuple[str, int]
+"""A parsing's name and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +38,34 @@ class Known:
     plan: Plan | None
 
 
-class ParsingCache:
-    """Plans by device; devices with the same parsing share one."""
+class _Wanted(NamedTuple):
+    """What MetaAPI said last of a device."""
 
-    def __init__(self, meta: Meta, refresh_s: float, metrics: Metrics) -> None:
+    tenant: str
+    key: _Key | None
+
+
+class ParsingCache:
+    """Plans by device; devices with the same parsing share one. A parsing may take `read_limit_s` to be read."""
+
+    def __init__(
+        self,
+        meta: Meta,
+        refresh_s: float,
+        metrics: Metrics,
+        read_limit_s: float = LIMIT_S,
+        compile_parsing: Compile = compile_parsing_async,
+    ) -> None:
         self._meta = meta
         self._refresh_s = refresh_s
         self._metrics = metrics
+        self._read_limit_s = read_limit_s
+        self._compile_parsing = compile_parsing
         self._known: dict[str, Known | None] = {}
-        self._plans: dict[tuple[str, int], Plan | None] = {}
+        self._wanted: dict[str, _Wanted] = {}
+        self._plans: dict[_Key, Plan | None] = {}
         self._loading: dict[str, asyncio.Lock] = {}  # by device: a question that hangs holds up no other one's
-        self._compiling = asyncio.Lock()
+        self._compiling: dict[_Key, asyncio.Lock] = {}  # by parsing: nor does one that takes long to read
 
     async def get(self, chassis_id: str) -> Known | None:
         """The device's tenant and plan; None where MetaAPI does not know it."""
@@ -47,62 +75,106 @@ class ParsingCache:
             if chassis_id in self._known:
                 return self._known[chassis_id]
             try:
-                found = self._known[chassis_id] = await self._load(chassis_id)
+                await self._load(chassis_id)
             finally:
                 self._loading.pop(chassis_id, None)
-            return found
+            return self._known[chassis_id]
 
     async def run(self) -> None:
-        """Ask again, for ever. A MetaAPI that is away changes nothing."""
-        while True:
-            await asyncio.sleep(self._refresh_s)
-            await self.refresh()
+        """Ask again, for ever. A MetaAPI that is away changes nothing, a parsing that takes long holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await asyncio.sleep(self._refresh_s)
+                for parsing in await self._ask():
+                    if (parsing.name, parsing.version) not in self._compiling:
+                        group.create_task(self._compile_all([parsing]))
 
     async def refresh(self) -> None:
         """Ask again for every device that is known here; forget unknown ones and plans that no device uses."""
+        await self._compile_all(await self._ask())
+
+    async def _ask(self) -> list[Parsing]:
+        """What MetaAPI says now; devices whose plan is there have it at once. The parsings still to be compiled."""
         read: dict[str, Parsing] = {}
         try:
             devices = {device.chassis_id: device for device in await self._meta.devices()} if self._known else {}
             for chassis_id in list(self._known):
                 device = devices.get(chassis_id)
                 if device is not None:
-                    self._known[chassis_id] = await self._known_of(device, read)
+                    self._wanted[chassis_id] = await self._wanted_of(device, read)
+                    self._settle(chassis_id)
                 elif self._known[chassis_id] is None:
                     del self._known[chassis_id]  # names that are no devices do not gather here
                 else:
                     self._known[chassis_id] = None
+                    self._wanted.pop(chassis_id, None)
         except TransportError as e:
-            self._metrics.count("parsing_refresh_failed_total")
-            log.warning("parsings not refreshed", error=str(e))
-        used = {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
-        self._plans = {key: plan for key, plan in self._plans.items() if key in used or plan is None}
+            self._failed(e)
+        used = {wanted.key for wanted in self._wanted.values()}
+        used |= {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
+        self._plans = {key: plan for key, plan in self._plans.items() if key in used}
+        return [parsing for parsing in read.values() if (parsing.name, parsing.version) not in self._plans]
 
-    async def _load(self, chassis_id: str) -> Known | None:
+    async def _load(self, chassis_id: str) -> None:
+        """Ask for a device that is not known here, and wait for its plan."""
+        read: dict[str, Parsing] = {}
         try:
-            return await self._known_of(await self._meta.device(chassis_id), {})
+            wanted = await self._wanted_of(await self._meta.device(chassis_id), read)
         except NotFound:
-            return None
+            self._known[chassis_id] = None
+            return
+        for parsing in read.values():
+            await self._compile(parsing)
+        self._wanted[chassis_id] = wanted
+        self._settle(chassis_id)
 
-    async def _known_of(self, device: Device, read: dict[str, Parsing]) -> Known:
-        """What belongs to a device; `read` holds what one round of refreshing has asked already."""
+    async def _wanted_of(self, device: Device, read: dict[str, Parsing]) -> _Wanted:
+        """What belongs to a device; `read` holds what one round of asking has asked already."""
         if device.parsing is None:
-            return Known(device.tenant, None)
+            return _Wanted(device.tenant, None)
         try:
             parsing = read.get(device.parsing) or await self._meta.parsing(device.parsing)
-            read[device.parsing] = parsing
-            key = parsing.name, parsing.version
-            async with self._compiling:  # devices that share a parsing come together, after a start
-                if key not in self._plans:
-                    self._plans[key] = await self._compile(parsing)
-            return Known(device.tenant, self._plans[key])
         except NotFound:
-            return Known(device.tenant, None)
+            return _Wanted(device.tenant, None)
+        read[device.parsing] = parsing
+        return _Wanted(device.tenant, (parsing.name, parsing.version))
 
-    async def _compile(self, parsing: Parsing) -> Plan | None:
-        """The plan, or None for a parsing that cannot be used: said once, not at each refresh."""
+    def _settle(self, chassis_id: str) -> None:
+        """Give a device the plan that it should have, or let it keep an older version of it."""
+        wanted, before = self._wanted[chassis_id], self._known.get(chassis_id)
+        plan = None if wanted.key is None else self._plans.get(wanted.key)
+        if plan is None and wanted.key is not None and before is not None and before.plan is not None:
+            waits = wanted.key not in self._plans  # until then its messages are parsed as they were
+            plan = before.plan if waits or before.plan.name == wanted.key[0] else None
+        self._known[chassis_id] = Known(wanted.tenant, plan)
+
+    async def _compile_all(self, parsings: list[Parsing]) -> None:
+        """Compile parsings and give them to the devices that want them."""
         try:
-            return await asyncio.to_thread(compile_parsing, parsing)
-        except BadParsing as e:
-            self._metrics.count("parsing_unusable_total")
-            log.error("parsing cannot be used", parsing=parsing.name, version=parsing.version, error=str(e))
-            return None
+            await asyncio.gather(*(self._compile(parsing) for parsing in parsings))
+        except TransportError as e:
+            self._failed(e)
+        keys = {(parsing.name, parsing.version) for parsing in parsings}
+        for chassis_id, wanted in self._wanted.items():
+            if wanted.key in keys:
+                self._settle(chassis_id)
+
+    async def _compile(self, parsing: Parsing) -> None:
+        """Make the plan, or None for a parsing that cannot be used: said once, not at each refresh."""
+        key = parsing.name, parsing.version
+        try:
+            async with self._compiling.setdefault(key, asyncio.Lock()):
+                if key in self._plans:  # devices that share a parsing come together, after a start
+                    return
+                try:
+                    self._plans[key] = await self._compile_parsing(parsing, self._read_limit_s)
+                except BadParsing as e:
+                    self._plans[key] = None
+                    self._metrics.count("parsing_unusable_total")
+                    log.error("parsing cannot be used", parsing=parsing.name, version=parsing.version, error=str(e))
+        finally:
+            self._compiling.pop(key, None)
+
+    def _failed(self, error: TransportError) -> None:
+        self._metrics.count("parsing_refresh_failed_total")
+        log.warning("parsings not refreshed", error=str(error))

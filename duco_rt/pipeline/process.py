@@ -10,7 +10,7 @@ import structlog
 
 from duco_rt.clock import Clock
 from duco_rt.metrics import Metrics
-from duco_rt.model import Peer, RawSecond, Sample
+from duco_rt.model import Peer, RawMessage, RawSecond, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.pipeline.runner import Complaints, readings, retry
@@ -18,6 +18,9 @@ from duco_rt.transports.base import Log, RawBatch
 from duco_rt.transports.base_data import Store
 
 log = structlog.get_logger()
+
+_PAST_MS = 15_000
+"""Longer than a message of several frames takes (J1939: 255 packets, 50 ms apart)."""
 
 
 class Process:
@@ -56,6 +59,7 @@ class Process:
         for record in batch.records:
             problems = Problems()
             known = await self._known(record.message.chassis_id) if record.tenant else None
+            await self._see_past(record, known)
             for parsed in self._parser.parse(record, known, problems):
                 rows.append(parsed.raw)
                 position = parsed.raw.peer, parsed.raw.ts_ms, parsed.raw.seq
@@ -74,6 +78,16 @@ class Process:
         await retry("log", batch.commit, self._metrics)
         self._metrics.count("process_messages_total", len(batch.records))
         self._metrics.count("process_seconds_total", len(rows))
+
+    async def _see_past(self, record: RawMessage, known: Known | None) -> None:
+        """Before the first second of a device here: what another process stored may have begun a longer message."""
+        message = record.message
+        peer = Peer(record.tenant, message.chassis_id, message.msg_type)
+        if known is None or not self._parser.lacks_past(peer, known):
+            return
+        read = partial(self._store.raw, peer, message.ts_ms - _PAST_MS, message.ts_ms - 1)
+        rows = [row for row in await retry("store", read, self._metrics) if row.seq < message.seq]
+        self._parser.see_past(rows, known)
 
     async def _join_stored(self, lacking: dict[tuple[Peer, int, int], int]) -> None:
         """Parse large seconds whose other parts another process has stored: one that was killed, or had the device

@@ -10,7 +10,8 @@ from duco_rt.model import NAME, Device, History, LastSeen, Parsing, ParsingFile,
 
 
 class Store(Protocol):
-    """Raw and parsed history. Inserting the same position twice leaves one to who reads."""
+    """Raw and parsed history. Inserting the same position twice leaves one to who reads: of samples the one with the
+    latest `received_ms`, of equal ones that of the latest insert, whole."""
 
     async def insert_raw(self, rows: Sequence[RawSecond]) -> None:
         """Return when the rows survive the end of the process."""
@@ -20,12 +21,17 @@ class Store(Protocol):
         """Return when the samples survive the end of the process; samples without seq are not for the store."""
         ...
 
-    async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
-        """Samples with from_ms <= ts <= to_ms in order of (ts, seq), also those that have none of the fields."""
+    async def history(
+        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
+    ) -> History:
+        """Samples with from_ms <= ts <= to_ms in order of (ts, seq), also those that have none of the fields.
+
+        With `stats` lowest, highest and number of values of each field and second, too.
+        """
         ...
 
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part)."""
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
+        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part); `order` False leaves that column b""."""
         ...
 
     async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:

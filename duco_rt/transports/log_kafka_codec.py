@@ -2,8 +2,9 @@
 
 The key of both is the chassisId. A raw record's value is the device's body, untouched; its headers are the message's
 properties (`msgType`, `realtime` "1" or "0", `seq`, `ts`, `contentType`, `contentEncoding`) and what ingest added
-(`tenant`, `received`). A parsed record is the JSON of interfaces.md. In it an int is written without a point and a
-float with one, so both keep their type; infinity is 1e999, which is JSON and is read as infinity everywhere.
+(`tenant`, `received`). A parsed record is the JSON of interfaces.md, and where they are known `stats`, of fields with
+several values [min, max, count]. In it an int is written without a point and a float with one, so both keep their type;
+infinity is 1e999, which is JSON and is read as infinity everywhere.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from itertools import chain
 from typing import Annotated, NamedTuple
 
 import msgspec
 
 from duco_rt.errors import BadInput
-from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Value
+from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Span, Stats, Value
 
 Headers = list[tuple[str, bytes]]  # the driver takes no tuple
 
@@ -40,6 +42,7 @@ class _Parsed(msgspec.Struct, rename="camel"):
     seq: _Int | None
     received: _Int
     payload: dict[str, Value | None]
+    stats: dict[str, Span] | None = None
 
 
 _parsed = msgspec.json.Decoder(_Parsed)
@@ -109,18 +112,32 @@ def encode_parsed(sample: Sample) -> Record:
         "seq": sample.seq,
         "received": sample.received_ms,
     }
+    stats = {} if sample.stats is None else {"stats": sample.stats}
     try:
         floats = [value for value in sample.payload.values() if isinstance(value, float)]
-        if not math.isfinite(sum(floats)):  # msgspec would write null
-            raise ValueError
-        text = _encoder.encode({**top, "payload": sample.payload})
+        if not math.isfinite(sum(floats) + sum(chain.from_iterable(sample.stats.values() if sample.stats else ()))):
+            raise ValueError  # msgspec would write null
+        text = _encoder.encode({**top, "payload": sample.payload, **stats})
     except (ValueError, TypeError, OverflowError):  # rare: infinity, half of a surrogate pair
-        text = _object({**{name: _value(value) for name, value in top.items()}, "payload": _payload(sample.payload)})
+        members = {name: _value(value) for name, value in top.items()} | {"payload": _payload(sample.payload)}
+        text = _object(members if sample.stats is None else members | {"stats": _stats(sample.stats)})
     return Record(_bytes(peer.chassis_id), text, [])
 
 
 def _payload(payload: dict[str, Value]) -> str:
     return _object({name: _value(value) for name, value in payload.items()}).decode()
+
+
+def _stats(stats: Stats) -> str:
+    return _object({name: _span(span) for name, span in stats.items()}).decode()
+
+
+def _span(span: Span) -> str:
+    try:
+        parts = [_value(float(span.min)), _value(float(span.max)), _value(int(span.count))]
+    except (OverflowError, TypeError, ValueError):
+        return ""
+    return f"[{','.join(parts)}]" if all(parts) else ""
 
 
 def _object(members: dict[str, str]) -> bytes:
@@ -146,8 +163,15 @@ def decode_parsed(value: bytes | None) -> Sample:
             found = _parsed.decode(value)
         except (ValueError, RecursionError):  # msgspec refuses 1e999 and halves of surrogate pairs, json does not
             found = msgspec.convert(json.loads(value), _Parsed)
-    except (ValueError, RecursionError) as e:
+    except (ValueError, OverflowError, RecursionError) as e:
         raise BadInput(f"parsed record: {e}") from e
     payload = {name: v for name, v in found.payload.items() if v is not None and v == v}
     peer = Peer(found.tenant, found.chassis_id, found.msg_type)
-    return Sample(peer, found.ts, found.seq, found.received, payload)
+    return Sample(peer, found.ts, found.seq, found.received, payload, _known(found.stats))
+
+
+def _known(stats: Stats | None) -> Stats | None:
+    """Those without NaN, which json reads."""
+    if stats is None:
+        return None
+    return {name: span for name, span in stats.items() if span.min == span.min and span.max == span.max}

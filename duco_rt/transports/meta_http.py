@@ -28,8 +28,8 @@ _ERRORS: dict[str, type[DucoError]] = {
 
 _CACHED_MAX = 10_000
 _CHECK_S = 2.0
-_PUT_S = 60.0
-"""A large parsing takes its time to be checked."""
+_PUT_S = 90.0
+"""A large parsing takes its time to be checked: over `meta.read_limit_s`, where others are read before it."""
 
 
 class _Device(msgspec.Struct, rename="camel"):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from duco_rt.errors import Conflict, TransportError
 from duco_rt.model import History, LastSeen, Peer, RawSecond, Sample
+from duco_rt.transports import store_parsed as parsed
 from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
 from duco_rt.transports.store_native import Columns, read_blocks
@@ -17,7 +18,7 @@ from duco_rt.transports.store_native import Columns, read_blocks
 T = TypeVar("T")
 
 _GB = 1_000_000_000
-_BLOCK_SAMPLES = 2_000  # small enough that making one never holds up the event loop
+_BLOCK_VALUES = 16_384  # making one holds up the event loop for 4 ms at most
 _BLOCK_RAW_BYTES = 16_000_000
 
 # What the engine may take of a small machine. Inserts are batches already: its own batching would only wait.
@@ -26,6 +27,9 @@ ENGINE = (
     "&mark_cache_size=67108864&primary_index_cache_size=67108864&index_mark_cache_size=1048576"
     "&query_condition_cache_size=1048576&max_server_memory_usage_to_ram_ratio=0.5&max_query_size=67108864"
 )
+
+_FAILED_INSERTS = "SELECT value FROM system.events WHERE event = 'FailedInsertQuery'"
+_LAST_ERRORS = "SELECT last_error_message AS text FROM system.errors ORDER BY last_error_time DESC LIMIT 3"
 
 
 class ChdbStore:
@@ -53,6 +57,7 @@ class ChdbStore:
         }
         self._thread = ThreadPoolExecutor(1, "store")
         self._session: Any = None
+        self._failed = 0
         self._closed = False
 
     async def open(self) -> ChdbStore:
@@ -87,6 +92,10 @@ class ChdbStore:
             raise TransportError(f"store: {self._folder}: {_first_line(error)}") from error
         for statement in sql.ddl():
             self._query(statement)
+        missing, full = sql.missing_columns(self._query(sql.select_columns()))
+        if missing:  # the folder is of an earlier version
+            self._query(sql.add_columns(missing, full))
+        self._failed = self._failed_inserts()
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         if self._closed:
@@ -95,12 +104,27 @@ class ChdbStore:
 
     def _query(self, statement: str) -> Columns:
         try:
-            data: bytes = self._session.query(statement, "Native").bytes()
+            answer = self._session.query(statement, "Native")
+            # The engine's own bytes, which end with `answer`; all that stays is copied out of them.
+            return read_blocks(answer.get_memview().view() if answer.size() else b"")
+        except TransportError:
+            raise
         except Exception as error:  # chDB raises RuntimeError and its own
             raise TransportError(f"store: {_first_line(error)}") from error
-        return read_blocks(data)
 
     def _insert(self, table: str, blocks: Iterable[bytes]) -> None:
+        try:
+            self._send(table, blocks)
+        except BaseException:
+            self._failed = self._failed_inserts()
+            raise
+        # The engine keeps to itself what goes wrong at the end of an insert, such as a full disk, but counts it.
+        failed, self._failed = self._failed, self._failed_inserts()
+        if failed != self._failed:
+            last = "; ".join(text.decode(errors="replace")[:200] for text in self._query(_LAST_ERRORS).get("text", []))
+            raise TransportError(f"store: {table}: the engine has not written the rows; its last errors: {last}")
+
+    def _send(self, table: str, blocks: Iterable[bytes]) -> None:
         try:
             with self._session.send_insert(f"INSERT INTO {sql.DATABASE}.{table}", "Native") as stream:
                 for block in blocks:
@@ -108,6 +132,9 @@ class ChdbStore:
                 stream.finish()
         except RuntimeError as error:
             raise TransportError(f"store: {_first_line(error)}") from error
+
+    def _failed_inserts(self) -> int:
+        return int(sum(self._query(_FAILED_INSERTS).get("value", [0])))
 
     async def insert_raw(self, rows_: Sequence[RawSecond]) -> None:
         """Return when the rows survive the end of the process; TransportError where none or some did."""
@@ -118,27 +145,29 @@ class ChdbStore:
         """Return when the samples survive the end of the process; those without `seq` are left out."""
         kept = [sample for sample in samples if sample.seq is not None]
         if kept:
-            await self._run(self._insert, sql.PARSED, rows.parsed_blocks(kept, _BLOCK_SAMPLES))
+            await self._run(self._insert, sql.PARSED, parsed.parsed_blocks(kept, _BLOCK_VALUES))
 
-    async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
+    async def history(
+        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
+    ) -> History:
         """Samples with from_ms <= ts <= to_ms by (ts, seq), also those with none of the fields."""
-        return await self._run(self._history, peer, list(dict.fromkeys(fields)), from_ms, to_ms)
+        return await self._run(self._history, peer, list(dict.fromkeys(fields)), from_ms, to_ms, stats)
 
-    def _history(self, peer: Peer, fields: list[str], from_ms: int, to_ms: int) -> History:
-        columns = self._query(sql.select_history(peer, fields, from_ms, to_ms))
-        if rows.has_copies(columns):
-            columns = self._query(sql.select_history(peer, fields, from_ms, to_ms, collapse=True))
-        return rows.history(columns, fields, from_ms, to_ms)
+    def _history(self, peer: Peer, fields: list[str], from_ms: int, to_ms: int, stats: bool) -> History:
+        columns = self._query(sql.select_history(peer, fields, from_ms, to_ms, stats=stats))
+        if parsed.has_copies(columns):
+            columns = self._query(sql.select_history(peer, fields, from_ms, to_ms, collapse=True, stats=stats))
+        return parsed.history(columns, fields, from_ms, to_ms, stats)
 
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part).
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
+        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part); `order` False leaves that column b"".
 
-        A second of a full bus has 52 kB, held up to three times while it is read: ask for minutes, not days.
+        A second of a full bus has 52 kB, held twice while it is read: ask for minutes, not days.
         """
-        return await self._run(self._raw, peer, from_ms, to_ms)
+        return await self._run(self._raw, peer, from_ms, to_ms, order)
 
-    def _raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        return rows.raw_rows(peer, self._query(sql.select_raw(peer, from_ms, to_ms)))
+    def _raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool) -> list[RawSecond]:
+        return rows.raw_rows(peer, self._query(sql.select_raw(peer, from_ms, to_ms, sql.raw_columns(order))))
 
     async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:
         """The newest arrival in the raw table of every peer of the tenant."""

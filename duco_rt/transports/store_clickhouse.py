@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from duco_rt.errors import ConfigError, TransportError
 from duco_rt.model import History, LastSeen, Peer, RawSecond, Sample
+from duco_rt.transports import store_parsed as parsed
 from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
 from duco_rt.transports.store_clickhouse_connection import Address, Connection
@@ -23,8 +24,8 @@ _READ_S = 30.0
 _INSERT_S = 15.0
 _CHECK_S = 2.0
 
-# Making a block holds up the event loop for 1-2 ms; the server joins the blocks of an insert.
-_BLOCK_SAMPLES = 128
+# Making a block holds up the event loop for 3-5 ms at most; the server joins the blocks of an insert.
+_BLOCK_VALUES = 8_192
 _BLOCK_RAW_BYTES = 1_000_000
 
 
@@ -51,7 +52,7 @@ class ClickHouseStore:
     ) -> None:
         """Take `clickhouse://host:9000` (`clickhouses://` for TLS, port 9440), retention in days, limits in GB on disk.
 
-        What is missing of database and tables is made at first use, or with `create_tables` False an error.
+        What is missing of database, tables and columns is made at first use, or with `create_tables` False an error.
         `ca_file` has the authorities to trust in place of the system's. Raises ConfigError.
         """
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", database):
@@ -75,30 +76,29 @@ class ClickHouseStore:
     async def insert_parsed(self, samples: Sequence[Sample]) -> None:
         """Return when the server has acknowledged the samples; those without `seq` are left out."""
         kept = [sample for sample in samples if sample.seq is not None]
-        await self._insert(sql.PARSED, rows.parsed_blocks(kept, _BLOCK_SAMPLES) if kept else None)
+        await self._insert(sql.PARSED, parsed.parsed_blocks(kept, _BLOCK_VALUES) if kept else None)
 
     async def _insert(self, table: str, blocks: Iterable[bytes] | None) -> None:
         if blocks is not None:
             async with self._connection(self._inserts) as connection:
                 await connection.insert(f"{self._database}.{table}", blocks, _INSERT_S)
 
-    async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
+    async def history(
+        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
+    ) -> History:
         """Samples with from_ms <= ts <= to_ms by (ts, seq), also those with none of the fields."""
         fields = list(dict.fromkeys(fields))
-        columns = await self._query(self._select_history(peer, fields, from_ms, to_ms, False))
-        if rows.has_copies(columns):
-            columns = await self._query(self._select_history(peer, fields, from_ms, to_ms, True))
-        return await asyncio.to_thread(rows.history, columns, fields, from_ms, to_ms)
+        columns = await self._query(sql.select_history(peer, fields, from_ms, to_ms, False, self._database, stats))
+        if parsed.has_copies(columns):
+            columns = await self._query(sql.select_history(peer, fields, from_ms, to_ms, True, self._database, stats))
+        return await asyncio.to_thread(parsed.history, columns, fields, from_ms, to_ms, stats)
 
-    def _select_history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, collapse: bool) -> str:
-        return sql.select_history(peer, fields, from_ms, to_ms, collapse, self._database)
-
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part).
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
+        """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part); `order` False leaves that column b"".
 
         A second of a full bus has 52 kB, held up to three times while it is read: ask for minutes, not days.
         """
-        columns = await self._query(sql.select_raw(peer, from_ms, to_ms, database=self._database))
+        columns = await self._query(sql.select_raw(peer, from_ms, to_ms, sql.raw_columns(order), self._database))
         return await asyncio.to_thread(rows.raw_rows, peer, columns)
 
     async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:
@@ -158,7 +158,19 @@ class ClickHouseStore:
             if missing:
                 for statement in sql.ddl(database=self._database):
                     await connection.query(statement, _READ_S)
+            await self._add_columns(connection)
             self._has_tables = True
+
+    async def _add_columns(self, connection: Connection) -> None:
+        """Give a table of an earlier version the columns that it lacks, or say which and how."""
+        missing, full = sql.missing_columns(await connection.query(sql.select_columns(self._database), _READ_S))
+        statement = sql.add_columns(missing, full, self._database)
+        if missing and not self._create_tables:
+            names = ", ".join(missing)
+            where = f"{self._database}.{sql.PARSED}"
+            raise TransportError(f"store: {self._address}: {where} has no {names}; add them: {statement}")
+        if missing:
+            await connection.query(statement, _READ_S)
 
 
 class _Pool:

@@ -5,20 +5,21 @@ A block is: number of columns, number of rows, then per column its name, its typ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duco_rt.errors import TransportError
+from duco_rt.model import Peer
 
 Numbers = NDArray[Any]
 Columns = dict[str, Any]
 """Columns of an answer by name: numbers as an array, texts as list[bytes]. Those of arrays are flat, and
 `<name>.size` has the number of elements of each row."""
 
-FIXED = {"Int64": "<i8", "UInt64": "<u8", "Float64": "<f8", "UInt8": "<u1", "UInt16": "<u2"}
+FIXED = {"Int64": "<i8", "UInt64": "<u8", "Float64": "<f8", "UInt8": "<u1", "UInt16": "<u2", "UInt32": "<u4"}
 _SHORT = [bytes([n]) for n in range(128)]
 
 
@@ -64,10 +65,19 @@ def block(rows: int, columns: Mapping[str, tuple[str, bytes]]) -> bytes:
     return b"".join(parts)
 
 
-def read_blocks(data: bytes) -> Columns:
+def peers(whose: Sequence[Peer]) -> dict[str, tuple[str, bytes]]:
+    """Return the three columns that say whose each row is."""
+    return {
+        "tenant": ("String", b"".join([text(peer.tenant) for peer in whose])),
+        "chassisId": ("String", b"".join([text(peer.chassis_id) for peer in whose])),
+        "msgType": ("String", b"".join([text(peer.msg_type) for peer in whose])),
+    }
+
+
+def read_blocks(data: bytes | memoryview) -> Columns:
     """Return the columns of an answer, its blocks joined; an answer without rows has no columns.
 
-    Raises TransportError where it is cut short or has a type that is not of the store.
+    All is copied out of `data`. Raises TransportError where it is cut short or has a type that is not of the store.
     """
     parts: dict[str, list[Any]] = {}
     reader = _Reader(data)
@@ -103,7 +113,7 @@ def _joined(columns: list[Any]) -> Numbers | list[bytes]:
 class _Reader:
     """A place in an answer that moves on with what is read."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | memoryview) -> None:
         self.data = data
         self.at = 0
 
@@ -114,7 +124,7 @@ class _Reader:
 
     def blobs(self, rows: int) -> list[bytes]:
         # The texts of numbers are empty: a zero each, told apart without a loop.
-        if self.data[self.at : self.at + rows] == bytes(rows):
+        if bytes(self.data[self.at : self.at + rows]) == bytes(rows):
             self.at += rows
             return [b""] * rows
         return [self.blob() for _ in range(rows)]
@@ -125,7 +135,7 @@ class _Reader:
         self.at = start + n
         if self.at > len(self.data):
             raise ValueError("cut short")
-        return self.data[start : self.at]
+        return bytes(self.data[start : self.at])
 
     def varint(self) -> int:
         data, at = self.data, self.at

@@ -1,12 +1,12 @@
 """DDL and queries of the store as text; the layout's reasons and numbers are in docs/store.md.
 
 Every query is understood by the engine in the process and by old servers alike; only the DDL has a `full`
-form (codecs, dictionaries, a readable time) and a plain one for servers that know none of these.
+form (codecs, dictionaries, a readable time) and a plain one for servers that know none of these. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from duco_rt.model import Peer
 
@@ -21,6 +21,10 @@ DAY_MS = 86_400_000
 
 FLOAT, INT, BIG_INT, BOOL, TEXT = 1, 2, 3, 4, 5
 """Values of `value.kind`: what a field's value was. `num` holds it, or `text` for BIG_INT and TEXT."""
+
+ADDED = {"value.min": ("Float64", "nan"), "value.max": ("Float64", "nan"), "value.count": ("UInt32", "0")}
+"""Arrays of the parsed table that tables of the first version lack: type, and what older rows have in them.
+NaN in min and max means: as the last value (`num`); count 0: not known."""
 
 RAW_COLUMNS = (
     "ts", "seq", "part", "received", "realtime", "kind", "streams", "order", "times", "data", "body",
@@ -72,9 +76,40 @@ def _parsed_table(full: bool, database: str) -> str:
     columns = (
         f"{_peer_columns(full)}, {_clock_columns(full)}, "
         f"`value.name` Array({name}){zstd}, `value.kind` Array(UInt8){zstd}, "
-        f"`value.num` Array(Float64){zstd}, `value.text` Array(String){zstd}"
+        f"`value.num` Array(Float64){zstd}, `value.text` Array(String){zstd}, {', '.join(_added(ADDED, full))}"
     )
     return _table(f"{database}.{PARSED}", columns, "ts, seq", 256, full)
+
+
+def _added(names: Collection[str], full: bool) -> list[str]:
+    # The default lets programs that do not know the column insert: an array of the length of the others.
+    codec = " CODEC(ZSTD(1))" if full else ""
+    return [
+        f"`{name}` Array({kind}) DEFAULT arrayMap(n -> to{kind}({empty}), `value.name`){codec}"
+        for name, (kind, empty) in ADDED.items()
+        if name in names
+    ]
+
+
+def add_columns(missing: Collection[str], full: bool = True, database: str = DATABASE) -> str:
+    """Return the statement that gives a parsed table the columns of `ADDED` that it lacks, "" for none.
+
+    Servers before 18.14 have no IF NOT EXISTS here: in the plain form two processes may get in each other's way.
+    """
+    there = "IF NOT EXISTS " if full else ""
+    columns = ", ".join(f"ADD COLUMN {there}{column}" for column in _added(missing, full))
+    return f"ALTER TABLE {database}.{PARSED} {columns}" if columns else ""
+
+
+def select_columns(database: str = DATABASE) -> str:
+    """Return the query for `name` and `type` of the parsed table's columns."""
+    return f"SELECT name, type FROM system.columns WHERE database = {quote(database)} AND table = {quote(PARSED)}"
+
+
+def missing_columns(found: Mapping[str, Sequence[bytes]]) -> tuple[list[str], bool]:
+    """Return which of `ADDED` the answer to `select_columns` lacks, and whether the table is of the `full` form."""
+    names, types = found.get("name", ()), found.get("type", ())
+    return [name for name in ADDED if name.encode() not in names], any(b"LowCardinality" in kind for kind in types)
 
 
 def _table(name: str, columns: str, position: str, granularity: int, full: bool) -> str:
@@ -115,10 +150,16 @@ def _where(peer: Peer, from_ms: int, to_ms: int) -> str:
 
 
 def select_history(
-    peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, collapse: bool = False, database: str = DATABASE
+    peer: Peer,
+    fields: Sequence[str],
+    from_ms: int,
+    to_ms: int,
+    collapse: bool = False,
+    database: str = DATABASE,
+    stats: bool = False,
 ) -> str:
     """Return the query for ts, seq and, of the sample's values that were asked for, arrays of `field`
-    (index into `fields`, from 1), `kind`, `num` and `text`.
+    (index into `fields`, from 1), `kind`, `num` and `text`, with `stats` also `min`, `max` and `count`.
 
     `collapse` has copies collapsed that no merge has met yet: the latest `received` wins, of equal ones the
     latest insert. It costs as much again, so it is asked for when an answer without it has copies.
@@ -132,8 +173,8 @@ def select_history(
             f"arrayFilter(f -> f IN ({names}), `value.name`)) AS field"
         )
         columns += [
-            f"arrayFilter((v, f) -> f IN ({names}), `value.{column}`, `value.name`) AS {column}"
-            for column in ("kind", "num", "text")
+            f"arrayFilter((v, f) -> f IN ({names}), `value.{column}`, `value.name`) AS `{column}`"
+            for column in (*("kind", "num", "text"), *(("min", "max", "count") if stats else ()))
         ]
     return (
         f"SELECT {', '.join(columns)} FROM {database}.{PARSED} {'FINAL ' if collapse else ''}"
@@ -147,6 +188,11 @@ def select_raw(
     """Return the query for raw rows, unordered and with copies: the reader sorts rows of 50 kB cheaper."""
     names = ", ".join(f"`{name}`" for name in columns)
     return f"SELECT {names} FROM {database}.{RAW} WHERE {_where(peer, from_ms, to_ms)}"
+
+
+def raw_columns(order: bool) -> tuple[str, ...]:
+    """Return the columns to read: all, or all but `order`, a tenth of what a full second takes to read."""
+    return tuple(name for name in RAW_COLUMNS if order or name != "order")
 
 
 def select_last_seen(tenant: str, database: str = DATABASE) -> str:

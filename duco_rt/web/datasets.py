@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 
 import structlog
 from aiohttp import web
@@ -15,7 +15,9 @@ from duco_rt.errors import BadRequest, NotFound, TransportError
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, LastSeen, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.transports.base_data import Meta, Store
-from duco_rt.web.params import int_of, name_of, peer_of, reply
+from duco_rt.web.full_history import FullHistory, Turns
+from duco_rt.web.params import SPANS, detail_of, gone, int_of, name_of, peer_of, range_of, reply
+from duco_rt.web.parsing_health import ParsingHealth
 from duco_rt.web.presence import Presence
 from duco_rt.web.thin import thin
 
@@ -25,7 +27,6 @@ Connected = Callable[[str], Awaitable[Mapping[str, bool | None]]]
 """tenant → the hub's word on its devices."""
 
 DEFAULT_WINDOW_MS = 120_000
-_SKEW_MS = 5_000
 
 
 class Datasets:
@@ -48,6 +49,9 @@ class Datasets:
         self._connected = connected
         self._config = config
         self._clock = clock
+        turns = Turns()
+        self._full = FullHistory(store, parsings, config, turns)
+        self.health = ParsingHealth(meta, store, parsings, clock, turns)
 
     async def devices(self, request: web.Request) -> web.Response:
         """Devices of the tenant with their state."""
@@ -94,54 +98,41 @@ class Datasets:
         fields = [name for name in request.query.get("fields", "").split(",") if name]
         if not fields or len(fields) > self._config.history_fields_max:
             raise BadRequest(f"fields: 1 to {self._config.history_fields_max} names, {len(fields)} given")
-        if request.query.get("resolution", "second") != "second":
-            raise BadRequest(f"resolution {request.query['resolution'][:80]!r}: this server has second")
+        resolution, stats = detail_of(request)
         points = int_of(request, "points")
         if points is not None and points < 2:
             raise BadRequest(f"points {points}: 2 or more")
-        from_ms, to_ms = await self._range(request, peer)
-        values, most = len(fields) * (to_ms - from_ms) // 1000, self._config.history_values_max
+        longest_ms = round(self._config.history_hours_max * 3_600_000)
+        from_ms, to_ms = await range_of(request, self._store, self._clock.wall_ms(), DEFAULT_WINDOW_MS, longest_ms)
+        if resolution == "full":
+            text = await self._full.json(peer, fields, from_ms, to_ms, points, gone(request))
+            return web.Response(body=text, content_type="application/json")
+        self._check_values(len(fields), from_ms, to_ms)
+        spans = SPANS.intersection(stats)
+        found = await self._store.history(peer, fields, from_ms, to_ms, stats=bool(spans))
+        return reply(_columns(thin(found, points) if points else found, spans))
+
+    def _check_values(self, fields: int, from_ms: int, to_ms: int) -> None:
+        values, most = fields * (to_ms - from_ms) // 1000, self._config.history_values_max
         if values > most:
             raise BadRequest(
-                f"{len(fields)} fields over {(to_ms - from_ms) // 1000} s are {values} values, at most {most}:"
-                f" ask for {most // len(fields)} s, or fewer fields"
+                f"{fields} fields over {(to_ms - from_ms) // 1000} s are {values} values, at most {most}:"
+                f" ask for {most // fields} s, or fewer fields"
             )
-        found = await self._store.history(peer, fields, from_ms, to_ms)
-        return reply(_columns(thin(found, points) if points else found))
-
-    async def _range(self, request: web.Request, peer: Peer) -> tuple[int, int]:
-        to_ms, from_ms = int_of(request, "to"), int_of(request, "from")
-        if to_ms is None:
-            to_ms = await device_now_ms(self._store, peer, self._clock.wall_ms())
-        if from_ms is None:
-            from_ms = to_ms - DEFAULT_WINDOW_MS
-        hours = (to_ms - from_ms) / 3_600_000
-        if not 0 <= hours <= self._config.history_hours_max:
-            raise BadRequest(
-                f"from {from_ms} to {to_ms}: to must not be before from, and at most "
-                f"{self._config.history_hours_max:g} hours after it"
-            )
-        return from_ms, to_ms
 
 
-async def device_now_ms(store: Store, peer: Peer, now_ms: int) -> int:
-    """Now by the device's clock, where that is known to be off by more than 5 s; else ours."""
-    return now_ms - skew_ms((await store.last_seen(peer.tenant)).get(peer))
-
-
-def skew_ms(last: LastSeen | None) -> int:
-    """How far a device's clock is behind ours, 0 within 5 s. A second arrives 1 s after its start."""
-    if last is None:
-        return 0
-    behind = last.received_ms - last.ts_ms - 1000
-    return behind if abs(behind) > _SKEW_MS else 0
-
-
-def _columns(found: History) -> dict[str, object]:
-    return {
+def _columns(found: History, spans: Set[str]) -> dict[str, object]:
+    """The answer; `spans`: which of min, max and count were asked for."""
+    columns: dict[str, object] = {
         "from": found.from_ms,
         "to": found.to_ms,
         "seq": found.seq,
         "ts": found.ts,
         "fields": found.fields,
     }
+    if spans:
+        columns["stats"] = {
+            name: {kind: values for kind, values in span._asdict().items() if kind in spans}
+            for name, span in found.stats.items()
+        }
+    return columns

@@ -18,7 +18,7 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry, until_first
 from duco_rt.transports.base import Live
-from duco_rt.web.fanout import Fanout, Sample, read_sample
+from duco_rt.web.fanout import STATS, Fanout, Sample, read_sample
 from duco_rt.web.in_order import in_order
 from duco_rt.web.ordering import Ordering
 from duco_rt.web.params import peer_of
@@ -33,6 +33,7 @@ _CLOSE_S = 2.0
 class _FieldList(msgspec.Struct):
     type: str
     payload: list[str] | None = None
+    stats: list[str] | None = None
 
 
 _read = msgspec.json.Decoder(_FieldList)
@@ -135,15 +136,18 @@ class LiveService:
             return "unknown_type", f"type {read.type!r} is not one of INIT_FIELD_LIST"
         if read.payload is None or len(read.payload) > _FIELDS_MAX:
             return "bad_fields", f"INIT_FIELD_LIST needs a payload of at most {_FIELDS_MAX} field names"
-        self._watch(peer, viewer, read.payload)
+        unknown = [name for name in read.stats or () if name not in (*STATS, "last")]
+        if unknown:
+            return "bad_stats", f"stats {unknown[0][:80]!r} is not one of last, {', '.join(STATS)}"
+        self._watch(peer, viewer, read.payload, read.stats or [])
         return None
 
-    def _watch(self, peer: Peer, viewer: Viewer, fields: list[str]) -> None:
+    def _watch(self, peer: Peer, viewer: Viewer, fields: list[str], stats: list[str]) -> None:
         if peer not in self._peers:
             fanout: Fanout[Viewer] = Fanout()
             task = self._tasks.create_task(self._follow(peer, fanout), name=f"live {peer.channel}")
             self._peers[peer] = fanout, task
-        self._peers[peer][0].watch(viewer, fields)
+        self._peers[peer][0].watch(viewer, fields, stats)
 
     def _leave(self, peer: Peer, viewer: Viewer) -> None:
         self._viewers.discard(viewer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -10,7 +9,9 @@ from aiohttp import web
 
 from duco_rt.errors import BadRequest
 from duco_rt.model import Device, MethodResult, ParsingFile
-from duco_rt.pipeline.decoding.plan import check_parsing
+from duco_rt.pipeline.decoding.compiling import check_parsing_async
+from duco_rt.pipeline.decoding.limits import SOURCE_MAX
+from duco_rt.pipeline.decoding.reading import LIMIT_S
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
@@ -31,6 +32,7 @@ class _FileBody(msgspec.Struct):
     text: str
     bus: str | None = None
     format: str = "dbc"
+    sources: list[int] = []
 
 
 class _ParsingBody(msgspec.Struct):
@@ -46,10 +48,11 @@ class _MethodBody(msgspec.Struct):
 class MetaApi:
     """The data endpoints; `handle_method` serves the device methods with whatever `call` it is given."""
 
-    def __init__(self, meta: Meta, connected: Callable[[str], bool | None]) -> None:
+    def __init__(self, meta: Meta, connected: Callable[[str], bool | None], read_limit_s: float = LIMIT_S) -> None:
         """`connected(chassisId)` is the hub's word; None where it has none."""
         self._meta = meta
         self._connected = connected
+        self._read_limit_s = read_limit_s
         self.groups = Groups(meta, upsert=True)
 
     async def devices(self, request: web.Request) -> web.Response:
@@ -84,13 +87,13 @@ class MetaApi:
         return reply(await self._meta.parsing(name_of(request, "name"), int_of(request, "version")))
 
     async def put_parsing(self, request: web.Request) -> web.Response:
-        """Keep a new version; a bad DBC is refused with its line."""
+        """Keep a new version; a bad database is refused with its line."""
         name = name_of(request, "name")
         body = await body_of(request, _ParsingBody)
         if not 1 <= len(body.files) <= _FILES_MAX:
             raise BadRequest(f"files: 1 to {_FILES_MAX}, {len(body.files)} given")
-        files = [ParsingFile(f.name, f.text, f.bus, f.format) for f in body.files]
-        await asyncio.to_thread(check_parsing, files)
+        files = [ParsingFile(f.name, f.text, f.bus, f.format, _sources(f)) for f in body.files]
+        await check_parsing_async(files, self._read_limit_s)
         return reply(await self._meta.put_parsing(name, files))
 
     async def device_parsing(self, request: web.Request) -> web.Response:
@@ -118,6 +121,14 @@ async def handle_method(request: web.Request, call: Call) -> web.Response:
 def method_answer(result: MethodResult) -> dict[str, object]:
     """The device's own answer as the endpoint gives it."""
     return {"status": result.status, "payload": result.payload}
+
+
+def _sources(file: _FileBody) -> tuple[int, ...]:
+    for source in file.sources:
+        if not 0 <= source <= SOURCE_MAX:
+            words = f"{source} is no J1939 source address, 0 to {SOURCE_MAX}"
+            raise BadRequest(f"files: {file.name}: sources: {words}")
+    return tuple(dict.fromkeys(file.sources))
 
 
 def _device(device: Device) -> dict[str, object]:

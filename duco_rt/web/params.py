@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from duco_rt.errors import BadRequest
-from duco_rt.model import NAME, VEHICLE_CAN, Peer
+from duco_rt.model import NAME, VEHICLE_CAN, LastSeen, Peer
+from duco_rt.transports.base_data import Store
 
 T = TypeVar("T")
 
+SPANS = frozenset({"min", "max", "count"})
+"""What of `stats` the store is asked for; `last` is what `fields` has anyway."""
+
+RESOLUTIONS = ("second", "full")
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,15}\Z")
+_SKEW_MS = 5_000
 
 
 def name_of(request: web.Request, part: str) -> str:
@@ -50,6 +58,56 @@ def int_of(request: web.Request, name: str, default: int | None = None) -> int |
     if not _INTEGER.match(value):
         raise BadRequest(f"{name} {value[:80]!r}: expected an integer of at most 15 digits")
     return int(value)
+
+
+async def range_of(request: web.Request, store: Store, now_ms: int, window_ms: int, longest_ms: int) -> tuple[int, int]:
+    """`from` and `to` of a request in ms; by default the last `window_ms` by the device's clock."""
+    to_ms, from_ms = int_of(request, "to"), int_of(request, "from")
+    if to_ms is None:
+        to_ms = await device_now_ms(store, peer_of(request), now_ms)
+    if from_ms is None:
+        from_ms = to_ms - window_ms
+    if not 0 <= to_ms - from_ms <= longest_ms:
+        longest = f"{longest_ms / 3_600_000:g} hours" if longest_ms >= 3_600_000 else f"{longest_ms / 1000:g} s"
+        raise BadRequest(f"from {from_ms} to {to_ms}: to must not be before from, and at most {longest} after it")
+    return from_ms, to_ms
+
+
+async def device_now_ms(store: Store, peer: Peer, now_ms: int) -> int:
+    """Now by the device's clock, where that is known to be off by more than 5 s; else ours."""
+    return now_ms - skew_ms((await store.last_seen(peer.tenant)).get(peer))
+
+
+def skew_ms(last: LastSeen | None) -> int:
+    """How far a device's clock is behind ours, 0 within 5 s. A second arrives 1 s after its start."""
+    if last is None:
+        return 0
+    behind = last.received_ms - last.ts_ms - 1000
+    return behind if abs(behind) > _SKEW_MS else 0
+
+
+def detail_of(request: web.Request) -> tuple[str, tuple[str, ...]]:
+    """What `resolution` and `stats` ask for, by default second and nothing."""
+    resolution = request.query.get("resolution", "second")
+    stats = tuple(name for name in request.query.get("stats", "").split(",") if name)
+    check_detail(resolution, stats)
+    return resolution, stats
+
+
+def check_detail(resolution: str, stats: Sequence[str]) -> None:
+    """Raise BadRequest for another resolution than second and full, or stats that it does not have."""
+    if resolution not in RESOLUTIONS:
+        raise BadRequest(f"resolution {resolution[:80]!r}: one of {', '.join(RESOLUTIONS)}")
+    for name in stats:
+        if name != "last" and name not in SPANS:
+            raise BadRequest(f"stats {name[:80]!r}: some of last, min, max, count")
+    if stats and resolution == "full":
+        raise BadRequest("stats: resolution=full has every value; they go with resolution=second")
+
+
+def gone(request: web.Request) -> Callable[[], bool]:
+    """Asks whether the client has gone away since."""
+    return lambda: request.transport is None or request.transport.is_closing()
 
 
 async def body_of(request: web.Request, kind: type[T]) -> T:

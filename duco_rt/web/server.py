@@ -21,6 +21,7 @@ from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
 from duco_rt.web.live import LiveService
 from duco_rt.web.metaapi import MetaApi, handle_method
+from duco_rt.web.reparse import ReparseApi
 
 log = structlog.get_logger()
 
@@ -50,6 +51,7 @@ def routes(
     metaapi: MetaApi | None,
     call: Call | None,
     static: Path | None,
+    reparse: ReparseApi | None = None,
 ) -> list[web.RouteDef]:
     """The routes of the roles that this process has."""
     table = [
@@ -72,6 +74,8 @@ def routes(
             web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
             *_group_routes(f"{base}/groups", metaapi.groups),
         ]
+    if reparse is not None:
+        table.append(web.post("/api/reparse", reparse.handle))
     if studio is not None:
         table += _studio_routes(*studio)
         table += _page_routes(static)
@@ -84,6 +88,7 @@ def _studio_routes(datasets: Datasets, groups: Groups, live: LiveService) -> lis
         web.get(base, datasets.devices),
         web.get(f"{base}/{{chassisId}}/fields", datasets.fields),
         web.get(f"{base}/{{chassisId}}/history", datasets.history),
+        web.get(f"{base}/{{chassisId}}/parsing-health", datasets.health.handle),
         web.get(f"{base}/{{chassisId}}/live", live.handle),
     ]
     return table + _group_routes(f"{base}/_groups", groups)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from duco_rt.model import History, Value
+from collections.abc import Callable
+from typing import Any
+
+from duco_rt.model import History, SpanColumns, Value
+
+Rows = list[tuple[int, int]]
+"""First row of each bucket and the one after its last."""
 
 
 def thin(found: History, points: int) -> History:
@@ -11,27 +17,50 @@ def thin(found: History, points: int) -> History:
     The range is cut into points/2 buckets of absolute time; a bucket becomes two rows, at the place of its first and
     its last sample, with the lowest and highest of each numeric field in the order in which they came (other fields:
     first and last).
+
+    With stats there are `points` buckets, and each becomes one row at the place of its last sample: the last value of
+    each field, lowest of its `min`, highest of its `max`, sum of its `count`; None where none of them is known.
     """
     if len(found.ts) <= points:
         return found
-    width_ms = max(1, -(-(found.to_ms - found.from_ms + 1) // max(1, points // 2)))
-    rows: list[tuple[int, int]] = []
+    if found.stats:
+        return _with_stats(found, _buckets(found, points))
+    rows = _buckets(found, points // 2)
+    picks = [i for first, end in rows for i in ((first, end - 1) if end - first > 1 else (first,))]
+    columns = {name: _extremes(column, rows) for name, column in found.fields.items()}
+    return _picked(found, picks, columns)
+
+
+def _buckets(found: History, count: int) -> Rows:
+    width_ms = max(1, -(-(found.to_ms - found.from_ms + 1) // max(1, count)))
+    rows: Rows = []
     start = 0
     for i in range(1, len(found.ts) + 1):
         if i == len(found.ts) or found.ts[i] // width_ms != found.ts[start] // width_ms:
             rows.append((start, i))
             start = i
-    picks = [i for first, end in rows for i in ((first, end - 1) if end - first > 1 else (first,))]
-    return History(
-        found.from_ms,
-        found.to_ms,
-        [found.seq[i] for i in picks],
-        [found.ts[i] for i in picks],
-        {name: _extremes(column, rows) for name, column in found.fields.items()},
-    )
+    return rows
 
 
-def _extremes(column: list[Value | None], rows: list[tuple[int, int]]) -> list[Value | None]:
+def _picked(found: History, picks: list[int], columns: dict[str, list[Value | None]]) -> History:
+    seq, ts = [found.seq[i] for i in picks], [found.ts[i] for i in picks]
+    return History(found.from_ms, found.to_ms, seq, ts, columns)
+
+
+def _with_stats(found: History, rows: Rows) -> History:
+    columns = {name: _each(column, rows, lambda held: held[-1]) for name, column in found.fields.items()}
+    out = _picked(found, [end - 1 for _, end in rows], columns)
+    for name, (low, high, counts) in found.stats.items():
+        out.stats[name] = SpanColumns(_each(low, rows, min), _each(high, rows, max), _each(counts, rows, sum))
+    return out
+
+
+def _each(column: list[Any], rows: Rows, of: Callable[[list[Any]], Any]) -> list[Any]:
+    buckets = ([value for value in column[first:end] if value is not None] for first, end in rows)
+    return [of(held) if held else None for held in buckets]
+
+
+def _extremes(column: list[Value | None], rows: Rows) -> list[Value | None]:
     out: list[Value | None] = []
     for first, end in rows:
         if end - first == 1:

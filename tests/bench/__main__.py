@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 BENCHMARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("the decode engine against cantools", ("tests.bench.decode",)),
+    ("from the hub to the parsed store, points a CPU-second", ("tests.bench.pipeline",)),
+    ("history at full resolution", ("tests.bench.full_history",)),
+    ("an hour of a full bus read again", ("tests.bench.reparse",)),
     ("20 simulated machines, 5 viewers each, 5 minutes", ("tests.bench.fleet",)),
     ("from the start of the program to the first live point", ("tests.bench.startup",)),
     ("every transport real, a process a role, 40 machines in real time", ("tests.bench.roles",)),

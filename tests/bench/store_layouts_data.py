@@ -93,6 +93,10 @@ def sample_rows(fleet: Fleet, seconds: int) -> Iterator[bytes]:
         "value.kind": ("Array(UInt8)", ends + b"\1" * values.size),
         "value.num": ("Array(Float64)", ends + values.astype("<f8").tobytes()),
         "value.text": ("Array(String)", ends + bytes(values.size)),
+        # The layouts are compared by the last values alone; `store_seconds` measures with these.
+        "value.min": ("Array(Float64)", ends + np.full(values.size, np.nan, "<f8").tobytes()),
+        "value.max": ("Array(Float64)", ends + np.full(values.size, np.nan, "<f8").tobytes()),
+        "value.count": ("Array(UInt32)", ends + bytes(4 * values.size)),
     }
     yield block(rows, columns)
 

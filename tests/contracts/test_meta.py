@@ -14,12 +14,14 @@ from duco_rt.errors import BadRequest, NotFound, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing, ParsingFile
 from duco_rt.transports.base_data import Meta
+from tests.database_texts import KCD
 from tests.dbc_texts import dbc_text
 from tests.metaapi_server import MetaApiServer
 
 DBC = dbc_text("256 Engine 2\nrpm : 0|16@1+ (1,0)")
 FIRST = (ParsingFile("a.dbc", DBC + 'CM_ "ü";\n', "can1"), ParsingFile("b.dbc", DBC, None))
 SECOND = (ParsingFile("a.dbc", DBC, "can1"),)
+APART = (ParsingFile("a.dbc", DBC, "can1", sources=(3, 0)), ParsingFile("b.kcd", KCD, format="kcd", sources=(253,)))
 
 
 async def _sqlite(folder: Path, stack: AsyncExitStack) -> Meta:
@@ -81,6 +83,8 @@ async def test_parsings_keep_their_versions(meta: Meta) -> None:
     assert await meta.put_parsing("p", SECOND) == Parsing("p", 2, SECOND)
     assert await meta.put_parsing("p", FIRST) == Parsing("p", 3, FIRST)
     assert await meta.put_parsing("q", SECOND) == Parsing("q", 1, SECOND)
+    assert await meta.put_parsing("q", APART) == Parsing("q", 2, APART)
+    assert await meta.parsing("q") == Parsing("q", 2, APART)
     assert await meta.parsing("p") == Parsing("p", 3, FIRST)
     assert [(await meta.parsing("p", version)).files for version in (1, 2, 3)] == [FIRST, SECOND, FIRST]
 
@@ -146,7 +150,10 @@ async def test_check(meta: Meta) -> None:
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 _COMMENT = _TEXT.map(lambda text: f'{DBC}CM_ "{text.translate({34: None, 92: None})}";\n')
-_FILES = st.lists(st.builds(ParsingFile, _TEXT, _COMMENT, st.none() | _TEXT), min_size=1, max_size=3)
+_SOURCES = st.lists(st.integers(0, 253), max_size=3, unique=True).map(tuple)
+_FILES = st.lists(
+    st.builds(ParsingFile, _TEXT, _COMMENT, st.none() | _TEXT, st.just("dbc"), _SOURCES), min_size=1, max_size=3
+)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from duco_rt.errors import TransportError
 from duco_rt.model import History, LastSeen, RawSecond, Sample, Value
 from duco_rt.transports.base_data import Store
+from tests.contracts.store_adapters import ADAPTERS, clickhouse_server
 from tests.contracts.store_rows import DAY, NOW, OTHERS, PEER, raw, read, sample, typed
 from tests.servers.clickhouse import ClickHouseServer
 
@@ -21,31 +22,10 @@ pytestmark = pytest.mark.servers
 Open = Callable[..., Awaitable[Store]]
 
 
-async def _chdb(request: pytest.FixtureRequest, **limits: Any) -> Store:
-    from duco_rt.transports.store_chdb import ChdbStore
-
-    return await ChdbStore(request.getfixturevalue("tmp_path") / "store", **limits).open()
-
-
-async def _clickhouse(request: pytest.FixtureRequest, **limits: Any) -> Store:
-    from duco_rt.transports.store_clickhouse import ClickHouseStore
-
-    server: ClickHouseServer = request.getfixturevalue("clickhouse")
-    database = f"contract_{next(_DATABASE)}"
-    server.create_tables(database)
-    return ClickHouseStore(server.url, database=database, create_tables=False, **limits)
-
-
-ADAPTERS = {"chdb": _chdb, "clickhouse": _clickhouse}
-_DATABASE = count()
-
-
 @pytest.fixture(scope="module")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
     """One server for all tests; each has a database of its own."""
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse")).start()
-    yield server
-    server.kill()
+    yield from clickhouse_server(tmp_path_factory)
 
 
 @pytest.fixture(params=ADAPTERS)

@@ -24,6 +24,7 @@ from duco_rt.transports.log_memory import MemoryLog
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from tests.can_seconds import TS_MS, Frame, second_of
 from tests.dbc_texts import dbc_text
+from tests.pipeline.compiler import Compiler
 
 NOW_MS = TS_MS + 5_000
 DBC = dbc_text("256 Engine 2\nrpm : 0|16@1+ (1,0)")
@@ -107,7 +108,7 @@ class RecordingStore:
 
     last_seen = history
 
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """What was inserted of that range."""
         return [row for row in self.raw_rows if row.peer == peer and from_ms <= row.ts_ms <= to_ms]
 
@@ -183,7 +184,7 @@ async def running(folder: Path, live: Live | None = None) -> AsyncIterator[Line]
     """Ingest, process and distribute between a memory hub and a recording store."""
     metrics = Metrics()
     async with open_meta(folder) as meta, asyncio.TaskGroup() as tasks:
-        cache = ParsingCache(meta, 60, metrics)
+        cache = ParsingCache(meta, 60, metrics, compile_parsing=Compiler())
         hub, log = MemoryHub(1000, metrics), MemoryLog(1000, metrics)
         line = Line(meta, tasks, live or MemoryLive(600, metrics), metrics, hub, log, cache)
         works: list[Coroutine[Any, Any, None]] = [

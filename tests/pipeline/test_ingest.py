@@ -52,7 +52,7 @@ async def test_live_goes_on_while_the_store_stalls(tmp_path: Path) -> None:
         sent = line.send(*(message(n) for n in range(20)))
         found = await take(live, 20)
         assert [m["seq"] for m in found] == list(range(20))
-        assert found[3] == {"payload": {"rpm": 3}, "ts": message(3).ts_ms, "seq": 3, "received": NOW_MS}
+        assert found[3] == {"payload": {"rpm": 3}, "ts": message(3).ts_ms, "seq": 3, "received": NOW_MS, "stats": {}}
         assert not any(task.done() for task in sent)
         await line.store.let_go()
         await asyncio.gather(*sent)

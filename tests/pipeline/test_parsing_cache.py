@@ -10,10 +10,9 @@ import pytest
 
 from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import Device, Parsing, ParsingFile
-from duco_rt.pipeline import parsing_cache
-from duco_rt.pipeline.decoding.plan import Plan, compile_parsing
+from duco_rt.model import Device, ParsingFile
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
+from tests.pipeline.compiler import Compiler
 from tests.pipeline.line import DBC, AwayMeta, open_meta
 
 
@@ -33,7 +32,15 @@ def metrics() -> Metrics:
 @pytest.fixture
 def cache(meta: AwayMeta, metrics: Metrics) -> ParsingCache:
     """An empty cache that asks again at once when it runs."""
-    return ParsingCache(meta, 0.001, metrics)
+    return ParsingCache(meta, 0.001, metrics, compile_parsing=Compiler())
+
+
+@pytest.fixture
+def compiler(cache: ParsingCache) -> Compiler:
+    """The compiler of `cache`."""
+    found = cache._compile_parsing
+    assert isinstance(found, Compiler)
+    return found
 
 
 def version(known: Known | None) -> int | None:
@@ -134,16 +141,9 @@ async def test_an_unknown_device_stays_unknown_while_meta_is_away(meta: AwayMeta
 
 
 async def test_a_question_that_hangs_holds_up_no_other_device(
-    meta: AwayMeta, cache: ParsingCache, monkeypatch: pytest.MonkeyPatch
+    meta: AwayMeta, cache: ParsingCache, compiler: Compiler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One device's answer does not come; another's does, and the plan is compiled once for many."""
-    compiled: list[str] = []
-
-    def compile_once(parsing: Parsing) -> Plan:
-        compiled.append(parsing.name)
-        return compile_parsing(parsing)
-
-    monkeypatch.setattr(parsing_cache, "compile_parsing", compile_once)
     device = meta.device
 
     async def hang(chassis_id: str) -> Device:
@@ -160,4 +160,120 @@ async def test_a_question_that_hangs_holds_up_no_other_device(
         await asyncio.sleep(0)
         assert all([await known for known in [tasks.create_task(cache.get(name)) for name in names]])
         hanging.cancel()
-    assert compiled == ["p"]
+    assert compiler.compiled == [("p", 1)]
+
+
+SLOW = [ParsingFile("slow.dbc", DBC.replace("VERSION", "VERSION "))]
+HANGS = [ParsingFile("a.dbc", DBC + 'CM_ "hangs";\n')]
+
+
+async def test_the_old_plan_goes_on_where_the_new_version_cannot_be_used(
+    meta: AwayMeta, cache: ParsingCache, compiler: Compiler, metrics: Metrics
+) -> None:
+    """Over its limit or wrong: said once, not at each refresh; the next version takes over."""
+    before = await cache.get("DUCO_001")
+    await meta.put_parsing("p", HANGS)
+    for _ in range(3):
+        await cache.refresh()
+    assert await cache.get("DUCO_001") == before
+    assert compiler.compiled == [("p", 1), ("p", 2)]
+    assert metrics.value("parsing_unusable_total") == 1
+    await meta.put_parsing("p", SLOW)
+    await cache.refresh()
+    assert version(await cache.get("DUCO_001")) == 3
+
+
+async def test_another_parsing_that_cannot_be_used_leaves_none(
+    meta: AwayMeta, cache: ParsingCache, compiler: Compiler
+) -> None:
+    """The machine is another one, and its messages would be read wrongly; until it is known to be bad they go on."""
+    before = await cache.get("DUCO_001")
+    await meta.put_parsing("q", HANGS)
+    await meta.put_device(Device("DUCO_001", "duco", "one", "q"))
+    compiler.held["q"], compiler.begun = asyncio.Event(), asyncio.Event()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        refreshing = tasks.create_task(cache.refresh())
+        await compiler.begun.wait()
+        assert await cache.get("DUCO_001") == before
+        compiler.held["q"].set()
+        await refreshing
+    assert await cache.get("DUCO_001") == Known("duco", None)
+
+
+async def test_a_parsing_that_takes_long_holds_up_no_other(
+    meta: AwayMeta, cache: ParsingCache, compiler: Compiler
+) -> None:
+    """While it is compiled its devices have their old plan, a changed tenant, and others their new plan."""
+    await meta.put_parsing("q", SLOW)
+    await meta.put_device(Device("DUCO_002", "duco", "two", "q"))
+    for chassis_id in ("DUCO_001", "DUCO_002"):
+        assert version(await cache.get(chassis_id)) == 1
+    compiler.held["p"] = asyncio.Event()
+    await meta.put_parsing("p", SLOW)
+    await meta.put_device(Device("DUCO_001", "other", "one", "p"))
+    running = asyncio.TaskGroup()
+    async with asyncio.timeout(10), running:
+        task = running.create_task(cache.run())
+        known = await cache.get("DUCO_001")
+        while known is None or known.tenant != "other":
+            await asyncio.sleep(0.001)
+            known = await cache.get("DUCO_001")
+        assert version(known) == 1
+        await meta.put_parsing("q", [ParsingFile("b.dbc", DBC)])
+        while version(await cache.get("DUCO_002")) != 2:
+            await asyncio.sleep(0.001)
+        assert version(await cache.get("DUCO_001")) == 1
+        compiler.held.pop("p").set()
+        while version(await cache.get("DUCO_001")) != 2:
+            await asyncio.sleep(0.001)
+        task.cancel()
+    assert compiler.compiled.count(("p", 2)) == 1
+
+
+async def test_what_changed_while_it_was_compiled_counts(
+    meta: AwayMeta, cache: ParsingCache, compiler: Compiler
+) -> None:
+    """A device that has moved on to another parsing does not get the plan that came late."""
+    assert version(await cache.get("DUCO_001")) == 1
+    await meta.put_parsing("q", SLOW)
+    compiler.held["p"], compiler.begun = asyncio.Event(), asyncio.Event()
+    await meta.put_parsing("p", SLOW)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(cache.refresh())
+        await compiler.begun.wait()
+        await meta.put_device(Device("DUCO_001", "duco", "one", "q"))
+        await cache.refresh()
+        compiler.held.pop("p").set()
+        await late
+    known = await cache.get("DUCO_001")
+    assert known and known.plan and known.plan.name == "q"
+
+
+async def test_no_process_now_is_tried_again(
+    meta: AwayMeta, cache: ParsingCache, compiler: Compiler, metrics: Metrics
+) -> None:
+    """A system that starts none at the moment says nothing about the parsing."""
+    before = await cache.get("DUCO_001")
+    compiler.away = True
+    await meta.put_parsing("p", SLOW)
+    await cache.refresh()
+    assert await cache.get("DUCO_001") == before
+    assert metrics.value("parsing_unusable_total") == 0
+    compiler.away = False
+    await cache.refresh()
+    assert version(await cache.get("DUCO_001")) == 2
+
+
+async def test_the_limit_is_passed_on(meta: AwayMeta, metrics: Metrics) -> None:
+    """`meta.read_limit_s` of the configuration."""
+    compiler = Compiler()
+    assert version(await ParsingCache(meta, 60, metrics, 7.5, compiler).get("DUCO_001")) == 1
+    assert compiler.limits_s == {7.5}
+
+
+@pytest.mark.servers
+async def test_it_compiles_beside_the_loop(meta: AwayMeta, metrics: Metrics) -> None:
+    """In the process that can be ended, and a limit that it cannot keep leaves no plan."""
+    assert version(await ParsingCache(meta, 60, metrics).get("DUCO_001")) == 1
+    assert await ParsingCache(meta, 60, metrics, 0.01).get("DUCO_001") == Known("duco", None)
+    assert metrics.value("parsing_unusable_total") == 1

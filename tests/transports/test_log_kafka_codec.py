@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadInput
-from duco_rt.model import HubMessage, Peer, RawMessage, Sample
+from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Span
 from duco_rt.transports.log_kafka_codec import decode_parsed, decode_raw, encode_parsed, encode_raw
 
 MESSAGE = HubMessage("D", "vehicle_can", True, 1000, 7, "x/y", "deflate", b"body")
 _INT64 = st.integers(-(2**63), 2**63 - 1)
 _ANY_TEXT = st.text(st.characters(exclude_categories=()))
+_SPANS = st.builds(Span, st.floats(allow_nan=False), st.floats(allow_nan=False), st.integers(1, 2**32 - 1))
 _VALUES = st.floats(allow_nan=False) | st.integers() | st.booleans() | _ANY_TEXT
 
 
@@ -52,6 +53,15 @@ def test_a_parsed_record_is_the_json_of_the_interface() -> None:
     assert record.value.decode() == expected + '{"a":5.0,"b":5,"c":true,"d":"ö"}}'
 
 
+def test_a_parsed_record_may_say_what_fields_did_within_the_second() -> None:
+    """Lowest, highest and number of values; the key is absent where that is not known."""
+    peer = Peer("t", "D", "m")
+    spanned = Sample(peer, 1, 2, 3, {"a": 5.0}, {"a": Span(1, 5.5, 7)})
+    assert encode_parsed(spanned).value.endswith(b',"payload":{"a":5.0},"stats":{"a":[1,5.5,7]}}')
+    assert encode_parsed(Sample(peer, 1, 2, 3, {}, {})).value.endswith(b',"payload":{},"stats":{}}')
+    assert b"stats" not in encode_parsed(Sample(peer, 1, 2, 3, {"a": math.inf})).value
+
+
 @given(st.builds(HubMessage, _ANY_TEXT, _ANY_TEXT, st.booleans(), _INT64, _INT64, _ANY_TEXT, _ANY_TEXT,
                  st.binary()), _ANY_TEXT, _INT64)  # fmt: skip
 def test_every_raw_message_comes_back(message: HubMessage, tenant: str, received_ms: int) -> None:
@@ -60,13 +70,13 @@ def test_every_raw_message_comes_back(message: HubMessage, tenant: str, received
     assert decode_raw(*encode_raw(raw)) == raw
 
 
-@given(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), _INT64, st.none() | _INT64,
-       st.dictionaries(_ANY_TEXT, _VALUES))  # fmt: skip
+@given(st.tuples(_ANY_TEXT, _ANY_TEXT, _ANY_TEXT), _INT64, st.none() | _INT64, st.dictionaries(_ANY_TEXT, _VALUES),
+       st.none() | st.dictionaries(_ANY_TEXT, _SPANS))  # fmt: skip
 def test_every_sample_comes_back(
-    names: tuple[str, str, str], ts: int, seq: int | None, payload: dict[str, Any]
+    names: tuple[str, str, str], ts: int, seq: int | None, payload: dict[str, Any], stats: dict[str, Span] | None
 ) -> None:
     """With infinity, any int and half surrogate pairs, each value of its type."""
-    sample = Sample(Peer(*names), ts, seq, 3, payload)
+    sample = Sample(Peer(*names), ts, seq, 3, payload, stats)
     found = decode_parsed(encode_parsed(sample).value)
     assert found == sample
     assert [type(v) for v in found.payload.values()] == [type(v) for v in payload.values()]
@@ -115,6 +125,10 @@ def test_a_foreign_raw_record_is_bad_input(key: bytes | None, value: bytes | Non
         parsed(seq=-(2**63) - 1),
         parsed(payload={"a": [1]}),
         parsed(payload=None),
+        parsed(stats={"a": [1, 2]}),
+        parsed(stats={"a": [1, "2", 3]}),
+        parsed(stats={"a": [1, 2, 3.5]}),
+        parsed(stats=[]),
         pytest.param(parsed(seq=0).replace(b"0", b"1" * 5000), id="long"),
         b'{"tenant":"t"}',
     ],
@@ -128,3 +142,26 @@ def test_a_foreign_parsed_record_is_bad_input(value: bytes | None) -> None:
 def test_null_and_nan_of_another_writer_count_as_absent() -> None:
     """As everywhere."""
     assert decode_parsed(parsed(payload={"a": None, "b": math.nan, "c": 1})).payload == {"c": 1}
+
+
+def test_spans_of_another_writer() -> None:
+    """With NaN they are none, null for all is as no key; an older record has no key."""
+    assert decode_parsed(parsed(stats={"a": [math.nan, 1, 2], "b": [0, 1, 2]})).stats == {"b": Span(0.0, 1.0, 2)}
+    assert decode_parsed(parsed(stats=None)).stats is None
+    assert decode_parsed(parsed()).stats is None
+
+
+@pytest.mark.parametrize("part", [10**400, math.nan, None, "x"])
+def test_a_span_that_is_none_is_left_out(part: Any) -> None:
+    """The other ones arrive, infinite ones too."""
+    stats = {"a": Span(part, 1.0, 2), "b": Span(-math.inf, 2.0, 2)}
+    found = decode_parsed(encode_parsed(Sample(Peer("t", "D", "m"), 1, 2, 3, {"a": 1.0}, stats)).value)
+    assert found.stats == {"b": stats["b"]}
+    assert found.payload == {"a": 1.0}
+
+
+@pytest.mark.parametrize("span", [Span(-math.inf, 1.0, 2), Span(0.0, math.inf, 3), Span(-math.inf, math.inf, 4)])
+def test_infinite_bounds_come_back(span: Span) -> None:
+    """Also beside finite values."""
+    sample = Sample(Peer("t", "D", "m"), 1, 2, 3, {"a": 1.0}, {"a": span})
+    assert decode_parsed(encode_parsed(sample).value) == sample

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,20 @@ async def test_data_outlives_the_process(tmp_path: Path) -> None:
     assert (await second.parsing("p")).files == FILES
     assert await second.groups("duco") == [{"groupId": "g"}]
     await second.close()
+
+
+async def test_files_of_an_older_release(tmp_path: Path) -> None:
+    """They were kept without sources, and have none; the same put again is no new version."""
+    meta = SqliteMeta(tmp_path / "meta.sqlite")
+    await meta.open()
+    await meta.put_parsing("p", FILES)
+    db = sqlite3.connect(tmp_path / "meta.sqlite")
+    with db:
+        db.execute("UPDATE parsings SET files = ?", ('[{"name":"a.dbc","text":"text","bus":null,"format":"dbc"}]',))
+    db.close()
+    assert (await meta.parsing("p")).files == FILES
+    assert (await meta.put_parsing("p", FILES)).version == 1
+    await meta.close()
 
 
 async def test_closed_or_never_opened(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from duco_rt.errors import Conflict, TransportError
 from duco_rt.model import Peer, RawSecond, Sample
 from duco_rt.transports import store_sql
 from duco_rt.transports.store_chdb import ChdbStore
+from duco_rt.transports.store_native import block, numbers, peers, text
 
 pytestmark = pytest.mark.servers
 
@@ -106,6 +108,26 @@ async def test_errors_are_readable(tmp_path: Path) -> None:
         await store.insert_parsed([Sample(PEER, NOW, 1, NOW, {})])
     with pytest.raises(TransportError, match=r"store: Code: 60\.[^\n]*\Z"):
         await store.history(PEER, [], NOW, NOW)
+    await store.close()
+
+
+async def test_rows_that_the_engine_did_not_write_are_an_error(tmp_path: Path) -> None:
+    """It says nothing itself, of a full disk neither; the next insert counts for itself."""
+    store = await ChdbStore(tmp_path / "store").open()
+    ends, columns = numbers("UInt64", [1]), peers([PEER])
+    columns["value.name"] = ("Array(String)", ends + text("a"))
+    columns["value.kind"] = ("Array(UInt8)", numbers("UInt64", [2]) + b"\1\1")
+    for _ in range(2):
+        with pytest.raises(
+            TransportError, match=r"ce_technology: the engine has not written the rows; its last errors: .*sizes"
+        ):
+            await store._run(store._insert, store_sql.PARSED, [block(1, columns)])
+        await store.insert_parsed([Sample(PEER, NOW, 1, NOW, {})])
+    bad: dict[str, Any] = {"a": b"bytes"}
+    with pytest.raises(TransportError, match="bytes is no value"):
+        await store.insert_parsed([Sample(PEER, NOW, 2, NOW, {**bad})])
+    await store.insert_parsed([Sample(PEER, NOW, 3, NOW, {})])
+    assert (await store.history(PEER, [], NOW, NOW)).seq == [1, 3]
     await store.close()
 
 

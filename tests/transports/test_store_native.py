@@ -30,6 +30,22 @@ def test_arrays_are_flat_with_sizes() -> None:
     assert read["a.size"].tolist() == [2, 0, 1] * 2
 
 
+def test_an_answer_may_go_away() -> None:
+    """Its columns are copies; the engine in the process takes its bytes back."""
+    ends = native.numbers("UInt64", [1, 2])
+    columns = {
+        "i": ("Int64", native.numbers("Int64", [5, 6])),
+        "s": ("String", native.blob(b"abc") * 2),
+        "a": ("Array(UInt32)", ends + native.numbers("UInt32", [7, 2**32 - 1])),
+    }
+    answer = bytearray(native.block(2, columns))
+    read = native.read_blocks(memoryview(answer))
+    answer[:] = bytes(len(answer))
+    assert read["i"].tolist() == [5, 6]
+    assert read["s"] == [b"abc"] * 2
+    assert (read["a"].tolist(), read["a.size"].tolist()) == ([7, 2**32 - 1], [1, 1])
+
+
 def test_an_answer_that_is_cut_short_is_an_error() -> None:
     """At any byte; and so is a type that is not of the store."""
     columns = {"i": ("Int64", native.numbers("Int64", [1])), "s": ("String", native.blob(b"abc"))}

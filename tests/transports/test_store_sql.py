@@ -45,6 +45,38 @@ def test_plain_statements_have_nothing_that_old_servers_lack() -> None:
         assert word not in text
 
 
+def test_columns_that_a_table_lacks_are_added() -> None:
+    """Only those; the plain form has nothing that old servers lack."""
+    assert store_sql.add_columns([]) == ""
+    plain = store_sql.add_columns(["value.count", "value.min"], full=False, database="d")
+    assert plain == (
+        "ALTER TABLE d.ce_technology "
+        "ADD COLUMN `value.min` Array(Float64) DEFAULT arrayMap(n -> toFloat64(nan), `value.name`), "
+        "ADD COLUMN `value.count` Array(UInt32) DEFAULT arrayMap(n -> toUInt32(0), `value.name`)"
+    )
+    full = store_sql.add_columns(["value.max"])
+    assert "ADD COLUMN IF NOT EXISTS `value.max` Array(Float64) DEFAULT " in full and full.endswith(" CODEC(ZSTD(1))")
+    for form in (True, False):
+        made = " ".join(store_sql.ddl(form))
+        assert all(f"`{name}` Array({kind})" in made for name, (kind, _) in store_sql.ADDED.items())
+
+
+def test_what_a_table_lacks() -> None:
+    """And whether it is one of the full form."""
+    old = {"name": [b"value.name"], "type": [b"Array(LowCardinality(String))"]}
+    assert store_sql.missing_columns(old) == (["value.min", "value.max", "value.count"], True)
+    names = [b"value.name", b"value.min", b"value.max", b"value.count"]
+    assert store_sql.missing_columns({"name": names, "type": [b"Array(String)"] * 4}) == ([], False)
+
+
+def test_spans_are_read_only_where_asked_for() -> None:
+    """The query without them is as it was."""
+    without = store_sql.select_history(PEER, ["a"], 1, 2)
+    assert "value.min" not in without and "value.count" not in without
+    assert "`value.min`, `value.name`) AS `min`" in store_sql.select_history(PEER, ["a"], 1, 2, stats=True)
+    assert "`order`" not in store_sql.select_raw(PEER, 1, 2, store_sql.raw_columns(order=False))
+
+
 def test_a_query_holds_names_as_literals_only() -> None:
     """And collapses copies where that is asked for."""
     text = store_sql.select_history(PEER, ["a') OR 1"], 1, 2)

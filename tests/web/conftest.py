@@ -16,8 +16,10 @@ from duco_rt import demo
 from duco_rt.app import static_folder
 from duco_rt.config import Leases, Web
 from duco_rt.metrics import Metrics
-from duco_rt.model import History, LastSeen, MethodResult, Peer, RawSecond, Sample
-from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.model import History, LastSeen, MethodResult, Parsing, Peer, RawSecond, Sample, SpanColumns
+from duco_rt.pipeline.decoding.compiling import compile_here, compile_parsing_async
+from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.parsing_cache import Compile, ParsingCache
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.live_memory import MemoryLive
@@ -56,26 +58,36 @@ class ListStore:
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.raw_rows: list[RawSecond] = []
         self.seen: dict[Peer, LastSeen] = {}
 
     async def insert_raw(self, rows: Sequence[RawSecond]) -> None:
-        """Not kept."""
+        """Keep."""
+        self.raw_rows += rows
 
     async def insert_parsed(self, samples: Sequence[Sample]) -> None:
         """Keep."""
         self.samples += samples
 
-    async def history(self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int) -> History:
+    async def history(
+        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
+    ) -> History:
         """What was kept, in order of time."""
         rows = sorted(
             (s for s in self.samples if s.peer == peer and from_ms <= s.ts_ms <= to_ms), key=lambda s: s.ts_ms
         )
         columns = {name: [s.payload.get(name) for s in rows] for name in fields}
-        return History(from_ms, to_ms, [s.seq or 0 for s in rows], [s.ts_ms for s in rows], columns)
+        found = History(from_ms, to_ms, [s.seq or 0 for s in rows], [s.ts_ms for s in rows], columns)
+        for name in fields if stats else ():
+            spans = [(s.stats or {}).get(name) for s in rows]
+            low, high, counts = zip(*(span or (None, None, None) for span in spans), strict=True)
+            found.stats[name] = SpanColumns(list(low), list(high), list(counts))
+        return found
 
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int) -> list[RawSecond]:
-        """Nothing."""
-        return []
+    async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
+        """What was kept, in order."""
+        rows = [row for row in self.raw_rows if row.peer == peer and from_ms <= row.ts_ms <= to_ms]
+        return sorted(rows, key=lambda row: (row.ts_ms, row.seq, row.part))
 
     async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:
         """As the test set it."""
@@ -117,7 +129,7 @@ class FakeDevice:
 class Site:
     """The running server and everything behind it."""
 
-    def __init__(self, folder: Path, web: Web) -> None:
+    def __init__(self, folder: Path, web: Web, compile_parsing: Compile = compile_parsing_async) -> None:
         self.web = web
         self.clock = SetClock()
         self.metrics = Metrics()
@@ -125,6 +137,7 @@ class Site:
         self.live = MemoryLive(100, self.metrics)
         self.leases = MemoryLeases(self.clock)
         self.meta = SqliteMeta(folder / "meta.sqlite")
+        self.parsings = ParsingCache(self.meta, 5, self.metrics, compile_parsing=compile_parsing)
         self.store = ListStore()
         self.methods = Methods("ducohub", self.hub, self.meta, 0.2, self.metrics)
         self.commands = Commands("ducohub", self.methods.call, self.leases, Leases(), self.metrics)
@@ -161,9 +174,8 @@ class Site:
             task.cancel()
 
     def _routes(self) -> list[Any]:
-        parsings = ParsingCache(self.meta, 5, self.metrics)
         connected = partial(hub_presence, self.meta, self.hub.connected)
-        datasets = Datasets(self.meta, self.store, parsings, Presence(10), connected, self.web, self.clock)
+        datasets = Datasets(self.meta, self.store, self.parsings, Presence(10), connected, self.web, self.clock)
         return routes(
             Health(self.checks, self.metrics),
             studio=(datasets, Groups(self.meta), self.service),
@@ -204,3 +216,8 @@ async def site(tmp_path: Path, web: Web) -> AsyncIterator[Site]:
     """A fresh server with the demo identity."""
     async with Site(tmp_path, web).running() as running:
         yield running
+
+
+async def compile_quickly(parsing: Parsing, limit_s: float) -> Plan:
+    """Without a process of its own: for tests of what is done with a plan."""
+    return compile_here(parsing)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.model import LastSeen, Peer, Sample
+from duco_rt.model import LastSeen, Peer, Sample, Span
 from tests.web.conftest import BASE, NOW_MS, Site, is_error
 
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
@@ -83,6 +83,7 @@ BAD: dict[str, dict[str, Any]] = {
     "points": {"fields": "a", "points": 1},
     "no negative": {"fields": "a", "points": -5},
     "resolution": {"fields": "a", "resolution": "minute"},
+    "stats": {"fields": "a", "stats": "min,mean"},
     "to before from": {"fields": "a", "from": NOW_MS, "to": NOW_MS - 1},
     "too long": {"fields": "a", "from": NOW_MS - 25 * 3_600_000, "to": NOW_MS},
 }
@@ -102,6 +103,44 @@ async def test_fewer_points(site: Site) -> None:
     assert found["fields"]["a"][0] == 0.0
     assert found["fields"]["a"][-1] == 999.0
     assert (found["from"], found["to"]) == (NOW_MS - 999_000, NOW_MS)
+
+
+# what is asked for → what of it is answered beside the last values
+STATS: list[tuple[str, list[str] | None]] = [
+    ("min", ["min"]),
+    ("max,count", ["max", "count"]),
+    ("count,last,min,max,min", ["min", "max", "count"]),
+    ("last", None),
+    ("", None),
+]
+
+
+async def test_stats(site: Site) -> None:
+    """Those that were asked for, for each field; null where the store was not told."""
+    spans = {"a": Span(1.0, 3.0, 10)}
+    await site.store.insert_parsed([Sample(PEER, NOW_MS - 2000, 1, NOW_MS, {"a": 2.0, "b": 5}, spans)])
+    await site.store.insert_parsed([Sample(PEER, NOW_MS - 1000, 2, NOW_MS, {"a": 4.0})])
+    columns = {"min": [1.0, None], "max": [3.0, None], "count": [10, None]}
+    for asked, kinds in STATS:
+        found = (await history(site, fields="a,b", stats=asked))[1]
+        assert found["fields"] == {"a": [2.0, 4.0], "b": [5, None]}
+        if kinds is None:
+            assert "stats" not in found, asked
+        else:
+            assert found["stats"]["a"] == {kind: columns[kind] for kind in kinds}
+            assert found["stats"]["b"] == {kind: [None, None] for kind in kinds}
+
+
+async def test_stats_with_fewer_points(site: Site) -> None:
+    """The lowest of all lowest stays."""
+    for n in range(100):
+        sample = Sample(PEER, NOW_MS - n * 1000, n, NOW_MS, {"a": 0.0}, {"a": Span(-float(n), float(n), 2)})
+        await site.store.insert_parsed([sample])
+    found = (await history(site, fields="a", stats="min,count", points=10))[1]
+    assert len(found["ts"]) <= 11
+    assert min(found["stats"]["a"]["min"]) == -99.0
+    assert sum(found["stats"]["a"]["count"]) == 200
+    assert list(found["stats"]["a"]) == ["min", "count"]
 
 
 async def test_fields(site: Site) -> None:

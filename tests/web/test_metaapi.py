@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.database_texts import TEXTS
 from tests.web.conftest import Site, is_error
 
 API = "/api/metaapi"
 DBC = 'VERSION ""\nBU_: ECU\nBO_ 256 Key: 1 ECU\n SG_ Ignition : 0|1@1+ (1,0) [0|1] "" Vector__XXX\n'
-FILES = [{"name": "a.dbc", "bus": "can1", "format": "dbc", "text": DBC}]
+FILES = [{"name": "a.dbc", "bus": "can1", "format": "dbc", "text": DBC, "sources": []}]
 DEMO = {"chassisId": "DUCO_001", "tenant": "duco", "name": "Wheel loader 001", "parsing": "demo"}
 
 
@@ -60,11 +61,35 @@ async def test_parsings_keep_their_versions(site: Site) -> None:
     assert is_error(await site.ask("GET", f"{API}/parsings/gone"), 404, "not_found")
 
 
+async def test_files_of_every_format_with_sources(site: Site) -> None:
+    """They come back as they were put; an address that was given twice is there once."""
+    files = [
+        {"name": f"a.{kind}", "bus": None, "format": kind, "text": text, "sources": [3, 0]}
+        for kind, text in TEXTS.items()
+    ]
+    status, found = await site.ask("PUT", f"{API}/parsings/p", {"files": files})
+    assert (status, found["files"]) == (200, files)
+    assert (await site.ask("GET", f"{API}/parsings/p"))[1]["files"] == files
+    again = [{**file, "sources": [3, 0, 3]} for file in files]
+    assert (await site.ask("PUT", f"{API}/parsings/p", {"files": again}))[1]["version"] == 1
+    without = [{key: file[key] for key in ("name", "text", "format")} for file in files]
+    found = (await site.ask("PUT", f"{API}/parsings/p", {"files": without}))[1]
+    assert found["version"] == 2 and [file["sources"] for file in found["files"]] == [[], [], []]
+
+
 BAD_FILES: dict[str, tuple[object, str]] = {
     "a bad line": ([{**FILES[0], "text": DBC + "BO_ nonsense\n"}], "a.dbc: line 5"),
     "the second file": ([FILES[0], {"name": "b.dbc", "text": "BO_ x"}], "b.dbc: line 1"),
     "no message": ([{"name": "a.dbc", "text": ""}], "a.dbc: line 1"),
-    "format": ([{**FILES[0], "format": "arxml"}], "arxml"),
+    "format": ([{**FILES[0], "format": "cdd"}], "a.dbc: format 'cdd' is not one of dbc, kcd, sym, arxml"),
+    "another format": ([{**FILES[0], "format": "arxml"}], "a.dbc: line 1"),
+    "a source": (
+        [FILES[0], {**FILES[0], "sources": [0, 254]}],
+        "a.dbc: sources: 254 is no J1939 source address, 0 to 253",
+    ),
+    "a source below 0": ([{**FILES[0], "sources": [-1]}], "a.dbc: sources: -1 is no J1939 source address, 0 to 253"),
+    "a source that is none": ([{**FILES[0], "sources": ["0x03"]}], "sources"),
+    "sources that are none": ([{**FILES[0], "sources": 3}], "sources"),
     "none": ([], "files"),
     "too many": (FILES * 21, "files"),
     "no list": ({}, "files"),

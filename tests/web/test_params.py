@@ -40,6 +40,24 @@ async def test_integers(site: Site, name: str) -> None:
         assert name in answer[1]["error"]["message"]
 
 
+# query → the word that the message must have
+DETAIL = {
+    "resolution=minute": "minute",
+    "resolution=": "''",
+    "stats=mean": "mean",
+    "stats=min,,Max": "Max",
+    "stats=min&resolution=full": "stats",
+}
+
+
+async def test_detail(site: Site) -> None:
+    """Resolutions and stats that there are, and that go together."""
+    for query, word in DETAIL.items():
+        answer = await site.ask("GET", f"{BASE}/DUCO_001/history?fields=speed&{query}")
+        assert is_error(answer, 400, "bad_request"), query
+        assert word in answer[1]["error"]["message"]
+
+
 BODIES = [b"", b"{", b"null", b"\xff", b"[" * 100_000, b'"text"', b'{"tenant":1}', b'{"tenant":"\\ud800"}']
 
 

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.model import History, Value
+from duco_rt.model import History, SpanColumns, Value
 from duco_rt.web.thin import thin
 
 
@@ -71,3 +71,44 @@ def test_all_columns_share_the_rows() -> None:
     assert {len(column) for column in out.fields.values()} == {len(out.ts)}
     assert out.fields["b"] == sorted(out.fields["b"])  # type: ignore[type-var]
     assert (out.from_ms, out.to_ms) == (0, 500_000)
+
+
+def test_with_stats_a_bucket_is_one_row() -> None:
+    """At the place of its last sample: last value, lowest, highest, number of values; None where none is known."""
+    low, high = [0.0, -5.0, None, 2.0, None, None], [1.0, 1.0, None, 9.0, None, None]
+    stats = {"a": SpanColumns([*low], [*high], [2, 3, None, 4, None, None])}
+    ts = [i * 1000 for i in range(6)]
+    found = History(0, 5999, list(range(10, 16)), ts, {"a": [0.5, None, 0.7, 2.0, None, 3.0]}, stats)
+    assert thin(found, 6) is found
+    out = thin(found, 2)
+    assert (out.ts, out.seq) == ([2000, 5000], [12, 15])
+    assert out.fields == {"a": [0.7, 3.0]}
+    assert out.stats == {"a": SpanColumns([-5.0, 2.0], [1.0, 9.0], [5, 4])}
+    out = thin(found, 3)
+    assert out.fields == {"a": [0.5, 2.0, 3.0]}
+    assert out.stats == {"a": SpanColumns([-5.0, 2.0, None], [1.0, 9.0, None], [5, 4, None])}
+
+
+_ROW = st.none() | st.tuples(st.floats(-1e6, 1e6), st.integers(1, 50))
+
+
+@given(values=st.lists(_ROW, max_size=200), points=st.integers(1, 60), from_ms=st.integers(0, 10**6))
+def test_with_stats_any_column(values: list[tuple[float, int] | None], points: int, from_ms: int) -> None:
+    """No more rows than asked for but one at an end, every value counted once, extremes kept."""
+    low: list[float | None] = [v and v[0] for v in values]
+    high: list[float | None] = [v and v[0] + v[1] for v in values]
+    counts: list[int | None] = [v and v[1] for v in values]
+    ts = [from_ms + i * 1000 for i in range(len(values))]
+    found = History(
+        from_ms, from_ms + len(values) * 1000, [*range(len(values))], ts, {"a": [*low]},
+        {"a": SpanColumns(low, high, counts)},
+    )  # fmt: skip
+    out = thin(found, points)
+    assert len(out.ts) == len(out.fields["a"]) <= points + 1
+    assert out.ts[-1:] == ts[-1:]
+    known = [v for v in values if v]
+    thinned = out.stats["a"]
+    assert sum(n or 0 for n in thinned.count) == sum(n for _, n in known)
+    if known:
+        assert min(v for v in thinned.min if v is not None) == min(v for v, _ in known)
+        assert max(v for v in thinned.max if v is not None) == max(v + n for v, n in known)

@@ -1,199 +1,195 @@
-"""Decode CAN frames by a parsing that was compiled once into an immutable plan. Pure.
-
-Two readings: one frame (`Plan.frame`, what `decode` prints) and the last value of every field of a second
-(`Plan.last_values`, the live path: only the newest frame of each sender is looked at).
-"""
+"""A parsing compiled once into an immutable plan: which messages describe a frame, and which fields there are. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-
-from cantools.database.can import Message, Signal
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 
 from duco_rt.body import ERROR, REMOTE, CanSecond, Stream
-from duco_rt.errors import BadParsing
-from duco_rt.model import Parsing, ParsingFile, Value
-from duco_rt.pipeline.decoding import dbc, j1939
-from duco_rt.pipeline.decoding.fields import Field, field_names, fields_of
-from duco_rt.pipeline.decoding.signals import SignalPlan, compile_signal, raw_reader
+from duco_rt.pipeline.decoding import j1939
+from duco_rt.pipeline.decoding.described import DescribedFile, DescribedMessage
+from duco_rt.pipeline.decoding.fields import Field, Identity, field_names, fields_of, identity
+from duco_rt.pipeline.decoding.messages import MessagePlan, compile_message
+from duco_rt.pipeline.decoding.multi_packet import is_transport
 
-Decoded = dict[str, float | int | None]
+FRAME, UNKNOWN, TRANSPORT, FAST, REMOTE_FRAME, ERROR_FRAME = range(6)
+_MATCHES_MAX = 65_536
 
-_LEAST, _MOST = -math.inf, math.inf
+K = TypeVar("K")
 
-
-class Multiplexer(NamedTuple):
-    """A multiplexer signal and what each of its values selects."""
-
-    read: Callable[[int, int], int]
-    selects: dict[int, tuple[SignalPlan, ...]]
-    nested: dict[int, tuple[Multiplexer, ...]]
+_ExactKey = tuple[str | None, int, bool]
+_GroupKey = tuple[str | None, int]
+_Member = tuple[DescribedFile, DescribedMessage]
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePlan:
-    """One message: signals that are always there, and those that multiplexers select."""
+class Match(NamedTuple):
+    """What a stream's frames are: its kind (FRAME, UNKNOWN, …), and the messages that describe one, the first first.
 
-    name: str
-    source: int
-    length_bytes: int
-    signals: tuple[SignalPlan, ...]
-    multiplexers: tuple[Multiplexer, ...]
+    TRANSPORT and FAST frames are pieces: what they make together is matched by its own id.
+    """
 
-    def decode(self, data: bytes | memoryview) -> Decoded:
-        """Every field of a frame of at least `length_bytes`; None is J1939's "not available" or "error"."""
-        data = data[: self.length_bytes]
-        lo, hi = int.from_bytes(data, "little"), int.from_bytes(data, "big")
-        out: Decoded = {field: read(lo, hi) for field, read in self.signals}
-        for multiplexer in self.multiplexers:
-            _demultiplex(multiplexer, lo, hi, out)
-        return out
-
-
-def _demultiplex(multiplexer: Multiplexer, lo: int, hi: int, out: Decoded) -> None:
-    selected = multiplexer.read(lo, hi)
-    for field, read in multiplexer.selects.get(selected, ()):
-        out[field] = read(lo, hi)
-    for nested in multiplexer.nested.get(selected, ()):
-        _demultiplex(nested, lo, hi, out)
+    kind: int
+    messages: tuple[MessagePlan, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A compiled parsing. `fields` follow from its text alone."""
+    """A compiled parsing. `fields` follow from its text alone.
+
+    `exact` is by (bus, id, extended), `groups` by (bus, parameter group), and `apart` by (bus, group, source): senders
+    that are kept apart, or that some of a group's messages name. `fast` are the groups that come as fast packets.
+    """
 
     name: str
     version: int
     fields: tuple[Field, ...]
-    exact: dict[tuple[str | None, int, bool], tuple[MessagePlan, ...]]
-    groups: dict[tuple[str | None, int], tuple[MessagePlan, ...]]
+    exact: dict[_ExactKey, tuple[MessagePlan, ...]]
+    groups: dict[_GroupKey, tuple[MessagePlan, ...]]
+    apart: dict[tuple[str | None, int, int], tuple[MessagePlan, ...]]
+    fast: frozenset[_GroupKey]
+    files: tuple[DescribedFile, ...]
+    names: dict[Identity, str]
+    _matches: dict[tuple[str, int, bool, int], Match] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether it has J1939 parameter groups, which may come in several frames."""
+        return any(self.groups.values()) or any(self.apart.values())
 
     def find(self, channel: str, can_id: int, extended: bool) -> tuple[MessagePlan, ...]:
         """The messages that describe a frame: by id, and by PGN where the database says J1939PG."""
         exact = self.exact
         found = exact.get((channel, can_id, extended), ()) + exact.get((None, can_id, extended), ())
         if extended and self.groups:
-            pgn = j1939.pgn_of(can_id)
-            group = self.groups.get((channel, pgn), ()) + self.groups.get((None, pgn), ())
-            found += _of_sender(group, j1939.source_of(can_id)) if len(group) > 1 else group
+            pgn, source = j1939.pgn_of(can_id), j1939.source_of(can_id)
+            for bus in (channel, None):
+                apart = self.apart.get((bus, pgn, source))
+                found += self.groups.get((bus, pgn), ()) if apart is None else apart
         return found
 
-    def frame(self, channel: str, can_id: int, extended: bool, data: bytes) -> tuple[str, Decoded] | None:
-        """The message's name and every field of one frame; None where nothing matches or the frame is short."""
-        for message in self.find(channel, can_id, extended):
+    def match(self, stream: Stream) -> Match:
+        """What the frames of a stream are; remembered, as every second asks again."""
+        key = stream[:4]
+        found = self._matches.get(key)
+        if found is None:
+            if len(self._matches) >= _MATCHES_MAX:
+                self._matches.clear()
+            found = self._matches[key] = self._match(*key)
+        return found
+
+    def _match(self, channel: str, can_id: int, extended: bool, flags: int) -> Match:
+        if flags & (ERROR | REMOTE):
+            return Match(ERROR_FRAME if flags & ERROR else REMOTE_FRAME, ())
+        messages = self.find(channel, can_id, extended)
+        if extended and self.groups:
+            pgn = j1939.pgn_of(can_id)
+            if (channel, pgn) in self.fast or (None, pgn) in self.fast:
+                return Match(FAST, messages)
+            if not messages and is_transport(can_id):
+                return Match(TRANSPORT, ())
+        return Match(FRAME if messages else UNKNOWN, messages)
+
+    def first(self, stream: Stream, data: bytes) -> tuple[MessagePlan, bytes] | None:
+        """The message that describes a frame or whole message, and its data; None where none does or it is short."""
+        for message in self.match(stream).messages:
             if len(data) >= message.length_bytes:
-                return message.name, message.decode(data)
+                return message, data
         return None
 
-    def last_values(self, second: CanSecond, problems: Counter[str]) -> dict[str, Value]:
-        """The last value of every field in a second.
-
-        For a field with several senders that is the newest frame that has a value: each sender's last frame is
-        asked, newest first. `problems` counts frames by kind: unknown_id, short_frame, error_frame.
-        """
-        newest: list[tuple[int, Decoded]] = []
-        for stream, times, data in second.slices():
-            if stream.flags & (ERROR | REMOTE):
-                problems["error_frame"] += stream.count if stream.flags & ERROR else 0
-                continue
-            messages = self.find(stream.channel, stream.can_id, stream.extended)
-            if not messages:
-                problems["unknown_id"] += stream.count
-            for message in reversed(messages):  # the first, which `frame` takes, has the last word
-                if stream.length < message.length_bytes:
-                    problems["short_frame"] += stream.count
-                else:
-                    newest.append((int(times[-1]), _last_of(message, stream, data)))
-        out: dict[str, Value] = {}
-        for _, decoded in sorted(newest, key=lambda row: row[0]):
-            fits = ((field, v) for field, v in decoded.items() if v is not None and _LEAST < v < _MOST)  # NaN fails
-            out.update(fits)
-        return out
+    def only(self, wanted: Collection[str]) -> Plan:
+        """The plan of these fields alone; frames that have none of them are unknown to it."""
+        return _compile(self.name, self.version, self.files, self.names, frozenset(wanted))
 
 
-def _of_sender(messages: tuple[MessagePlan, ...], source: int) -> tuple[MessagePlan, ...]:
-    """Of several messages of one PGN those that name the frame's sender, or all where none does."""
-    return tuple(message for message in messages if message.source == source) or messages
+def compile_plan(name: str, version: int, files: Sequence[DescribedFile]) -> Plan:
+    """Compile what database files say."""
+    return _compile(name, version, tuple(files), field_names(files), None)
 
 
-def _last_of(message: MessagePlan, stream: Stream, data: memoryview) -> Decoded:
-    """The fields of a sender's last frame; of a multiplexed message the last of every page."""
-    n = stream.length
-    if not message.multiplexers:
-        return message.decode(data[-n:])
-    out: Decoded = {}
-    for at in range(0, len(data), n):
-        out |= message.decode(data[at : at + n])
-    return out
+def _compile(
+    name: str,
+    version: int,
+    files: tuple[DescribedFile, ...],
+    names: dict[Identity, str],
+    wanted: frozenset[str] | None,
+) -> Plan:
+    exact: dict[_ExactKey, tuple[MessagePlan, ...]] = {}
+    groups: dict[_GroupKey, tuple[MessagePlan, ...]] = {}
+    apart: dict[tuple[str | None, int, int], tuple[MessagePlan, ...]] = {}
+    fast: set[_GroupKey] = set()
+    members: dict[_GroupKey, list[_Member]] = {}
+    for file in files:
+        for message in _messages_of(file):
+            if message.j1939:
+                members.setdefault((file.bus, j1939.pgn_of(message.frame_id)), []).append((file, message))
+            else:
+                _add(exact, (file.bus, message.frame_id, message.extended), file, message, names, wanted)
+    for group, described in members.items():
+        for file, message in described:
+            _add(groups, group, file, message, names, wanted)
+        senders = [(*group, source) for source in _senders(described)]
+        for key in senders:
+            for file, message, source in _of_sender(described, key[2]):
+                _add(apart, key, file, message, names, wanted, source)
+        if any(message.fast_packet for _, message in described) and (groups[group] or any(map(apart.get, senders))):
+            fast.add(group)
+    fields = fields_of(files, names)
+    if wanted is not None:
+        fields = tuple(each for each in fields if each.name in wanted)
+    return Plan(name, version, fields, exact, groups, apart, frozenset(fast), files, names)
 
 
-def compile_parsing(parsing: Parsing) -> Plan:
-    """Compile a parsing's texts. Raises BadParsing; takes up to seconds for a large one, so not in an event loop."""
-    try:
-        return _compile(parsing)
-    except BadParsing:
-        raise
-    except Exception as e:  # what passes the checks and still cannot be compiled is refused, not a crash
-        raise BadParsing(f"parsing {parsing.name}: {type(e).__name__}: {e}") from e
+def _senders(described: Sequence[_Member]) -> Sequence[int]:
+    """The senders of a group whose frames are read in another way than everybody's."""
+    named = {j1939.source_of(message.frame_id) for _, message in described}
+    return sorted({source for file, _ in described for source in file.sources} | (named if len(named) > 1 else set()))
 
 
-def check_parsing(files: Sequence[ParsingFile]) -> None:
-    """Raise BadParsing for files that cannot be used as a parsing."""
-    dbc.check(files)
-    compile_parsing(Parsing("check", 0, tuple(files)))
+def _of_sender(
+    described: Sequence[_Member], source: int
+) -> Iterator[tuple[DescribedFile, DescribedMessage, int | None]]:
+    """Of several messages of one group those that name the sender, or all where none does; and whether it is apart.
+
+    What one file keeps apart is not everybody's, though another file describes the same message.
+    """
+    named = [each for each in described if j1939.source_of(each[1].frame_id) == source] or described
+    apart = {message.name for file, message in named if source in file.sources}
+    for file, message in named:
+        if source in file.sources:
+            yield file, message, source
+        elif message.name not in apart:
+            yield file, message, None
 
 
-def _compile(parsing: Parsing) -> Plan:
-    loaded = [(file.bus, dbc.load(file).messages) for file in parsing.files]
-    every = [message for _, messages in loaded for message in messages]
-    names = field_names(every)
-    exact: dict[tuple[str | None, int, bool], tuple[MessagePlan, ...]] = {}
-    groups: dict[tuple[str | None, int], tuple[MessagePlan, ...]] = {}
-    for bus, messages in loaded:
-        own: dict[tuple[str | None, int, bool], MessagePlan] = {}
-        for message in messages:
-            plan = _compile_message(message, names)
-            if dbc.is_j1939(message):
-                group = bus, j1939.pgn_of(message.frame_id)
-                groups[group] = (*groups.get(group, ()), plan)
-            else:  # of two messages with one id in a file the later counts, as in cantools
-                own[bus, message.frame_id, message.is_extended_frame] = plan
-        for key, plan in own.items():
-            exact[key] = (*exact.get(key, ()), plan)
-    return Plan(parsing.name, parsing.version, fields_of(every, names), exact, groups)
+def _messages_of(file: DescribedFile) -> Iterable[DescribedMessage]:
+    """Of two messages with one id in a file the later counts, as in cantools; groups may have several."""
+    own = {(m.frame_id, m.extended): m for m in file.messages if not m.j1939}
+    return [*own.values(), *(m for m in file.messages if m.j1939)]
 
 
-def _compile_message(message: Message, names: dict[tuple[str, str], str]) -> MessagePlan:
-    group = dbc.is_j1939(message)
-    plans = {
-        signal.name: compile_signal(signal, names[message.name, signal.name], message.length, group)
-        for signal in message.signals
-    }
+def _add(
+    plans: dict[K, tuple[MessagePlan, ...]],
+    key: K,
+    file: DescribedFile,
+    message: DescribedMessage,
+    names: dict[Identity, str],
+    wanted: frozenset[str] | None,
+    source: int | None = None,
+) -> None:
+    """Add a message under a key, without the fields that an earlier one there gives already.
 
-    def multiplexer(signal: Signal) -> Multiplexer:
-        selects: dict[int, tuple[SignalPlan, ...]] = {}
-        nested: dict[int, tuple[Multiplexer, ...]] = {}
-        for child in message.signals:
-            if child.multiplexer_signal != signal.name:
-                continue
-            deeper = (multiplexer(child),) if child.is_multiplexer else ()
-            for value in child.multiplexer_ids or ():
-                selects[value] = (*selects.get(value, ()), plans[child.name])
-                nested[value] = nested.get(value, ()) + deeper
-        return Multiplexer(raw_reader(signal, message.length), selects, nested)
-
-    always = [signal for signal in message.signals if signal.multiplexer_signal is None]
-    return MessagePlan(
-        message.name,
-        j1939.source_of(message.frame_id),
-        message.length,
-        tuple(plans[signal.name] for signal in always),
-        tuple(multiplexer(signal) for signal in always if signal.is_multiplexer),
-    )
+    The key stays without any message too: frames of that sender are not everybody's, whatever is wanted of them.
+    """
+    there = plans.setdefault(key, ())
+    given = {name for plan in there for name in plan.names}
+    own = {signal.name: names[identity(file, message, signal, source)] for signal in message.signals}
+    own = {signal: name for signal, name in own.items() if name not in given}
+    if wanted is not None and not wanted & set(own.values()):
+        return
+    if message.signals and not own:
+        return
+    plans[key] = (*there, compile_message(message, own, j1939.source_of(message.frame_id), wanted))
 
 
 def frames_of(second: CanSecond) -> Sequence[tuple[int, Stream, bytes]]:

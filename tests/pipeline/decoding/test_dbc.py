@@ -12,7 +12,8 @@ from duco_rt.demo import shipped_parsing
 from duco_rt.errors import BadParsing
 from duco_rt.model import Parsing, ParsingFile
 from duco_rt.pipeline.decoding import dbc
-from duco_rt.pipeline.decoding.plan import compile_parsing
+from duco_rt.pipeline.decoding.compiling import compile_here
+from duco_rt.pipeline.decoding.describe import describe
 
 GOOD = """VERSION ""
 
@@ -67,25 +68,37 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "choices of no signal": ("VAL_ 256 mode", "VAL_ 256 mood", "line 25: .*VAL_ 256 mood"),
     "choices of no message": ("VAL_ 256 mode", "VAL_ 257 mode", "line 25: .*VAL_ 257 mode"),
     "type of no message": ("SIG_VALTYPE_ 256", "SIG_VALTYPE_ 257", "line 26: .*SIG_VALTYPE_ 257"),
+    "more bytes than any message has": ("Engine: 8", "Engine: 4097", "line 7: The message Engine has 4097 bytes"),
+    "bytes without end": ("Engine: 8", f"Engine: {'9' * 5000}", "line 7: The message Engine has 9999"),
+    "a start without end": ("mode : 16|", "mode : 9999999999|", "line 9: The signal mode starts at bit 9999999999"),
+    "bits without end": ("mode : 16|8", "mode : 16|9999999", "line 9: The signal mode has 9999999 bits, more than 512"),
+    "too long": ("mode : 16|8", "mode : 16|513", "line 9: The signal mode has 513 bits, more than 512"),
+    "a range that is no number": ("[0|100]", "[0|1e9x]", "line 8, column"),
     "page without number": ("temp m0 :", "temp m :", "line 12: .*needs its page"),
     "endless pages": (
         "SIG_VALTYPE_ 256 mode : 0;",
         "SG_MUL_VAL_ 512 temp page 0-4294967295;",
         "line 26: .*0-4294967295",
     ),
+    "pages by the million": (
+        "SIG_VALTYPE_ 256 mode : 0;",
+        "SG_MUL_VAL_ 512 temp page " + ", ".join(f"{n}00000-{n}65000" for n in range(1, 20)) + ";",
+        "line 26: over 1000000 pages in all",
+    ),
 }
 
 
 def load(text: str) -> None:
-    """Check the text as file wrong.dbc."""
-    dbc.check([ParsingFile("wrong.dbc", text)])
+    """Read the text as file wrong.dbc."""
+    describe(ParsingFile("wrong.dbc", text))
 
 
 def test_the_good_one_is_good() -> None:
     """Every case below differs from it by one place."""
     load(GOOD)
     for file in shipped_parsing().files:
-        dbc.load(file)
+        describe(file)
+        assert dbc.refusal(file.text) == ""
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -105,12 +118,20 @@ def test_what_is_no_dbc(text: str) -> None:
         load(text)
 
 
-def test_what_is_no_file() -> None:
-    """No file at all, and one of another format."""
-    with pytest.raises(BadParsing, match="one file at least"):
-        dbc.check([])
-    with pytest.raises(BadParsing, match=r"a\.kcd: format 'kcd'"):
-        dbc.check([ParsingFile("good.dbc", GOOD), ParsingFile("a.kcd", "", format="kcd")])
+def test_a_line_ends_with_a_newline_alone() -> None:
+    """Other characters that end lines elsewhere, as editors leave them in comments, count none."""
+    text = GOOD.replace("How fast", "How\x0b\x85\u2028fast").replace('1 "on" ;', '1 "on ;')
+    with pytest.raises(BadParsing, match=r"^wrong\.dbc: line 25, column"):
+        load(text)
+
+
+LINES = {("Engine", None): 7, ("Engine", "mode"): 9, ("Other", "temp"): 12, ("Engine", "temp"): 7, ("None", "x"): 1}
+
+
+@pytest.mark.parametrize(("message", "signal"), LINES)
+def test_the_line_of_a_signal(message: str, signal: str | None) -> None:
+    """A message's own signal, else the message, else the first line."""
+    assert dbc.line_of(GOOD, message, signal) == LINES[message, signal]
 
 
 @given(st.integers(0, 2**32))
@@ -121,7 +142,7 @@ def test_a_mangled_text_is_refused_or_decodes(seed: int) -> None:
         at, typed = rng.randrange(len(text)), rng.choice('0123456789-+M@|:m" \n;.E')
         text = text[:at] + rng.choice(["", typed]) + text[at + rng.randint(0, 1) :]
     try:
-        plan = compile_parsing(Parsing("p", 1, (ParsingFile("wrong.dbc", text),)))
+        plan = compile_here(Parsing("p", 1, (ParsingFile("wrong.dbc", text),)))
     except BadParsing as e:
         assert str(e).startswith("wrong.dbc: line ")
         return

@@ -4,38 +4,110 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+import pytest
 
 from duco_rt.model import Parsing, ParsingFile
-from duco_rt.pipeline.decoding.plan import compile_parsing
-from duco_rt.pipeline.decoding.fields import Field
-from tests.dbc_texts import dbc_text, plan_of, random_dbc
+from duco_rt.pipeline.decoding.compiling import compile_here
+from duco_rt.pipeline.decoding.described import DescribedFile, DescribedMessage, DescribedSignal
+from duco_rt.pipeline.decoding.fields import Field, field_names, fields_of, identity, sources_of
+from tests.dbc_texts import J1939_TAIL, dbc_text, plan_of
 
 ONE = dbc_text("256 Engine 8\nspeed : 0|16@1+ (0.1,0)\nrpm : 16|16@1+ (1,0)")
 TWO = dbc_text("512 Wheel 8\nspeed : 0|16@1+ (1,0)\nload : 16|16@1+ (1,0)")
+OTHER_ID = ONE.replace("256", "257")
+GROUP = dbc_text("2364540158 EEC1 8\nrpm : 24|16@1+ (0.125,0)", tail=J1939_TAIL)
+OTHER_SENDER = GROUP.replace("2364540158", "2364539905")
+
+RULE: dict[str, tuple[Sequence[str | tuple[str, str]], list[str]]] = {
+    "the only one": ([ONE], ["rpm", "speed"]),
+    "in two messages": ([ONE, TWO], ["Engine.speed", "Wheel.speed", "load", "rpm"]),
+    "the same file twice": ([ONE, ONE], ["rpm", "speed"]),
+    "for one bus": ([("can1", ONE)], ["rpm", "speed"]),
+    "twice for one bus": ([("can1", ONE), ("can1", ONE)], ["rpm", "speed"]),
+    "for two buses": (
+        [("can1", ONE), ("can2", ONE)],
+        ["can1.Engine.rpm", "can1.Engine.speed", "can2.Engine.rpm", "can2.Engine.speed"],
+    ),
+    "for every bus and one": (
+        [ONE, ("can2", ONE)],
+        ["Engine.rpm", "Engine.speed", "can2.Engine.rpm", "can2.Engine.speed"],
+    ),
+    "only what is there twice": ([("can1", ONE), ("can2", TWO)], ["Engine.speed", "Wheel.speed", "load", "rpm"]),
+    "one message with two ids": (
+        [ONE, OTHER_ID],
+        ["Engine.rpm@100", "Engine.rpm@101", "Engine.speed@100", "Engine.speed@101"],
+    ),
+    "two ids on a bus": (
+        [("c", ONE), ("c", OTHER_ID)],
+        ["c.Engine.rpm@100", "c.Engine.rpm@101", "c.Engine.speed@100", "c.Engine.speed@101"],
+    ),
+    "a group of two senders": ([GROUP, OTHER_SENDER], ["rpm"]),
+    "a group and an id": ([GROUP, dbc_text("256 Own 8\nrpm : 0|16@1+ (1,0)")], ["EEC1.rpm", "Own.rpm"]),
+}
 
 
-def names(*texts: str) -> list[str]:
-    """The names of a parsing's fields."""
-    return [field.name for field in plan_of(*texts).fields]
+@pytest.mark.parametrize("case", RULE)
+@pytest.mark.parametrize("step", [1, -1])
+def test_the_rule_of_names(case: str, step: int) -> None:
+    """Plain, or with the message, or with the bus, or with the id; in any order of the files."""
+    texts, wanted = RULE[case]
+    assert [field.name for field in plan_of(*texts[::step]).fields] == wanted
 
 
-def test_a_signal_of_one_message_has_its_plain_name() -> None:
-    """In two messages it carries the message's name, in both."""
-    assert names(ONE) == ["rpm", "speed"]
-    assert names(ONE, TWO) == ["Engine.speed", "Wheel.speed", "load", "rpm"]
-    assert names(TWO, ONE) == names(ONE, TWO)
+def test_a_source_that_is_kept_apart_has_fields_of_its_own() -> None:
+    """Of groups alone; everybody else's stay."""
+    files = ParsingFile("g", GROUP, sources=(0, 0x2A)), ParsingFile("o", ONE, sources=(0,))
+    names = [field.name for field in compile_here(Parsing("p", 1, files)).fields]
+    assert names == ["EEC1.rpm", "Engine.rpm", "rpm_sa00", "rpm_sa2A", "speed"]
 
 
-def test_a_message_in_two_files_is_one() -> None:
-    """The same message described twice, for two buses: one field."""
-    assert names(ONE, ONE) == names(ONE)
+def test_names_that_a_text_makes_alike() -> None:
+    """A signal that is called as another's field would be: still no two fields with one name."""
+    engine = DescribedMessage("Engine", 1, False, 8, tuple(_signals("x", "Wheel.x", "y_sa00")))
+    wheel = DescribedMessage("Wheel", 2, False, 8, tuple(_signals("x")))
+    group = DescribedMessage("Group", 0x18FF0000, True, 8, tuple(_signals("y")), j1939=True)
+    files = DescribedFile("a", (engine, wheel, group), None, (0,)), DescribedFile("b", (engine,), "can1")
+    names = field_names(files)
+    assert len(set(names.values())) == len(names) == 3 + 1 + 2 + 3
+    assert names == field_names(files[::-1])
+    assert [field.name for field in fields_of(files, names)] == sorted(names.values())
 
 
-def test_the_decoded_names_are_the_fields() -> None:
-    """A frame's values go by the names of the list."""
-    found = plan_of(ONE, TWO).frame("c", 512, False, b"\1\0\2\0\0\0\0\0")
-    assert found == ("Wheel", {"Wheel.speed": 1, "load": 2})
+def _signals(*names: str) -> list[DescribedSignal]:
+    return [DescribedSignal(name, 8 * n, 8) for n, name in enumerate(names)]
+
+
+def test_ids_that_even_the_number_does_not_tell_apart_are_counted() -> None:
+    """0x100 of 11 and of 29 bits, in a message of one name."""
+    texts = [dbc_text(f"{can_id} M 1\nx : 0|8@1+ (1,0)") for can_id in (0x100, 0x100 | 1 << 31)]
+    for each in (texts, texts[::-1]):
+        plan = plan_of(*each)
+        assert [field.name for field in plan.fields] == ["M.x@100", "M.x@100#2"]
+        assert [plan.find("c", 0x100, extended)[0].fields for extended in (False, True)] == [
+            ("M.x@100",),
+            ("M.x@100#2",),
+        ]
+
+
+def test_an_identity_is_the_group_or_the_id() -> None:
+    """Whoever sends a group, of whatever priority; ids of 11 and 29 bits are apart."""
+    signal = DescribedSignal("x", 0, 8)
+
+    def of(can_id: int, extended: bool = True, j1939: bool = False) -> object:
+        message = DescribedMessage("M", can_id, extended, 8, (signal,), j1939)
+        return identity(DescribedFile("a", (message,)), message, signal)
+
+    assert of(0x0CF00400, j1939=True) == of(0x18F00421, j1939=True) != of(0x18F00521, j1939=True)
+    assert of(0x0CEF0100, j1939=True) == of(0x0CEF2200, j1939=True)
+    assert len({of(0x100), of(0x100, extended=False), of(0x10001, j1939=True)}) == 3
+
+
+def test_sources_of_groups_alone() -> None:
+    """None is everybody."""
+    plain = DescribedMessage("M", 1, True, 8, ())
+    group = DescribedMessage("M", 1, True, 8, (), j1939=True)
+    file = DescribedFile("a", (plain, group), None, (3, 0))
+    assert (sources_of(file, plain), sources_of(file, group)) == ((None,), (None, 3, 0))
 
 
 def test_a_field_is_described_as_the_text_has_it() -> None:
@@ -50,11 +122,3 @@ def test_a_field_is_described_as_the_text_has_it() -> None:
     assert speed == Field("speed", "km/h", -5.0, 100.5, None, "How fast", "Engine", 100)
     assert gear.choices == {"1": "first", "0": "none"}
     assert (gear.unit, gear.description, gear.message, gear.period_ms) == (None, None, "Engine", 100)
-
-
-@given(random_dbc())
-def test_fields_are_in_order_each_once(given_dbc: tuple[str, Sequence[int]]) -> None:
-    """The same list from the same text, whatever its version."""
-    plans = [compile_parsing(Parsing("p", n, (ParsingFile("a.dbc", given_dbc[0]),))) for n in (1, 2)]
-    listed = [field.name for field in plans[0].fields]
-    assert listed == sorted(set(listed)) == [field.name for field in plans[1].fields]

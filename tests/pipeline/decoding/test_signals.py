@@ -7,28 +7,30 @@ from typing import Any
 
 import cantools
 import pytest
-from cantools.database.can import Database, Signal
+from cantools.database.can import Database
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.pipeline.decoding.signals import compile_signal, raw_reader
+from duco_rt.model import ParsingFile
+from duco_rt.pipeline.decoding.describe import describe
+from duco_rt.pipeline.decoding.described import DescribedSignal
+from duco_rt.pipeline.decoding.signals import compile_signal, raw_reader, top_of
 from tests.dbc_texts import dbc_text
 
 DATA = bytes.fromhex("0123456789ABCDEF")
 
 
-def signal(layout: str, tail: str = "", length: int = 8) -> Signal:
+def signal(layout: str, tail: str = "", length: int = 8) -> DescribedSignal:
     """The signal of that layout in a message of its own."""
-    database = cantools.database.load_string(dbc_text(f"256 M {length}\ns : {layout}", tail=tail), "dbc")
-    assert isinstance(database, Database)
-    return database.messages[0].signals[0]
+    text = dbc_text(f"256 M {length}\ns : {layout}", tail=tail)
+    return describe(ParsingFile("a.dbc", text)).messages[0].signals[0]
 
 
 def read(layout: str, data: bytes, *, tail: str = "", j1939: bool = False) -> float | int | None:
     """Its value in a frame."""
     plan = compile_signal(signal(layout, tail, len(data)), "s", len(data), j1939)
     assert plan.field == "s"
-    return plan.read(int.from_bytes(data, "little"), int.from_bytes(data, "big"))
+    return plan.read(int.from_bytes(data, "little" if plan.signal.intel else "big"))
 
 
 BITS: list[tuple[str, float | int]] = [
@@ -59,14 +61,14 @@ def test_bits_by_hand(layout: str, value: float) -> None:
 
 @given(st.data())
 def test_any_place_reads_as_cantools(data: Any) -> None:
-    """Every start and length of both byte orders, signed or not, in frames of 1 to 64 bytes."""
+    """Every start and length of both byte orders, signed or not, in frames of 1 to 64 bytes; 512 bits too."""
     length = data.draw(st.sampled_from([1, 2, 3, 8, 64]))
-    bits = data.draw(st.integers(1, min(64, 8 * length)))
+    bits = data.draw(st.integers(1, min(64, 8 * length)) | st.integers(1, 8 * length))
     first = data.draw(st.integers(0, 8 * length - bits))
     intel = data.draw(st.booleans())
     start = first if intel else 8 * (first // 8) + 7 - first % 8
     scale, offset = data.draw(
-        st.tuples(st.sampled_from(["1", "2", "0.1", "-1e-5"]), st.sampled_from(["0", "-40", "1e9"]))
+        st.tuples(st.sampled_from(["1", "2", "1.0", "0.1", "-1e-5"]), st.sampled_from(["0", "-40", "0.0", "1e9"]))
     )
     layout = f"{start}|{bits}@{int(intel)}{data.draw(st.sampled_from('+-'))} ({scale},{offset})"
     frame = data.draw(st.binary(min_size=length, max_size=length))
@@ -74,12 +76,14 @@ def test_any_place_reads_as_cantools(data: Any) -> None:
     assert isinstance(database, Database)
     wanted = database.decode_message(256, frame, decode_choices=False)
     assert isinstance(wanted, dict)
-    assert read(layout, frame) == wanted["s"]
+    found = read(layout, frame)
+    assert found == wanted["s"] and type(found) is type(wanted["s"])
     raw = raw_reader(signal(layout, length=length), length)
+    word = int.from_bytes(frame, "little" if intel else "big")
     mask = (1 << bits) - 1
     plain = database.decode_message(256, frame, decode_choices=False, scaling=False)
     assert isinstance(plain, dict) and isinstance(plain["s"], int)
-    assert raw(int.from_bytes(frame, "little"), int.from_bytes(frame, "big")) == plain["s"] & mask
+    assert raw(word) == plain["s"] & mask
 
 
 @pytest.mark.parametrize(("code", "bits", "kind"), [("e", 16, 1), ("f", 32, 1), ("d", 64, 2)])
@@ -126,3 +130,19 @@ def test_named_states_stay_values() -> None:
     tail = 'VAL_ 256 s 14 "Other" 15 "Not available" ;\n'
     read_state = [read("0|4@1+ (1,0)", bytes([raw] + [0] * 7), tail=tail, j1939=True) for raw in (13, 14, 15)]
     assert read_state == [13, 14, None]
+
+
+def test_what_may_lack_a_value() -> None:
+    """A float anywhere, and in a group what has codes for it."""
+    layouts = {"0|8@1+ (1,0)": (False, True), "0|8@1- (1,0)": (False, False), "0|1@1+ (1,0)": (False, False)}
+    for layout, wanted in layouts.items():
+        plans = [compile_signal(signal(layout), "s", 8, group) for group in (False, True)]
+        assert tuple(plan.may_lack for plan in plans) == wanted
+    single = signal("0|32@1- (1,0)", "SIG_VALTYPE_ 256 s : 1;\n")
+    assert all(compile_signal(single, "s", 8, group).may_lack for group in (False, True))
+
+
+@pytest.mark.parametrize(("start", "top"), [(7, 0), (0, 7), (15, 8), (8, 15), (56, 63)])
+def test_motorola_counts_from_the_top(start: int, top: int) -> None:
+    """Bit 7 of byte 0 comes first."""
+    assert top_of(DescribedSignal("s", start, 1, intel=False)) == top

@@ -1,0 +1,53 @@
+"""From a parsing's texts to its plan: read (in a process that can be ended, or here) and compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from duco_rt.errors import BadParsing, TransportError
+from duco_rt.model import Parsing, ParsingFile
+from duco_rt.pipeline.decoding.described import DescribedFile
+from duco_rt.pipeline.decoding.plan import Plan, compile_plan
+from duco_rt.pipeline.decoding.reading import LIMIT_S, Child, beside
+
+
+def compile_parsing(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
+    """Compile a parsing, waiting. Raises BadParsing naming file and line, or the file that takes over `limit_s`."""
+    return _compile(parsing, Child(parsing.files, limit_s).run)
+
+
+async def compile_parsing_async(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
+    """`compile_parsing` beside the loop; cancelled, it ends the reading."""
+    child = Child(parsing.files, limit_s)
+    return await beside(child, lambda: _compile(parsing, child.run))
+
+
+def compile_here(parsing: Parsing) -> Plan:
+    """Compile a parsing in this process, however long it takes: for files of one's own. Raises BadParsing."""
+    # the library that reads is not loaded where others read
+    from duco_rt.pipeline.decoding.describe import describe_all
+
+    return _compile(parsing, lambda: describe_all(parsing.files))
+
+
+def check_parsing(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> None:
+    """Raise BadParsing for files that cannot be used as a parsing."""
+    compile_parsing(_unnamed(files), limit_s)
+
+
+async def check_parsing_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> None:
+    """`check_parsing` beside the loop; cancelled, it ends the reading."""
+    await compile_parsing_async(_unnamed(files), limit_s)
+
+
+def _unnamed(files: Sequence[ParsingFile]) -> Parsing:
+    return Parsing("check", 0, tuple(files))
+
+
+def _compile(parsing: Parsing, read: Callable[[], Sequence[DescribedFile]]) -> Plan:
+    try:
+        return compile_plan(parsing.name, parsing.version, read())
+    except (BadParsing, TransportError):
+        raise
+    except Exception as e:  # what passes the checks and still cannot be compiled is refused, not a crash
+        raise BadParsing(f"parsing {parsing.name}: {type(e).__name__}: {e}") from e

@@ -1,0 +1,185 @@
+"""Read databases in a process that can be ended: no text can hang or fill this one.
+
+cantools cannot be interrupted, and a text of a few lines may ask it for hours or for all memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from duco_rt.errors import BadParsing, TransportError
+from duco_rt.model import ParsingFile
+from duco_rt.pipeline.decoding.described import DescribedFile
+from duco_rt.pipeline.decoding.limits import TEXT_BYTES_MAX
+from duco_rt.pipeline.decoding.reading_child import Answer, Request
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+LIMIT_S = 20.0
+AT_ONCE_MAX = 2
+
+_CHILD = "duco_rt.pipeline.decoding.reading_child"
+_KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "LC_CTYPE")
+"""What a Python needs to start; secrets of the configuration are in the rest."""
+
+_SIGNALS = {"dbc": r"^[ \t]*SG_\s", "kcd": r"<(?:\w+:)?Signal\b", "sym": r"\b(?:Sig|Var)\s*=", "arxml": r"<I-SIGNAL\b"}
+
+_readers = ThreadPoolExecutor(AT_ONCE_MAX, thread_name_prefix="reading")
+
+
+class Child:
+    """One process that reads; `kill` may come from any thread, at any time."""
+
+    def __init__(self, files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> None:
+        self._files = tuple(files)
+        self._limit_s = limit_s
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None before it was started."""
+        return None if self._process is None else self._process.pid
+
+    def kill(self) -> None:
+        """End the process, or see that it is never started."""
+        with self._lock:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
+
+    def run(self) -> tuple[DescribedFile, ...]:
+        """Read, waiting. Raises BadParsing naming the file that is wrong or too much to read.
+
+        TransportError: the system starts no process now; another time it may.
+        """
+        request = _encode(self._files, self._limit_s)
+        try:
+            with self._lock:
+                if self._killed:
+                    raise TransportError("reading was ended")
+                self._process = process = _start()
+        except OSError as e:
+            raise TransportError(f"no process to read databases in: {e}") from e
+        late = False
+        with process:
+            try:
+                output, _ = process.communicate(request, timeout=self._limit_s)
+            except subprocess.TimeoutExpired:
+                late = True
+                process.kill()
+                output, _ = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
+        return self._results(output, late, process.returncode)
+
+    def _results(self, output: bytes, late: bool, status: int) -> tuple[DescribedFile, ...]:
+        answers = _answers(output)
+        for answer in answers:
+            if answer.wrong:
+                raise BadParsing(answer.wrong)
+        found = tuple(answer.file for answer in answers if answer.file is not None)
+        if len(found) == len(self._files):
+            for answer in answers:
+                _tell(answer)
+            return found
+        if self._killed:
+            raise TransportError("reading was ended")
+        file = self._files[len(found)]
+        if late:
+            raise BadParsing(f"{file.name}: reading takes more than {self._limit_s:g} s ({_signals(file)} signals)")
+        raise BadParsing(f"{file.name}: reading ended its process ({_signals(file)} signals, status {status})")
+
+
+def read(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> tuple[DescribedFile, ...]:
+    """The messages of every file. Raises BadParsing naming file and line, or the file that takes over `limit_s`."""
+    return Child(files, limit_s).run()
+
+
+async def read_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> tuple[DescribedFile, ...]:
+    """`read` beside the loop; cancelled, it ends the process. Two at once in this process, others wait their turn."""
+    child = Child(files, limit_s)
+    return await beside(child, child.run)
+
+
+async def beside(child: Child, work: Callable[[], T]) -> T:
+    """Do work that reads by `child` in a thread; cancelled, it ends the child."""
+    try:
+        return await asyncio.wrap_future(_readers.submit(work))
+    except asyncio.CancelledError:
+        child.kill()
+        raise
+
+
+def _start() -> subprocess.Popen[bytes]:
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    return subprocess.Popen(
+        [sys.executable, "-m", _CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        creationflags=flags,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """The child finds what this process finds, and knows nothing else of it."""
+    here = str(Path(__file__).resolve().parents[3])
+    paths = [path or str(Path.cwd()) for path in sys.path]
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {**kept, "PYTHONPATH": os.pathsep.join([*paths, here]), "PYTHONSAFEPATH": "1"}
+
+
+def _encode(files: tuple[ParsingFile, ...], limit_s: float) -> bytes:
+    """The request. Raises BadParsing for what would not be read at all."""
+    if not files:
+        raise BadParsing("a parsing needs one file at least")
+    for file in files:
+        if len(file.text) > TEXT_BYTES_MAX:
+            raise BadParsing(f"{file.name}: {len(file.text)} bytes, more than {TEXT_BYTES_MAX}")
+        try:
+            file.text.encode()
+        except UnicodeEncodeError as e:
+            line = file.text.count("\n", 0, e.start) + 1
+            raise BadParsing(f"{file.name}: line {line}: a character that is none: {e.object[e.start]!r}") from e
+    return msgspec.msgpack.encode(Request(files, limit_s))
+
+
+def _answers(output: bytes) -> list[Answer]:
+    """Every whole answer; one that was cut off is none."""
+    found, at = [], 0
+    while at + 4 <= len(output):
+        end = at + 4 + int.from_bytes(output[at : at + 4], "big")
+        if end > len(output):
+            break
+        found.append(msgspec.msgpack.decode(memoryview(output)[at + 4 : end], type=Answer))
+        at = end
+    return found
+
+
+def _tell(answer: Answer) -> None:
+    if answer.file is not None and answer.notes:
+        log.warning(
+            "part of a database is left out", file=answer.file.name, first=answer.notes[0], notes=len(answer.notes)
+        )
+
+
+def _signals(file: ParsingFile) -> int:
+    return sum(1 for _ in re.finditer(_SIGNALS.get(file.format, "^"), file.text, re.MULTILINE))
