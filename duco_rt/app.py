@@ -28,6 +28,7 @@ from duco_rt.pipeline.retention import Retention
 from duco_rt.transports.base import Hub
 from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
+from duco_rt.web.full_history import FullHistory
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
 from duco_rt.web.live import LiveService
@@ -91,10 +92,11 @@ async def _check_online(hub: Hub, devices: Sequence[DucoApp]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Studio:
-    """What of studio runs beside its requests."""
+    """What of studio runs beside its requests, or is used from Python."""
 
     live: LiveService
     commands: Commands
+    full: FullHistory
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def build_web(
         live = LiveService(t.live, config.web, clock, metrics, config.live.reorder_s)
         presence = Presence(config.device.upload_interval_s)
         datasets = Datasets(t.meta, t.store, parsings, presence, t.connected, config.web, clock)
-        studio, readers = Studio(live, commands), (datasets, Groups(t.meta), live)
+        studio, readers = Studio(live, commands, datasets.full), (datasets, Groups(t.meta), live)
     metaapi = MetaApi(t.meta, t.hub.connected, config.meta.read_limit_s) if needs(config, "metaapi") else None
     call = studio.commands.handle if studio else t.call if metaapi else None
     reparse = build_reparse(config, t, clock, metrics)

@@ -7,7 +7,7 @@ import html
 import threading
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import msgspec
 
@@ -99,10 +99,18 @@ class BlockingRuntime:
         return self._do(self._runtime.collect(chassis_id, msg_type, fields=fields, seconds=seconds))
 
     def history(
-        self, chassis_id: str, msg_type: str = "vehicle_can", *, fields: Sequence[str], minutes: float = 2
+        self,
+        chassis_id: str,
+        msg_type: str = "vehicle_can",
+        *,
+        fields: Sequence[str],
+        minutes: float = 2,
+        resolution: Literal["second", "full"] = "second",
+        stats: Sequence[str] = (),
     ) -> pyarrow.Table:
         """See Runtime.history."""
-        return self._do(self._runtime.history(chassis_id, msg_type, fields=fields, minutes=minutes))
+        read = self._runtime.history
+        return self._do(read(chassis_id, msg_type, fields=fields, minutes=minutes, resolution=resolution, stats=stats))
 
     def show(self, chassis_id: str, height_px: int = 720) -> Page:
         """The live page of a device, for the notebook to display."""

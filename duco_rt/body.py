@@ -156,13 +156,25 @@ def columns_of(row: RawSecond) -> Columns:
     return Columns(row.streams, row.order, row.times, row.data)
 
 
-def _read_streams(raw: bytes) -> tuple[Stream, ...]:
+TableRow = tuple[int, int, int, int, int]
+"""id (with EXTENDED), index of the channel, flags, length, count."""
+
+
+def read_stream_table(raw: bytes) -> tuple[bytes, list[str], list[TableRow]]:
+    """The column `streams`: the bytes that name the channels, the channels, a row a stream.
+
+    Raises ValueError or IndexError where it cannot be read.
+    """
     channels, at = [], 1
     for _ in range(raw[0] if raw else 0):
         end = at + 1 + raw[at]
         channels.append(raw[at + 1 : end].decode())
         at = end
-    rows = np.frombuffer(raw[at:], _STREAM).tolist()
+    return raw[:at], channels, np.frombuffer(raw[at:], _STREAM).tolist()
+
+
+def _read_streams(raw: bytes) -> tuple[Stream, ...]:
+    _, channels, rows = read_stream_table(raw)
     return tuple(
         Stream(channels[channel], can_id & 0x1FFF_FFFF, bool(can_id & EXTENDED), flags, length, count)
         for can_id, channel, flags, length, count in rows

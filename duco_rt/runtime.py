@@ -25,7 +25,6 @@ from duco_rt.model import MethodResult, Peer, Sample, Stats, Value
 from duco_rt.pipeline.full_resolution import full_table
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.table import history_table
-from duco_rt.web.full_history import FullHistory, Turns
 from duco_rt.web.in_order import in_order
 from duco_rt.web.ordering import Ordering
 from duco_rt.web.params import SPANS, check_detail, device_now_ms
@@ -69,8 +68,6 @@ class Runtime:
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._devices: list[DucoApp] = []
-        self._parsings: ParsingCache | None = None
-        self._turns = Turns()
 
     def start(self) -> BlockingRuntime:
         """Run in a thread and loop of its own, on a free port, with plain calls: for notebooks and scripts."""
@@ -101,9 +98,7 @@ class Runtime:
         await self._transports.open(stack)
         parsings = None
         if needs(config, "ingest", "process", "studio"):
-            parsings = self._parsings = ParsingCache(
-                self._transports.meta, config.meta.refresh_s, metrics, config.meta.read_limit_s
-            )
+            parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics, config.meta.read_limit_s)
         self._web = app.build_web(config, listening, self._transports, parsings, clock, metrics)
         pipeline = app.build_pipeline(config, self._transports, parsings, clock, metrics)
         self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
@@ -275,9 +270,7 @@ class Runtime:
         to_ms = await device_now_ms(self._transports.store, peer, self._clock.wall_ms())
         from_ms = to_ms - round(minutes * 60_000)
         if resolution == "full":
-            assert self._parsings is not None  # studio has one
-            full = FullHistory(self._transports.store, self._parsings, self.config.web, self._turns)
-            return full_table(await full.read(peer, fields, from_ms, to_ms))
+            return full_table(await self._studio().full.read(peer, fields, from_ms, to_ms))
         spans = SPANS.intersection(stats)
         found = await self._transports.store.history(peer, fields, from_ms, to_ms, stats=bool(spans))
         table = history_table(found)

@@ -15,8 +15,9 @@ import pytest
 from cantools.database.can import Database, Message
 
 from duco_rt import Decoder
-from duco_rt.decoder import Frame, LastValues, read_files
+from duco_rt.decoder import Frame, LastValues
 from duco_rt.errors import BadParsing, ConfigError
+from duco_rt.parsing_files import read_files
 from tests.dbc_texts import J1939_TAIL, dbc_text
 
 TEXT = dbc_text("256 A 2\na : 0|8@1+ (0.5,0)", "257 B 1\nb : 0|8@1+ (1,0)")

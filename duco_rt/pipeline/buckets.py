@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from duco_rt.pipeline.decoding.columns import Column
+
 Times = NDArray[np.int64]
 Values = NDArray[np.float64]
-
-
-class Samples(NamedTuple):
-    """Samples in order of time: `times_us` (n,) Unix µs, `values` (n,) finite numbers."""
-
-    times_us: Times
-    values: Values
 
 
 class Series:
@@ -29,7 +22,7 @@ class Series:
     def __init__(self, from_us: int, to_us: int, points: int | None = None) -> None:
         self.count = 0
         self._from_us, self._to_us, self._points = from_us, to_us, points
-        self._pieces: list[Samples] = []
+        self._pieces: list[Column] = []
         self._extremes: _Extremes | None = None
 
     def add(self, times_us: Times, values: Values) -> None:
@@ -43,30 +36,30 @@ class Series:
         if self._extremes is not None:
             self._extremes.add(*_in_order(times_us, values))
             return
-        self._pieces.append(Samples(times_us, values))
+        self._pieces.append(Column(times_us, values))
         if self._points is not None and self.count > self._points:
             self._extremes = _Extremes(self._from_us, self._to_us, max(1, self._points // 2))
             for piece in self._pieces:
                 self._extremes.add(*_in_order(*piece))
             self._pieces.clear()
 
-    def samples(self) -> Samples:
+    def samples(self) -> Column:
         """What there is by now; samples of the same time in the order in which they came."""
         if self._extremes is not None:
             return self._extremes.samples()
         if not self._pieces:
-            return Samples(np.empty(0, np.int64), np.empty(0))
+            return Column(np.empty(0, np.int64), np.empty(0))
         return _in_order(
             np.concatenate([piece.times_us for piece in self._pieces]),
             np.concatenate([piece.values for piece in self._pieces]),
         )
 
 
-def _in_order(times_us: Times, values: Values) -> Samples:
+def _in_order(times_us: Times, values: Values) -> Column:
     if (times_us[1:] >= times_us[:-1]).all():
-        return Samples(times_us, values)
+        return Column(times_us, values)
     order = np.argsort(times_us, kind="stable")
-    return Samples(times_us[order], values[order])
+    return Column(times_us[order], values[order])
 
 
 class _Extremes:
@@ -96,7 +89,7 @@ class _Extremes:
         wins = (high > there) | ((high == there) & (high_us > there_us))
         self._high[which[wins]], self._high_us[which[wins]] = high[wins], high_us[wins]
 
-    def samples(self) -> Samples:
+    def samples(self) -> Column:
         """Both samples of each bucket in order of time, one where they are the same."""
         has = np.flatnonzero(np.isfinite(self._low))
         times_us = np.stack([self._low_us[has], self._high_us[has]], axis=1)
@@ -105,7 +98,7 @@ class _Extremes:
         swapped = times_us[:, 0] > times_us[:, 1]
         times_us[swapped], values[swapped] = times_us[swapped, ::-1], values[swapped, ::-1]
         kept = np.stack([np.ones(len(has), bool), ~same], axis=1)
-        return Samples(times_us[kept], values[kept])
+        return Column(times_us[kept], values[kept])
 
 
 def _first_of_each(values: Values, wanted: Values, starts: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -6,8 +6,7 @@ Rows are handed over piece by piece, so that hours of them need no more memory t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,12 +16,12 @@ from numpy.typing import NDArray
 from duco_rt import body
 from duco_rt.errors import BadBody, BadRequest
 from duco_rt.model import RawSecond
-from duco_rt.parts import join
-from duco_rt.pipeline.buckets import Samples, Series
-from duco_rt.pipeline.decoding.columns import decode_columns
+from duco_rt.pipeline.buckets import Series
+from duco_rt.pipeline.decoding.columns import Column, decode_columns
 from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN
-from duco_rt.pipeline.decoding.plan import FAST, FRAME, TRANSPORT, Plan
+from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.decoding.whole import whole_rows
+from duco_rt.pipeline.raw_seconds import Needed, can_seconds
 
 if TYPE_CHECKING:
     import pyarrow
@@ -35,98 +34,6 @@ GROUP_MS = 15_000
 
 _NUMBERS_AT_ONCE = 20_000
 _NUMBER_MAX = 1e300
-_LOOKED_AT = frozenset({FRAME, TRANSPORT, FAST})
-
-
-_STREAM = np.dtype([("id", "<u4"), ("channel", "u1"), ("flags", "u1"), ("length", "u1"), ("count", "<u4")])
-_KNOWN_MAX = 65_536
-
-Unpack = Callable[[RawSecond], body.CanSecond]
-"""The second, or part of one, of a stored row. Raises BadBody."""
-
-
-def unpack_row(row: RawSecond) -> body.CanSecond:
-    """All of it."""
-    return body.unpack_columns(body.columns_of(row), row.ts_ms, row.seq, row.part, row.part + 1)
-
-
-def can_seconds(
-    rows: Iterable[RawSecond], problems: Counter[str], unpack: Unpack = unpack_row
-) -> Iterator[body.CanSecond]:
-    """The CAN seconds of rows in order of (ts, seq, part), parts put together as far as they are there.
-
-    `problems` counts `unread_body`: rows that nobody could read when they came, or whose columns do not fit.
-    """
-    for _, same in groupby(rows, lambda row: (row.ts_ms, row.seq)):
-        parts = []
-        for row in same:
-            if row.kind == "json1":
-                continue
-            try:
-                if row.kind != "can1":
-                    raise BadBody("nobody could read it when it came")
-                parts.append(unpack(row))
-            except BadBody:
-                problems["unread_body"] += 1
-        if parts:
-            yield join(parts)
-
-
-class Needed:
-    """Takes of stored seconds the streams alone that a plan looks at: of a full bus a few of many. No `order`."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._known: dict[tuple[bytes, int, int, int], bool] = {}
-
-    def unpack(self, row: RawSecond) -> body.CanSecond:
-        """What is needed of a row. Raises BadBody where its columns do not fit each other."""
-        try:
-            channels, at = [], 1
-            for _ in range(row.streams[0]):
-                channels.append(row.streams[at + 1 : at + 1 + row.streams[at]].decode())
-                at += 1 + row.streams[at]
-            table = np.frombuffer(row.streams[at:], _STREAM).tolist()
-            times_us = np.frombuffer(row.times, "<i4")
-            return self._cut(row, channels, row.streams[:at], table, times_us)
-        except (ValueError, IndexError) as e:
-            raise BadBody(f"CAN second seq {row.seq}: columns cannot be read: {e}") from e
-
-    def _cut(
-        self,
-        row: RawSecond,
-        channels: Sequence[str],
-        names: bytes,
-        table: Sequence[tuple[int, int, int, int, int]],
-        times_us: NDArray[np.int32],
-    ) -> body.CanSecond:
-        """The streams of `table` (id, channel, flags, length, count) that are needed. Raises ValueError."""
-        known, streams, times, data = self._known, [], [], []
-        frame = byte = 0
-        for can_id, channel, flags, length, count in table:
-            if not count:
-                raise ValueError(f"stream {can_id:X} has no frame")
-            frame_end, byte_end = frame + count, byte + count * length
-            needed = known.get((names, can_id, channel, flags))
-            if needed is not False:
-                extended = bool(can_id & body.EXTENDED)
-                stream = body.Stream(channels[channel], can_id & 0x1FFF_FFFF, extended, flags, length, count)
-                if needed is None:
-                    if len(known) >= _KNOWN_MAX:
-                        known.clear()
-                    needed = known[names, can_id, channel, flags] = self._plan.match(stream).kind in _LOOKED_AT
-                if needed:
-                    streams.append(stream)
-                    times.append(times_us[frame:frame_end])
-                    data.append(row.data[byte:byte_end])
-            frame, byte = frame_end, byte_end
-        if (frame, byte) != (len(times_us), len(row.data)):
-            raise ValueError(f"{len(times_us)} times and {len(row.data)} bytes for {frame} frames of {byte} bytes")
-        kept_us = np.concatenate([times_us[:0], *times])
-        nothing = np.empty(0, np.uint8)
-        return body.CanSecond(
-            row.ts_ms, row.seq, row.part, row.part + 1, tuple(streams), nothing, kept_us, b"".join(data)
-        )
 
 
 class FullReading:
@@ -174,7 +81,7 @@ class FullReading:
         if not rows:
             return
         if self._plan is not None and self._needed is not None:
-            seconds = list(can_seconds(rows, self.problems, self._needed.unpack))
+            seconds = [second for second, _ in can_seconds(rows, self.problems, self._needed.unpack)]
             whole, self._open = whole_rows(self._plan, seconds, self._open, self.problems)
             for block in decode_columns(self._plan, whole, self.problems):
                 for name, values in zip(block.fields, block.values, strict=True):
@@ -212,12 +119,12 @@ class FullReading:
                 f"ask for {fits_s} s, for fewer fields, or give points"
             )
 
-    def samples(self) -> dict[str, Samples]:
+    def samples(self) -> dict[str, Column]:
         """Every field that was asked for; empty where it has no sample."""
         return {name: series.samples() for name, series in self._series.items()}
 
 
-def full_table(found: Mapping[str, Samples]) -> pyarrow.Table:
+def full_table(found: Mapping[str, Column]) -> pyarrow.Table:
     """A row a sample, field by field: field (string), ts (timestamp[us, UTC]), value (float64)."""
     import pyarrow as pa
 
@@ -227,7 +134,7 @@ def full_table(found: Mapping[str, Samples]) -> pyarrow.Table:
     return pa.table({"field": names, "ts": pa.array(times, pa.timestamp("us", "UTC")), "value": values})
 
 
-def to_json(found: Mapping[str, Samples], from_ms: int, to_ms: int) -> bytes:
+def to_json(found: Mapping[str, Column], from_ms: int, to_ms: int) -> bytes:
     """The answer to `history?resolution=full`: `ts` in Unix ms with up to three decimals, `v` the values."""
     fields = b",".join(
         msgspec.json.encode(name) + b':{"ts":' + _numbers(times_us / 1000) + b',"v":' + _numbers(values) + b"}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Literal
 
 from duco_rt import body
 from duco_rt.errors import BadBody
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
-from duco_rt.parts import join
 from duco_rt.pipeline.assemble import Assembler
 from duco_rt.pipeline.parsing_cache import Known
+from duco_rt.pipeline.raw_seconds import can_seconds
 from duco_rt.pipeline.samples import Problems, Sampler
 
 __all__ = ["Parsed", "Parser", "Problems", "Rereader"]
@@ -102,10 +101,9 @@ class Parser:
 
     def see_past(self, rows: Sequence[RawSecond], known: Known) -> None:
         """Go through the stored seconds (in order) that came before the first that is parsed here."""
-        can = [row for row in rows if row.kind == "can1"]
-        for second, _ in _whole_seconds(can):
+        for second, _ in can_seconds(rows, Problems()):
             if known.plan is not None:
-                self._sampler.sample(can[0].peer, second, 0, known.plan, Problems())
+                self._sampler.sample(rows[0].peer, second, 0, known.plan, Problems())
 
     def stored(
         self, rows: Sequence[RawSecond], seq: int, parts: int, known: Known | None, problems: Problems
@@ -114,7 +112,7 @@ class Parser:
         mine = [row for row in rows if row.seq == seq and row.kind == "can1"]
         if known is None or known.plan is None or {row.part for row in mine} != set(range(parts)):
             return None
-        second, received_ms = next(_whole_seconds(mine))
+        second, received_ms = next(can_seconds(mine, problems))
         return self._sampler.sample(mine[0].peer, second, received_ms, known.plan, problems)
 
 
@@ -133,11 +131,10 @@ class Rereader:
         if rows and rows[0].peer.msg_type not in self._msg_types:
             problems["unknown_msg_type"] += len(rows)
             return
-        can = [row for row in rows if row.kind == "can1"]
         if known.plan is None:
-            problems["no_parsing"] += len(can)
+            problems["no_parsing"] += sum(row.kind == "can1" for row in rows)
         else:
-            for second, received_ms in _whole_seconds(can, problems):
+            for second, received_ms in can_seconds(rows, problems):
                 sample = self._sampler.sample(rows[0].peer, second, received_ms, known.plan, problems)
                 if sample is not None:
                     yield sample
@@ -150,23 +147,8 @@ class Rereader:
                     problems.why = str(e)
                 else:
                     yield Sample(row.peer, row.ts_ms, row.seq, row.received_ms, payload, {})
-            elif row.kind == "unread":
+            elif row.kind == "unread" and known.plan is None:  # can_seconds counts it, too
                 problems["unread_body"] += 1
-
-
-def _whole_seconds(rows: Sequence[RawSecond], problems: Problems | None = None) -> Iterator[tuple[body.CanSecond, int]]:
-    """Stored rows in order, the parts of a second put together: each with the time at which the newest came in."""
-    for _, group in groupby(rows, key=lambda row: (row.ts_ms, row.seq)):
-        held = list(group)
-        try:
-            parts = [body.unpack_columns(body.columns_of(r), r.ts_ms, r.seq, r.part, len(held)) for r in held]
-            second = join(parts)
-        except BadBody as e:
-            if problems is not None:
-                problems["unread_body"] += len(held)
-                problems.why = str(e)
-            continue
-        yield second, max(row.received_ms for row in held)
 
 
 def _json(raw: RawMessage, peer: Peer, known: Known | None, second: body.JsonSecond, text: bytes) -> Parsed:

@@ -21,7 +21,8 @@ from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN
 from duco_rt.pipeline.decoding.plan import FAST, TRANSPORT, Plan
 from duco_rt.pipeline.decoding.rows import rows_of
 from duco_rt.pipeline.decoding.whole import whole_rows
-from duco_rt.pipeline.full_resolution import GROUP_MS, can_seconds
+from duco_rt.pipeline.full_resolution import GROUP_MS
+from duco_rt.pipeline.raw_seconds import can_seconds
 
 _STREAMS_MAX = 50_000
 _LISTED_MAX, _NAMES_MAX = 200, 500
@@ -92,10 +93,10 @@ class HealthReading:
         """Take the next rows, in order of (ts, seq, part), all parts of a second together."""
         early = [row for row in rows if row.ts_ms < self._from_ms]
         if early and self._plan is not None:
-            _, self._open = whole_rows(self._plan, list(can_seconds(early, Counter())), self._open, Counter())
+            _, self._open = whole_rows(self._plan, [s for s, _ in can_seconds(early, Counter())], self._open, Counter())
         rows = rows[len(early) :]
         self._seconds.update(row.ts_ms for row in rows if row.kind != "unread")
-        seconds = list(can_seconds(rows, self._problems))
+        seconds = [second for second, _ in can_seconds(rows, self._problems)]
         if seconds:
             self._add_seconds(seconds)
 

@@ -78,7 +78,7 @@ class Means(NamedTuple):
 
 
 class _Tally:
-    """What the chunk at work has given until now."""
+    """What the chunk at work has given until now; `waiting` samples, of so many `values`, are not stored yet."""
 
     def __init__(self) -> None:
         self.done_ms = 0
@@ -86,6 +86,8 @@ class _Tally:
         self.samples = 0
         self.bytes = 0
         self.problems = Problems()
+        self.waiting: list[Sample] = []
+        self.values = 0
 
 
 class Reparse:
@@ -168,13 +170,15 @@ class Reparse:
         """Read and store what lies within the span, then note it."""
         note, tally = self._note, self._tally
         last_ms = min(note.next_ms + self._span_ms - 1, note.to_ms)
-        for number, (msg_type, reader) in enumerate(self._readers.items()):
+        for msg_type, reader in self._readers.items():
             rows = await self._raw(msg_type, note.next_ms, last_ms)
             tally.bytes += sum(
                 len(row.streams) + len(row.order) + len(row.times) + len(row.data) + len(row.body) for row in rows
             )
-            await self._store(reader, rows)
-            tally.done_ms = (last_ms + 1 - note.next_ms) * (number + 1) // len(self._readers)
+            for second in _seconds(rows):
+                await self._store(reader, second)
+                tally.done_ms = max(tally.done_ms, second[0].ts_ms - note.next_ms)  # the first type has the most
+            await self._insert()
         self._note = msgspec.structs.replace(
             note,
             next_ms=last_ms + 1,
@@ -189,17 +193,14 @@ class Reparse:
         fits_ms = _CHUNK_BYTES * self._span_ms // max(tally.bytes, 1)
         self._span_ms = max(1_000, min(fits_ms, 2 * self._span_ms, _SPAN_MAX_MS))
 
-    async def _store(self, reader: Rereader, rows: Sequence[RawSecond]) -> None:
-        tally, waiting, values = self._tally, list[Sample](), 0
-        for second in _seconds(rows):
-            tally.seconds += any(row.kind != "unread" for row in second)
-            samples = await self._read(reader, second, tally.problems)
-            waiting += samples
-            values += sum(len(sample.payload) + 1 for sample in samples)
-            if values >= _INSERT_VALUES:
-                await self._insert(waiting)
-                waiting, values = [], 0
-        await self._insert(waiting)
+    async def _store(self, reader: Rereader, second: Sequence[RawSecond]) -> None:
+        tally = self._tally
+        tally.seconds += any(row.kind != "unread" for row in second)
+        samples = await self._read(reader, second, tally.problems)
+        tally.waiting += samples
+        tally.values += sum(len(sample.payload) + 1 for sample in samples)
+        if tally.values >= _INSERT_VALUES:
+            await self._insert()
 
     async def _read(self, reader: Rereader, second: Sequence[RawSecond], problems: Problems) -> list[Sample]:
         """The samples of one second, then others have their turn."""
@@ -210,15 +211,17 @@ class Reparse:
         await asyncio.sleep(self._means.rest * (self._means.clock.steady_s() - begun_s))
         return samples
 
-    async def _insert(self, samples: Sequence[Sample]) -> None:
+    async def _insert(self) -> None:
+        samples = self._tally.waiting
         if not samples:
             return
         young_ms = self._means.clock.wall_ms() - max(sample.received_ms for sample in samples)
         if 0 <= young_ms < _SETTLE_MS:
             await asyncio.sleep((_SETTLE_MS - young_ms) / 1000)
         await retry("store", partial(self._means.store.insert_parsed, samples), self._means.metrics)
-        self._tally.samples += len(samples)
         self._means.metrics.count("reparse_samples_total", len(samples))
+        self._tally.samples += len(samples)
+        self._tally.waiting, self._tally.values = [], 0
 
     async def _raw(self, msg_type: str, from_ms: int, to_ms: int) -> list[RawSecond]:
         peer = Peer(self._note.tenant, self._note.device, msg_type)

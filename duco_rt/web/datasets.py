@@ -50,7 +50,7 @@ class Datasets:
         self._config = config
         self._clock = clock
         turns = Turns()
-        self._full = FullHistory(store, parsings, config, turns)
+        self.full = FullHistory(store, parsings, config, turns)
         self.health = ParsingHealth(meta, store, parsings, clock, turns)
 
     async def devices(self, request: web.Request) -> web.Response:
@@ -105,7 +105,7 @@ class Datasets:
         longest_ms = round(self._config.history_hours_max * 3_600_000)
         from_ms, to_ms = await range_of(request, self._store, self._clock.wall_ms(), DEFAULT_WINDOW_MS, longest_ms)
         if resolution == "full":
-            text = await self._full.json(peer, fields, from_ms, to_ms, points, gone(request))
+            text = await self.full.json(peer, fields, from_ms, to_ms, points, gone(request))
             return web.Response(body=text, content_type="application/json")
         self._check_values(len(fields), from_ms, to_ms)
         spans = SPANS.intersection(stats)

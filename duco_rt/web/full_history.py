@@ -10,7 +10,7 @@ from typing import Protocol
 from duco_rt.config import Web
 from duco_rt.errors import BadRequest, TransportError
 from duco_rt.model import Peer, RawSecond
-from duco_rt.pipeline.buckets import Samples
+from duco_rt.pipeline.decoding.columns import Column
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.full_resolution import FullReading, to_json
 from duco_rt.pipeline.parsing_cache import ParsingCache
@@ -105,7 +105,7 @@ class FullHistory:
         to_ms: int,
         points: int | None = None,
         gone: Gone = lambda: False,
-    ) -> dict[str, Samples]:
+    ) -> dict[str, Column]:
         """Every sample of each field, or `points` at most. Raises as `json` does."""
         self.check(fields, from_ms, to_ms, points)
         plan = await plan_of(self._parsings, peer)

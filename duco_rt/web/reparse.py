@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import structlog
 from aiohttp import web
@@ -12,6 +14,9 @@ from duco_rt.pipeline.reparse_jobs import Asked, Reparses
 from duco_rt.web.params import body_of
 
 log = structlog.get_logger()
+
+_TAKES_S = 30.0
+"""A client that takes no line for so long is gone."""
 
 
 class _Body(msgspec.Struct, rename={"from_": "from"}):
@@ -35,7 +40,9 @@ class ReparseApi:
         """Lines `{"note": text}` first, then how far it is twice a second, and at last `{"result": …}`, or
         `{"error": …}` where it ended before. A client that goes away ends the run; asked again, it goes on."""
         if self._reparses is None:
-            raise Conflict("this process cannot read again: it has neither role process nor studio, thus no store")
+            raise Conflict(
+                "this process has neither role process nor studio, so it cannot read again; name the data_dir of one that has"
+            )
         body = await body_of(request, _Body)
         async with self._reparses.begin(Asked(body.device, str(body.from_), str(body.to))) as job:
             response = web.StreamResponse(headers={"Cache-Control": "no-store"})
@@ -44,14 +51,15 @@ class ReparseApi:
                 await response.prepare(request)
                 await _tell(job, response)
                 await response.write_eof()
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 log.info("who asked to read again went away", chassis_id=body.device)
         return response
 
 
 async def _tell(job: Reparse, response: web.StreamResponse) -> None:
     async def line(value: object) -> None:
-        await response.write(msgspec.json.encode(value) + b"\n")
+        async with asyncio.timeout(_TAKES_S):
+            await response.write(msgspec.json.encode(value) + b"\n")
 
     async def progress(now: Progress) -> None:
         await line(now)

@@ -169,7 +169,6 @@ def decoded(plan: Plan, seconds: Sequence[CanSecond]) -> int:
 def measure(case: Input, rounds: int) -> list[str]:
     """Print the rows of an input; the targets that it missed."""
     plan, theirs = compile_here(case.parsing), Cantools.of(case.parsing)
-    read = partial(is_read, plan)
     some = case.seconds[:SINGLE]
     some_frames, all_frames = frames_of(some), frames_of(case.seconds)
     known = sum(theirs.find(can_id) is not None for can_id, _ in some_frames)
@@ -192,7 +191,7 @@ def measure(case: Input, rounds: int) -> list[str]:
 
     def ours() -> None:
         for second in some:
-            decode_columns(plan, rows_of([second], read), Counter())
+            decode_columns(plan, rows_of([second]), Counter())
 
     row("columns, one second a call", values, turns(ours, lambda: theirs.decode(some_frames), rounds), one_s)
     every, packed = theirs.decode(all_frames), [pack_columns(second) for second in case.seconds]

@@ -19,9 +19,11 @@ from duco_rt import body
 from duco_rt.model import Device, History, ParsingFile, Peer, RawSecond
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.transports.store_chdb import ChdbStore
+from duco_rt.transports.store_clickhouse import ClickHouseStore
 from tests.can_seconds import busy_second
 from tests.dbc_texts import dbc_text
 from tests.programs import REPO, live, program
+from tests.servers.clickhouse import ClickHouseServer
 
 BUS = Peer("duco", "BUS", "vehicle_can")
 BEGIN_MS = int(time.time()) * 1000 - 3_600_000  # within every retention
@@ -233,3 +235,27 @@ async def test_through_a_running_process(tmp_path: Path) -> None:
     done = await command(data_dir, *WHOLE)
     assert (done.code, "goes on" in done.err) == (0, True), done
     assert (await parsed(data_dir)).seq == list(range(SECONDS))
+
+
+@pytest.mark.timeout(120)
+async def test_a_server_as_store(tmp_path: Path) -> None:
+    """Nobody holds the data folder: the command itself reads and writes on the ClickHouse server, twice the same."""
+    data_dir = tmp_path / "data"
+    await fill(data_dir, 0)
+    server = ClickHouseServer(tmp_path / "clickhouse").start()
+    try:
+        server.create_tables()
+        store = ClickHouseStore(server.url, create_tables=False)
+        columns = body.pack_columns(busy_second(400, IDS))
+        await store.insert_raw([row(n, columns) for n in range(150)])
+        settings = ("--set", "store.kind=clickhouse", "--set", f"store.url={server.url}")
+        for _ in range(2):
+            done = await command(data_dir, *WHOLE, *settings, "--set", "store.create_tables=false")
+            assert (done.code, done.err) == (0, ""), done
+            assert "150 samples stored" in done.out
+            found = await store.history(BUS, FIELDS, BEGIN_MS, BEGIN_MS + 999_000)
+            assert found.seq == list(range(150))
+            assert None not in found.fields["m0_s0"]
+        await store.close()
+    finally:
+        server.kill()

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.pipeline.buckets import Samples, Series
+from duco_rt.pipeline.buckets import Series
+from duco_rt.pipeline.decoding.columns import Column
 
 Pairs = list[tuple[int, float]]
 
@@ -27,7 +28,7 @@ def given_in(pieces: Sequence[Pairs], points: int | None, from_us: int = FROM_US
     return series
 
 
-def pairs(samples: Samples, from_us: int = FROM_US) -> Pairs:
+def pairs(samples: Column, from_us: int = FROM_US) -> Pairs:
     """Samples as pairs."""
     return list(zip((samples.times_us - from_us).tolist(), samples.values.tolist(), strict=True))
 

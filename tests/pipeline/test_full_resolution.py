@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,10 +16,10 @@ from hypothesis import strategies as st
 from duco_rt.body import ERROR, FD, REMOTE, CanSecond
 from duco_rt.errors import BadRequest
 from duco_rt.model import RawSecond
-from duco_rt.pipeline.buckets import Samples
+from duco_rt.pipeline.decoding.columns import Column
 from duco_rt.pipeline.decoding.plan import Plan
-from duco_rt.pipeline.full_resolution import GROUP_MS, FullReading, Needed, can_seconds, full_table, to_json
-from tests.can_seconds import TS_MS, Frame, frames_in, same, second_of
+from duco_rt.pipeline.full_resolution import GROUP_MS, FullReading, full_table, to_json
+from tests.can_seconds import TS_MS, Frame, frames_in, second_of
 from tests.pipeline.raw_rows import (
     BUS2,
     EEC1,
@@ -212,36 +211,10 @@ def test_columns_that_were_tampered_with(column: str, at: int, what: bytes, cut:
     assert reading.problems["unread_body"] <= 1
 
 
-def test_only_what_is_needed_is_taken() -> None:
-    """The frames of messages that have the fields, in every part."""
-    frames = [
-        Frame(n, "can1", can_id, can_id > 0x7FF, 0, bytes([n]) * 8)
-        for n, can_id in enumerate([ENGINE, PAGES, 1, 2, EEC1, ENGINE])
-    ]
-    needed = Needed(PLAN.only(["rpm"]))
-    for part_bytes in (1_000_000, 100):
-        [second] = can_seconds(rows_of_second(second_of(frames), part_bytes), problems := Counter[str](), needed.unpack)
-        assert [(s.can_id, s.count) for s in second.streams] == [(ENGINE, 2)]
-        assert (second.times_us.tolist(), second.data) == ([0, 5], frames[0].data + frames[5].data)
-        assert not problems
-
-
-def test_seconds_are_whole() -> None:
-    """Parts come together; one that lacks takes only its own frames away."""
-    frames = [Frame(n, "can1", can_id, False, 0, bytes(8)) for n, can_id in enumerate([1, 2, 3, 1, 2, 3])]
-    rows = rows_of_second(second_of(frames), 100)
-    assert len(rows) == 3
-    [whole] = can_seconds(rows, problems := Counter[str]())
-    assert same(whole, second_of(frames))
-    [less] = can_seconds(rows[1:], problems)
-    assert [frame.can_id for frame in frames_in(less)] == [2, 3, 2, 3]
-    assert not problems
-
-
 def test_json() -> None:
     """Times in ms with µs as decimals; plain numbers; names escaped."""
     times = np.array([1_700_000_000_000_000, 1_700_000_000_000_001, 1_700_000_000_999_999])
-    found = {'a"b': Samples(times, np.array([0.0, -1.5, 1e300])), "never": Samples(times[:0], np.empty(0))}
+    found = {'a"b': Column(times, np.array([0.0, -1.5, 1e300])), "never": Column(times[:0], np.empty(0))}
     text = to_json(found, 5, 6)
     assert json.loads(text) == {
         "from": 5,
@@ -252,7 +225,7 @@ def test_json() -> None:
         },
     }
     many = np.arange(50_001, dtype=np.int64)
-    assert json.loads(to_json({"a": Samples(many * 1000, many / 4)}, 0, 1))["fields"]["a"] == {
+    assert json.loads(to_json({"a": Column(many * 1000, many / 4)}, 0, 1))["fields"]["a"] == {
         "ts": many.tolist(),
         "v": (many / 4).tolist(),
     }
@@ -260,7 +233,7 @@ def test_json() -> None:
 
 def test_table() -> None:
     """A row a sample."""
-    found = {"a": Samples(np.array([1, 2]), np.array([0.5, 1.5])), "b": Samples(np.array([3]), np.array([2.0]))}
+    found = {"a": Column(np.array([1, 2]), np.array([0.5, 1.5])), "b": Column(np.array([3]), np.array([2.0]))}
     table = full_table(found)
     assert [(f.name, str(f.type)) for f in table.schema] == [
         ("field", "string"),

@@ -90,8 +90,8 @@ async def test_ended_anywhere_and_asked_again_gives_the_same(
     broken.ends_after = None
     result, _, _ = await read_again(reparses(broken, meta, tmp_path), asked(3, 116))
     assert broken.kept == whole.kept
-    counts = result.seconds, result.samples, result.problems
-    assert counts == (expected.seconds, expected.samples, expected.problems)
+    assert (result.seconds, result.samples, result.problems) == (228, 228, {"unread_body": 12, "unknown_id": 128})
+    assert (expected.seconds, expected.samples, expected.problems) == (228, 228, result.problems)
 
 
 @pytest.mark.parametrize("ends_after", [None, 2, 3])
@@ -116,6 +116,14 @@ async def test_what_began_before_the_range_is_known(tmp_path: Path, meta: AwayMe
     assert {s.seq for s in store.samples} == set(range(30, 41))
 
 
+@pytest.mark.parametrize("last", [0, 1, 59, 60, 61, 179, 180, 181])
+async def test_the_last_second_is_read(tmp_path: Path, meta: AwayMeta, last: int) -> None:
+    """Also where it is alone in its chunk; the one after it is not."""
+    store = AgainStore(mixed(183))
+    await read_again(reparses(store, meta, tmp_path), asked(0, last))
+    assert {s.seq for s in store.samples} == set(range(last + 1))
+
+
 async def test_a_range_without_data(tmp_path: Path, meta: AwayMeta) -> None:
     """Ends as one with data does; long stretches of nothing take few questions."""
     store = AgainStore(mixed(3))
@@ -133,7 +141,7 @@ async def test_memory_is_bounded(tmp_path: Path, meta: AwayMeta, monkeypatch: py
     store = AgainStore(rows)
     await read_again(reparses(store, meta, tmp_path), asked(0, 299))
     spans = [(first, last) for kind, first, last in store.asked if kind == "vehicle_can"][1:]
-    assert [last - first + 1 for first, last in spans][2:-1] == [5_000] * (len(spans) - 3)
+    assert [last - first + 1 for first, last in spans][1:-1] == [5_000] * 47
     assert [first for first, _ in spans[1:]] == [last + 1 for _, last in spans[:-1]]
     assert len(store.kept) == 300
 

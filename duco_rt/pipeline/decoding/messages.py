@@ -188,7 +188,7 @@ def _multiplexer(message: DescribedMessage, plans: Sequence[SignalPlan], signal:
 
 def _pages(message: DescribedMessage, plans: Sequence[SignalPlan]) -> tuple[Page, ...]:
     """Multiplexed signals by the pages that they are on."""
-    by_name = {signal.name: signal for signal in message.signals}
+    by_name = {signal.name: signal for signal in message.signals if signal.selects}
     chains: dict[tuple[tuple[str, tuple[int, ...]], ...], list[SignalPlan]] = {}
     for plan in plans:
         chain: list[tuple[str, tuple[int, ...]]] = []

@@ -20,7 +20,7 @@ class Rows(NamedTuple):
 
     `times_us` (n,) Unix µs, int64; `data` (n, length) uint8. `stream.count` is n. A message of several frames is a
     row like any other: the id says who sent it (priority, group, source), its time is that of its last frame, and
-    `stream.length` is its size, up to 1785 bytes. What nobody reads has its `stream` alone, and no row in the arrays.
+    `stream.length` is its size, up to 1785 bytes. What nobody reads has its `stream` alone, and empty arrays.
     """
 
     stream: Stream

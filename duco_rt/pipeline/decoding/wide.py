@@ -1,4 +1,4 @@
-"""Signals that no 8-byte window holds, out of many frames: 57 to 64 bits across 9 bytes, and longer ones. Pure."""
+"""Signals that no 8-byte window holds, out of many frames: 58 to 64 bits across 9 bytes, and longer ones. Pure."""
 
 from __future__ import annotations
 
