@@ -20,7 +20,7 @@ from duco_rt.pipeline.decoding.fields import Field
 from duco_rt.pipeline.decoding.last import last_values
 from duco_rt.pipeline.decoding.messages import MessagePlan
 from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN, Open, put_together
-from duco_rt.pipeline.decoding.plan import FAST, TRANSPORT, Plan
+from duco_rt.pipeline.decoding.plan import ERROR_FRAME, FAST, FRAME, TRANSPORT, UNKNOWN, Plan
 from duco_rt.pipeline.decoding.reading import LIMIT_S
 from duco_rt.pipeline.decoding.rows import Rows
 from duco_rt.pipeline.decoding.whole import put_whole, whole_slices
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class Frame(NamedTuple):
     """One decoded frame: ts in seconds, the message's name and its signals; both None where nothing matches.
 
-    A message of several frames is decoded with the frame that completes it.
+    A message of several frames is decoded with the frame that completes it. Of several messages that describe a frame
+    it is the first that is not longer; the other readings have the fields of all.
     """
 
     ts: float
@@ -100,11 +101,18 @@ class Decoder:
             elif not m.is_error_frame and not m.is_remote_frame:
                 found = self._plan.first(stream, data)
             if found is None:
+                self._count(stream)
                 yield Frame(m.timestamp, channel, m.arbitration_id, m.is_extended_id, None, None)
             else:
                 message, data = found
                 signals = {message.names[field]: value for field, value in message.decode(data).items()}
                 yield Frame(m.timestamp, channel, m.arbitration_id, m.is_extended_id, message.name, signals)
+
+    def _count(self, stream: Stream) -> None:
+        """Why a frame was not decoded; pieces of longer messages are counted where they are put together."""
+        problem = _PROBLEMS.get(self._plan.match(stream).kind)
+        if problem is not None:
+            self.problems[problem] += 1
 
     def _completed(
         self, stream: Stream, time_us: int, data: bytes, open_: Open
@@ -159,6 +167,9 @@ class Decoder:
     def table(self, frames: Iterable[can.Message]) -> pyarrow.Table:
         """The same as a table, a row a value: field, ts (timestamp[us, UTC]), value (float64)."""
         return full_table(self.columns(frames))
+
+
+_PROBLEMS = {UNKNOWN: "unknown_id", FRAME: "short_frame", ERROR_FRAME: "error_frame"}
 
 
 def _stream_of(m: can.Message) -> tuple[Stream, bytes]:

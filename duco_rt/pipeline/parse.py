@@ -112,7 +112,10 @@ class Parser:
         mine = [row for row in rows if row.seq == seq and row.kind == "can1"]
         if known is None or known.plan is None or {row.part for row in mine} != set(range(parts)):
             return None
-        second, received_ms = next(can_seconds(mine, problems))
+        whole = next(can_seconds(mine, problems), None)
+        if whole is None:
+            return None
+        second, received_ms = whole
         return self._sampler.sample(mine[0].peer, second, received_ms, known.plan, problems)
 
 

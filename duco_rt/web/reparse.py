@@ -41,7 +41,8 @@ class ReparseApi:
         `{"error": …}` where it ended before. A client that goes away ends the run; asked again, it goes on."""
         if self._reparses is None:
             raise Conflict(
-                "this process has neither role process nor studio, so it cannot read again; name the data_dir of one that has"
+                "this process has neither role process nor studio, thus no store to read again;"
+                " name the data_dir of a process that has"
             )
         body = await body_of(request, _Body)
         async with self._reparses.begin(Asked(body.device, str(body.from_), str(body.to))) as job:

@@ -9,6 +9,7 @@ import pytest
 from duco_rt.device.local_signals import local_plan, read_signals
 from duco_rt.device.second import SecondBuilder
 from duco_rt.errors import ConfigError
+from duco_rt.pipeline.decoding.compiling import compile_here
 
 DBC = """VERSION ""
 BU_: ECU
@@ -21,6 +22,13 @@ BO_ 258 Paged: 2 ECU
  SG_ Page M : 0|8@1+ (1,0) [0|255] "" Vector__XXX
  SG_ Deep m1 : 8|8@1+ (1,0) [0|255] "" Vector__XXX
 """
+
+
+@pytest.fixture(autouse=True)
+def read_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are read in this process, which takes no start, but for the test of what cannot be read."""
+    if request.function is not test_what_cannot_be_read:
+        monkeypatch.setattr("duco_rt.device.local_signals.compile_parsing", compile_here)
 
 
 @pytest.fixture
@@ -60,6 +68,13 @@ def test_a_signal_on_a_page(dbc: str) -> None:
     """A multiplexed signal is found as any other."""
     assert read([dbc], ["Deep"], [("can1", 258, b"\1\7")]) == {"Deep": 7}
     assert read([dbc], ["Deep"], [("can1", 258, b"\2\7")]) == {}
+
+
+def test_no_value_leaves_the_one_before() -> None:
+    """Of J1939's position, whoever sends it; the newest counts."""
+    known = round((48.0 + 210) * 1e7).to_bytes(4, "little") + b"\xff" * 4
+    frames = [("can1", 0x18FEF31C, known), ("can1", 0x0CFEF303, b"\xff" * 8)]
+    assert read([], ["Latitude", "Longitude"], frames) == {"Latitude": pytest.approx(48.0)}
 
 
 def test_without_databases_the_shipped_ones() -> None:

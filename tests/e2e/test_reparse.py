@@ -28,7 +28,7 @@ from tests.servers.clickhouse import ClickHouseServer
 BUS = Peer("duco", "BUS", "vehicle_can")
 BEGIN_MS = int(time.time()) * 1000 - 3_600_000  # within every retention
 IDS, SIGNALS = 80, 8
-SECONDS = 900
+SECONDS = 600
 FIELDS = [f"m{i}_s{j}" for i in range(0, IDS, 9) for j in range(SIGNALS)]
 
 
@@ -177,7 +177,12 @@ async def test_what_is_wrong(tmp_path: Path) -> None:
         done = await command(data_dir, *words)
         assert (done.code, len(done.err.splitlines())) == (2, 1), done
         assert text in done.err
-    done = await command(data_dir, "--device", "DUCO_001", "--from", "-2h", "--to", "now")
+    nothing = ("--device", "DUCO_001", "--from", "-2h", "--to", "now")
+    async with program(data_dir, "app.roles=['metaapi']"):
+        done = await command(data_dir, *nothing)
+        assert (done.code, len(done.err.splitlines())) == (2, 1), done
+        assert "no store" in done.err
+    done = await command(data_dir, *nothing)
     assert (done.code, done.err) == (0, "")
     assert "DUCO_001: no raw data, " in done.out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from typing import Any
 
 import pytest
@@ -14,10 +15,11 @@ from duco_rt.body import CAN_TYPE, JSON_TYPE, JsonSecond
 from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.model import HubMessage, RawMessage
 from duco_rt.parts import split
-from duco_rt.pipeline.parse import Parsed, Parser, Problems
+from duco_rt.pipeline.parse import Parsed, Parser, Problems, Rereader
 from duco_rt.pipeline.parsing_cache import Known
 from tests.can_seconds import TS_MS, Frame, busy_second, frames_in, second_of
 from tests.dbc_texts import plan_of
+from tests.pipeline.decoding.long_messages import TEXT, frames_of_seconds, seconds_of
 from tests.pipeline.line import DBC, NOW_MS, PEER, TYPES, message
 
 KNOWN = Known("duco", plan_of(DBC))
@@ -165,3 +167,67 @@ def test_no_body_raises(text: bytes, content_type: str, encoding: str, packed: b
     sent = changed(body=body.deflate(text) if packed else text, content_type=content_type, content_encoding=encoding)
     found, problems = parse(sent)
     assert found and (problems or all(p.raw.kind != "unread" for p in found))
+
+
+LONG = Known("duco", plan_of(TEXT))
+
+
+def long_seconds(seed: int, count: int = 4) -> list[body.CanSecond]:
+    """Seconds with messages of several frames, some over the border of two."""
+    return seconds_of(frames_of_seconds(random.Random(seed), count, 30), count)
+
+
+def by_seconds(parser: Parser, seconds: list[body.CanSecond]) -> list[Parsed]:
+    """What the seconds give, each in a message of its own."""
+    sent = [can_messages("DUCO_001", [second], realtime=True)[0] for second in seconds]
+    return [parsed for each in sent for parsed in parse(each, LONG, parser=parser)[0]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stored_seconds_are_read_as_they_were_parsed(seed: int) -> None:
+    """Row by row or all at once: the samples are those that were made when they came in."""
+    parsed = by_seconds(Parser(TYPES), long_seconds(seed))
+    rows, samples = [p.raw for p in parsed], [p.sample for p in parsed]
+    assert any(sample and len(sample.payload) > 4 for sample in samples)
+    for step in (1, 3, len(rows)):
+        rereader, problems = Rereader(TYPES), Problems()
+        found = [s for at in range(0, len(rows), step) for s in rereader.read(rows[at : at + step], LONG, problems)]
+        assert found == samples
+
+
+def test_who_begins_in_the_middle_goes_through_what_came_before() -> None:
+    """Then the first sample has the message that began in another process."""
+    for seed in range(5):
+        parsed = by_seconds(Parser(TYPES), long_seconds(seed))
+        heir = Parser(TYPES)
+        assert heir.lacks_past(PEER, LONG) and not heir.lacks_past(PEER, KNOWN) and not heir.lacks_past(PEER, None)
+        heir.see_past([p.raw for p in parsed[:2]], LONG)
+        assert not heir.lacks_past(PEER, LONG)
+        late = by_seconds(heir, long_seconds(seed)[2:])
+        assert [p.sample for p in late] == [p.sample for p in parsed[2:]]
+
+
+def test_a_stored_second_of_parts() -> None:
+    """Its sample when all parts are there, None before, and None, counted, where a row cannot be read."""
+    second = busy_second(frames_count=200, ids=2, seq=5)
+    parts = split(second, 2000)
+    sent = [can_messages("DUCO_001", [part], realtime=True)[0] for part in parts]
+    rows = [parse(each, Known("duco", None))[0][0].raw for each in sent]
+    parser, problems = Parser(TYPES), Problems()
+    assert parser.stored(rows[:1], 5, 2, KNOWN, problems) is None and not problems
+    assert parser.stored(rows, 5, 2, None, problems) is None
+    found = parser.stored(rows, 5, 2, KNOWN, problems)
+    assert found is not None and (found.seq, found.payload) == (5, {})
+    assert problems == {"unknown_id": 200}
+    cut = [dataclasses.replace(row, data=row.data[:-1]) for row in rows]
+    assert parser.stored(cut, 5, 2, KNOWN, problems) is None
+    assert problems["unread_body"] == 2
+
+
+def test_samples_carry_spans_unless_nobody_wants_them() -> None:
+    """None is not {}: nobody looked."""
+    second = second_of([Frame(n, "c", 256, False, 0, bytes([n, 0])) for n in (2, 9)])
+    [sent] = can_messages("DUCO_001", [second], realtime=True)
+    for parser, stats in ((Parser(TYPES), {"rpm": (2.0, 9.0, 2)}), (Parser(TYPES, stats=False), None)):
+        [parsed] = parse(sent, parser=parser)[0]
+        assert parsed.sample is not None and parsed.sample.stats == stats

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import random
 from pathlib import Path
 
 import pytest
 
 from duco_rt import body
 from duco_rt.device.messages import can_messages
-from duco_rt.model import Device, HubMessage
+from duco_rt.model import Device, HubMessage, ParsingFile
 from duco_rt.parts import split
 from tests.can_seconds import TS_MS, Frame, busy_second, second_of
+from tests.pipeline.decoding.long_messages import TEXT, frames_of_seconds, seconds_of
 from tests.pipeline.line import NOW_MS, message, running, spin
 
 
@@ -137,6 +139,27 @@ async def test_parts_of_which_another_process_stored_the_first(tmp_path: Path) -
                 await asyncio.gather(*heir.send(message_))
             assert [(s.seq, s.payload) for s in heir.store.samples] == [(4, {"rpm": 7})]
             assert heir.store.samples[0].received_ms == NOW_MS
+
+
+async def test_a_message_that_began_in_another_process(tmp_path: Path) -> None:
+    """Who goes on looks at what is stored: the samples are those of one process that saw all."""
+    seconds = seconds_of(frames_of_seconds(random.Random(1), 4, 30), 4)
+    sent = [can_messages("DUCO_001", [second], realtime=True)[0] for second in seconds]
+    samples = []
+    for name, cut in (("one", 0), ("two", 2)):
+        async with running(tmp_path / name) as line:
+            await line.meta.put_parsing("p", [ParsingFile("groups.dbc", TEXT)])
+            for each in sent[: cut or 4]:
+                await asyncio.gather(*line.send(each))
+            samples.append(list(line.store.samples))
+            rows = line.store.raw_rows
+    async with running(tmp_path / "heir") as heir:
+        await heir.meta.put_parsing("p", [ParsingFile("groups.dbc", TEXT)])
+        heir.store.raw_rows += rows
+        for each in sent[2:]:
+            await asyncio.gather(*heir.send(each))
+        assert [*samples[1], *heir.store.samples] == samples[0]
+    assert sum(len(sample.payload) for sample in samples[0]) > 20 and all(sample.stats for sample in samples[0])
 
 
 async def test_a_second_over_the_limit_arrives_whole(tmp_path: Path) -> None:

@@ -76,6 +76,75 @@ def test_what_is_no_live_message(message: bytes) -> None:
         send(["a"], None, message)
 
 
+SPANS = {
+    "payload": {"a": 5, "b": 2.5, "t": "on", "f": True},
+    "ts": 1,
+    "seq": 2,
+    "stats": {"a": [-1, 9.5, 20], "z": [0, 1, 2]},
+}
+FOREIGN = {"payload": {"a": 5, "t": "on"}, "ts": 1}
+
+STATS_OF: dict[str, tuple[list[str], list[str], object, object]] = {
+    "all of several": (["a"], ["min", "max", "count"], SPANS, {"a": {"min": -1, "max": 9.5, "count": 20}}),
+    "of a single value": (["b"], ["min", "max", "count"], SPANS, {"b": {"min": 2.5, "max": 2.5, "count": 1}}),
+    "of text": (["t"], ["min", "max", "count"], SPANS, {"t": {"count": 1}}),
+    "of a boolean": (["f"], ["min", "max", "count"], SPANS, {"f": {"count": 1}}),
+    "some": (["a", "b"], ["max"], SPANS, {"a": {"max": 9.5}, "b": {"max": 2.5}}),
+    "in any order": (["a"], ["count", "min"], SPANS, {"a": {"min": -1, "count": 20}}),
+    "with last": (["a"], ["last", "count"], SPANS, {"a": {"count": 20}}),
+    "no count of text": (["t"], ["min"], SPANS, {"t": {}}),
+    "in the payload alone": (["z", "b"], ["count"], SPANS, {"b": {"count": 1}}),
+    "nothing": ([], ["count"], SPANS, {}),
+    "foreign": (["a", "t"], ["min", "count"], FOREIGN, {}),
+    "null": (["a"], ["count"], FOREIGN | {"stats": None}, {}),
+    "of another shape": (["a"], ["count"], FOREIGN | {"stats": {"a": {"min": 1}}}, {}),
+    "of another kind": (["a"], ["count"], FOREIGN | {"stats": "many"}, {}),
+    "none with several": (["a"], ["min"], FOREIGN | {"stats": {}}, {"a": {"min": 5}}),
+}
+
+
+def text_of(fields: list[str], stats: list[str], message: object) -> bytes:
+    """What a viewer of these fields with these stats gets."""
+    fanout: Fanout[str] = Fanout()
+    fanout.watch("v", fields, stats)
+    ((text, _),) = fanout.texts(read_sample(json.dumps(message).encode(), NOW_MS))
+    return text
+
+
+@pytest.mark.parametrize("case", STATS_OF)
+def test_stats(case: str) -> None:
+    """Of the fields in the payload, what was asked for; all else as without."""
+    fields, stats, message, wanted = STATS_OF[case]
+    found = json.loads(text_of(fields, stats, message))
+    assert found.pop("stats") == wanted
+    assert found == send(fields, message)
+
+
+@pytest.mark.parametrize("stats", [[], ["last"], ["other"]])
+def test_who_asks_for_no_stats_gets_the_same_bytes(stats: list[str]) -> None:
+    """Whether the message has them or not."""
+    plain = {key: value for key, value in SPANS.items() if key != "stats"}
+    assert text_of(["a", "b"], stats, SPANS) == text_of(["a", "b"], [], plain)
+    assert text_of(["a"], stats, plain) == b'{"type":"LIVE_DATA","payload":{"a":5},"ts":1,"seq":2}'
+
+
+def test_viewers_of_one_list_with_and_without_stats() -> None:
+    """Each gets its own text; equal wishes share one, in whatever order they are told."""
+    fanout: Fanout[str] = Fanout()
+    for viewer, stats in {"v1": ["min", "max"], "v2": ["max", "min", "last"], "v3": [], "v4": ["count"]}.items():
+        fanout.watch(viewer, ["a"], stats)
+    texts = {
+        tuple(viewers): json.loads(text) for text, viewers in fanout.texts(read_sample(json.dumps(SPANS).encode(), 0))
+    }
+    assert {viewers: found.get("stats") for viewers, found in texts.items()} == {
+        ("v1", "v2"): {"a": {"min": -1, "max": 9.5}},
+        ("v3",): None,
+        ("v4",): {"a": {"count": 20}},
+    }
+    fanout.watch("v4", ["a"])
+    assert len(list(fanout.texts(read_sample(json.dumps(SPANS).encode(), 0)))) == 2
+
+
 def test_viewers_with_the_same_list_share_one_text() -> None:
     """Encoded once a distinct list; a new list replaces, who left gets nothing."""
     fanout: Fanout[str] = Fanout()

@@ -80,6 +80,27 @@ async def test_live_data_is_exactly_as_documented(site: Site) -> None:
         assert (await receive(socket))["payload"] == {}
 
 
+async def test_stats_are_asked_for_with_the_list(site: Site) -> None:
+    """Lowest, highest and number of values, until a list without them; what is unknown is named and changes nothing."""
+    async with viewing(site, ["speed"]) as socket, viewing(site, ["speed"]) as plain:
+        wish = {"type": "INIT_FIELD_LIST", "payload": ["speed", "gear"], "stats": ["min", "max", "count"]}
+        await socket.send_json(wish)
+        await socket.send_json(wish | {"stats": ["mode"]})
+        error = await receive(socket)
+        assert error["payload"]["code"] == "bad_stats" and "'mode'" in error["payload"]["message"]
+        message = {"payload": {"speed": 12.5, "gear": 3}, "ts": NOW_MS, "seq": 1, "stats": {"speed": [1.5, 40, 10]}}
+        await site.live.publish(PEER.channel, json.dumps(message).encode())
+        found = await receive(socket)
+        assert found["stats"] == {
+            "speed": {"min": 1.5, "max": 40, "count": 10},
+            "gear": {"min": 3, "max": 3, "count": 1},
+        }
+        assert await receive(plain) == {"type": "LIVE_DATA", "payload": {"speed": 12.5}, "ts": NOW_MS, "seq": 1}
+        await watch(site, socket, ["speed"])
+        await publish(site, {"speed": 1.0}, 2)
+        assert "stats" not in await receive(socket)
+
+
 async def test_nothing_comes_before_the_first_list(site: Site) -> None:
     """Though others watch the same device."""
     async with viewing(site) as silent, viewing(site, ["speed"]) as other:
@@ -132,6 +153,8 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "no texts": ('{"type":"INIT_FIELD_LIST","payload":[1]}', "bad_message"),
     "too many": (json.dumps({"type": "INIT_FIELD_LIST", "payload": [""] * 1001}), "bad_fields"),
     "too deep": ('{"type":"INIT_FIELD_LIST","x":' + "[" * 4000, "bad_message"),
+    "stats unknown": ('{"type":"INIT_FIELD_LIST","payload":["a"],"stats":["min","mean"]}', "bad_stats"),
+    "stats no list": ('{"type":"INIT_FIELD_LIST","payload":["a"],"stats":"min"}', "bad_message"),
     "binary": (b"\x00\x01", "bad_message"),
     "empty": ("", "bad_message"),
 }

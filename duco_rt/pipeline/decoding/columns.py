@@ -38,13 +38,16 @@ def decode_columns(plan: Plan, rows: Iterable[Rows], problems: Counter[str]) -> 
             elif kind == ERROR_FRAME:
                 problems["error_frame"] += stream.count
             continue
+        is_short = False
         for message in messages:
             if stream.length < message.length_bytes:
-                problems["short_frame"] += stream.count
+                is_short = True
                 continue
             for block, chosen, frames in message.blocks(data):
                 jobs.append(Job(block, frames))
                 times.append(times_us if chosen is None else times_us[chosen])
+        if is_short:
+            problems["short_frame"] += stream.count
     values = decode_blocks(jobs).blocks
     return [Block(job.block.fields, at, block) for job, at, block in zip(jobs, times, values, strict=True)]
 

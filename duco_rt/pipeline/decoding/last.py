@@ -32,11 +32,14 @@ def last_values(plan: Plan, slices: Iterable[Slice], problems: Counter[str]) -> 
             elif match.kind == ERROR_FRAME:
                 problems["error_frame"] += stream.count
             continue
-        for message in reversed(match.messages):  # the first, which `frame` takes, has the last word
+        is_short = False
+        for message in match.messages:
             if stream.length < message.length_bytes:
-                problems["short_frame"] += stream.count
+                is_short = True
             else:
                 _last(message, each, found, problems)
+        if is_short:
+            problems["short_frame"] += stream.count
     found.sort(key=_time)
     out: dict[str, Value] = {}
     for _, decoded in found:

@@ -133,7 +133,7 @@ class Reference:
         out: dict[str, Number | None] = {}
         given: set[str] = set()
         for file, message, source in self.matching(channel, can_id, extended):
-            fields = {s.name: self.names[self._key(file, message, s.name, source)] for s in message.signals}
+            fields = self._fields(file, message, source)
             if len(data) >= message.length:
                 values, raws = every_value(message, data), every_value(message, data, scaling=False)
                 for name in values.keys() - {name for name, field in fields.items() if field in given}:
@@ -141,6 +141,19 @@ class Reference:
                     out[fields[name]] = None if lacks else values[name]
             given |= set(fields.values())
         return out
+
+    def is_short(self, channel: str, can_id: int, extended: bool, data: bytes) -> bool:
+        """Whether a message that gives fields of its own, or has none at all, is longer than the frame."""
+        given: set[str] = set()
+        for file, message, source in self.matching(channel, can_id, extended):
+            fields = set(self._fields(file, message, source).values())
+            if len(data) < message.length and (not fields or fields - given):
+                return True
+            given |= fields
+        return False
+
+    def _fields(self, file: ParsingFile, message: Message, source: int | None) -> dict[str, str]:
+        return {s.name: self.names[self._key(file, message, s.name, source)] for s in message.signals}
 
 
 def names_of(keys: Iterator[Key]) -> dict[Key, str]:

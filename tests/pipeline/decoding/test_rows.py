@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duco_rt.body import CanSecond, Stream, StreamKey
 from duco_rt.pipeline.decoding.rows import Rows, rows_of
 from tests.can_seconds import TS_MS, Frame, busy_second, frames, frames_in, second_of
+
+FEW = settings(max_examples=settings().max_examples // 3)
+"""Seconds of any frames take hypothesis long to make."""
 
 Plain = dict[StreamKey, list[tuple[int, bytes]]]
 
@@ -36,6 +39,7 @@ def plain(rows: list[Rows]) -> Plain:
     return found
 
 
+@FEW
 @given(st.lists(frames(), max_size=4))
 def test_any_seconds(given_frames: list[list[Frame]]) -> None:
     """Of frames of any length, as grouped by hand."""
@@ -53,6 +57,7 @@ def test_busy_seconds(sizes: list[tuple[int, int, int]], equal: bool) -> None:
     assert plain(rows_of(seconds)) == by_hand(seconds)
 
 
+@FEW
 @given(st.lists(frames(), max_size=3), st.integers(0, 2**32))
 def test_what_nobody_reads(given_frames: list[list[Frame]], seed: int) -> None:
     """Its stream is there with its count, and no row; the others are as they were."""
