@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duco_rt.body import CanSecond
@@ -92,6 +92,7 @@ def test_devices_are_apart() -> None:
     assert sample(sampler, seconds[1]).payload["vi_a"] == 0
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(st.integers(0, 2**32))
 def test_in_any_order_of_copies(seed: int) -> None:
     """Seconds that come again between others change nothing."""

@@ -5,8 +5,8 @@ messages: there the calls would cost far more than the work, so all such blocks 
 signal:
 
 ```
-words of the frames   w0 w1 w2 | v0 v1 …                 8-byte windows, block after block
-values                w0 w1 w2 | w0 w1 w2 | v0 v1 …      a run a signal: (word << left) >> right, sign, scale, offset
+frames   w0 w1 w2 | v0 v1 …                 their data, block after block
+values   w0 w1 w2 | w0 w1 w2 | v0 v1 …      a run a signal: (window << left) >> right, sign, scale, offset
 ```
 """
 
@@ -18,18 +18,40 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from duco_rt.pipeline.decoding.bits import Data, Values, words_of
+from duco_rt.body import Stream
+from duco_rt.pipeline.decoding.bits import Data, Values
+from duco_rt.pipeline.decoding.messages import MessagePlan
 from duco_rt.pipeline.decoding.windows import BlockPlan
+
+Numbers = NDArray[np.int64]
 
 _FEW_FRAMES = 128
 _FLAT_VALUES = 8192
 
 
 class Job(NamedTuple):
-    """A block to read from the data (n, bytes) of its frames."""
+    """A block to read from `frames` frames of `length` bytes each, one after the other in `data`."""
 
     block: BlockPlan
-    data: Data
+    data: bytes | memoryview | Data
+    frames: int
+    length: int
+
+
+def job_of(block: BlockPlan, data: Data) -> Job:
+    """A block to read from frames (n, bytes)."""
+    return Job(block, data, *data.shape)
+
+
+def jobs_of(
+    message: MessagePlan, stream: Stream, data: bytes | memoryview | Data
+) -> Sequence[tuple[Job, NDArray[np.intp] | None]]:
+    """What frames of a stream hold of a message, each with the rows that have it (None: all)."""
+    n, length = stream.count, stream.length
+    if not message.pages:
+        return ((Job(message.block, data, n, length), None),) if message.block.fields else ()
+    frames = np.frombuffer(data, np.uint8).reshape(n, length)
+    return [(job_of(block, chosen), rows) for block, rows, chosen in message.blocks(frames)]
 
 
 class Runs(NamedTuple):
@@ -47,59 +69,69 @@ class Runs(NamedTuple):
 def decode_blocks(jobs: Sequence[Job]) -> Runs:
     """Physical values of all jobs."""
     few, many = list[int](), list[int]()
-    for i, (block, data) in enumerate(jobs):
-        (many if block.flat is None or len(data) > _FEW_FRAMES else few).append(i)
-    shapes = [(len(jobs[i].block.fields), len(jobs[i].data)) for i in few + many]
+    for i, (block, _, n, _) in enumerate(jobs):
+        (many if block.flat is None or n > _FEW_FRAMES else few).append(i)
+    order = few + many
+    shapes = [(len(jobs[i].block.fields), jobs[i].frames) for i in order]
     rows, frames = np.array(shapes, np.int64).reshape(-1, 2).T
     sizes = frames.repeat(rows)
     values = np.empty(int(sizes.sum()))
     blocks: list[Values] = [values] * len(jobs)
     fields: list[str] = []
     start = 0
-    for i, shape in zip(few + many, shapes, strict=True):
+    for i, shape in zip(order, shapes, strict=True):
         end = start + shape[0] * shape[1]
         blocks[i] = values[start:end].reshape(shape)
         fields += jobs[i].block.fields
         start = end
     with np.errstate(all="ignore"):  # a float's NaN or overflow is no value, and no warning
         for i in many:
-            jobs[i].block.decode(jobs[i].data, blocks[i])
-        _decode_few([jobs[i] for i in few], sizes, values)
+            block, data, n, length = jobs[i]
+            block.decode(np.frombuffer(data, np.uint8).reshape(n, length), blocks[i])
+        if few:
+            _decode_few([jobs[i] for i in few], rows, frames, sizes, values)
     return Runs(values, sizes, fields, blocks)
 
 
-def _decode_few(jobs: Sequence[Job], sizes: NDArray[np.int64], values: Values) -> None:
+def _decode_few(
+    jobs: Sequence[Job], rows: Numbers, frames: Numbers, sizes: Numbers, values: Values
+) -> None:
     """The first runs of `values`, of jobs whose blocks have a flat form; some thousand at a time stay in the cache."""
     first = first_run = run = at = end = 0
-    for i, (block, data) in enumerate(jobs):
+    for i, (block, _, n, _) in enumerate(jobs):
         run += len(block.fields)
-        end += len(block.fields) * len(data)
+        end += len(block.fields) * n
         if end - at >= _FLAT_VALUES or i + 1 == len(jobs):
-            _decode_flat(jobs[first : i + 1], sizes[first_run:run], values[at:end])
+            some = slice(first, i + 1)
+            _decode_flat(jobs[some], rows[some], frames[some], sizes[first_run:run], values[at:end])
             first, first_run, at = i + 1, run, end
 
 
-def _decode_flat(jobs: Sequence[Job], sizes: NDArray[np.int64], out: Values) -> None:
-    frames, first_word, at = list[Data](), list[int](), 0
-    count = sum([len(data) * len(block.windows) for block, data in jobs])
-    for block, data in jobs:
-        n, length = data.shape
-        for window in block.windows:
-            frames.append(data if length == 8 else words_of(data, window.byte, False).view(np.uint8).reshape(n, 8))
-            first_word += [at + count if window.big else at] * (window.end - window.first)
-            at += n
-    words = np.empty((2, count), np.uint64)  # all of them, then all with their bytes turned round
-    np.concatenate(frames, out=words[0].view(np.uint8).reshape(count, 8))
-    words[1] = words[0].byteswap()
-    place = (np.array(first_word) - (sizes.cumsum() - sizes)).repeat(sizes)
-    place += np.arange(len(out))
-    raw = words.ravel().take(place)
-    parameters = np.concatenate([block.flat for block, _ in jobs], axis=1)
-    left, right, sign, last, scale, offset = parameters.repeat(sizes, axis=1)
-    raw <<= left
-    raw >>= right
-    numbers, signs = raw.view(np.int64), sign.view(np.int64)
-    np.multiply((numbers ^ signs) - signs, scale.view(np.float64), out=out)
-    out += offset.view(np.float64)
-    if any(block.may_lack for block, _ in jobs):
-        out[raw > last] = np.nan
+def _decode_flat(jobs: Sequence[Job], rows: Numbers, frames: Numbers, sizes: Numbers, out: Values) -> None:
+    """Fill `out` with the runs of jobs."""
+    data = b"".join([*[job.data for job in jobs], bytes(8)])
+    windows = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,))  # the 8 bytes from each byte on
+    flat = np.concatenate([job.block.flat for job in jobs], axis=1)  # type: ignore[misc]  # all of them have one
+    lengths = np.array([job.length for job in jobs])
+    job_bytes = frames * lengths
+    # A run's value i is in the window at start + i * length: what lies behind a frame's end is shifted away.
+    steps = lengths.repeat(rows)
+    starts = (job_bytes.cumsum() - job_bytes).repeat(rows) + flat[5].view(np.int64)
+    place = np.arange(len(out)) * steps.repeat(sizes)
+    place += (starts - (sizes.cumsum() - sizes) * steps).repeat(sizes)
+    raw = windows.take(place)
+    if flat[6].any():
+        np.copyto(raw, raw.byteswap(), where=flat[6].astype(bool).repeat(sizes))
+    left, right, sign, none, count, _, _, scale, offset = flat
+    raw <<= left.repeat(sizes)
+    raw >>= right.repeat(sizes)
+    numbers = raw.view(np.int64)
+    if sign.any():
+        signs = sign.view(np.int64).repeat(sizes)
+        numbers = numbers ^ signs
+        numbers -= signs
+    np.multiply(numbers, scale.view(np.float64).repeat(sizes), out=out)
+    if offset.any():
+        out += offset.view(np.float64).repeat(sizes)
+    if count.any():
+        out[raw - none.repeat(sizes) < count.repeat(sizes)] = np.nan

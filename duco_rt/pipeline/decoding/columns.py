@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from duco_rt.pipeline.decoding.blocks import Job, decode_blocks
+from duco_rt.pipeline.decoding.blocks import Job, decode_blocks, jobs_of
 from duco_rt.pipeline.decoding.plan import ERROR_FRAME, UNKNOWN, Plan
 from duco_rt.pipeline.decoding.rows import Rows
+from duco_rt.pipeline.decoding.whole import Slice
 
 
 class Block(NamedTuple):
@@ -26,12 +27,16 @@ class Block(NamedTuple):
     values: NDArray[np.float64]
 
 
-def decode_columns(plan: Plan, rows: Iterable[Rows], problems: Counter[str]) -> list[Block]:
-    """Blocks of all frames that the plan knows; `problems` counts frames: unknown_id, short_frame, error_frame."""
+def decode_columns(plan: Plan, rows: Iterable[Rows | Slice], problems: Counter[str]) -> list[Block]:
+    """Blocks of all frames that the plan knows; `problems` counts frames: unknown_id, short_frame, error_frame.
+
+    Slices of one second give times from its begin on.
+    """
     jobs: list[Job] = []
-    times: list[NDArray[np.int64]] = []
+    times: list[NDArray[Any]] = []
+    matches = plan.matches
     for stream, times_us, data in rows:
-        kind, messages = plan.match(stream)
+        kind, messages = matches[stream[:4]]
         if not messages:
             if kind == UNKNOWN:
                 problems["unknown_id"] += stream.count
@@ -43,8 +48,8 @@ def decode_columns(plan: Plan, rows: Iterable[Rows], problems: Counter[str]) -> 
             if stream.length < message.length_bytes:
                 is_short = True
                 continue
-            for block, chosen, frames in message.blocks(data):
-                jobs.append(Job(block, frames))
+            for job, chosen in jobs_of(message, stream, data):
+                jobs.append(job)
                 times.append(times_us if chosen is None else times_us[chosen])
         if is_short:
             problems["short_frame"] += stream.count

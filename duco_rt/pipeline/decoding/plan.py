@@ -20,6 +20,7 @@ K = TypeVar("K")
 
 _ExactKey = tuple[str | None, int, bool]
 _GroupKey = tuple[str | None, int]
+_MatchKey = tuple[str, int, bool, int]
 _Member = tuple[DescribedFile, DescribedMessage]
 
 
@@ -50,7 +51,10 @@ class Plan:
     fast: frozenset[_GroupKey]
     files: tuple[DescribedFile, ...]
     names: dict[Identity, str]
-    _matches: dict[tuple[str, int, bool, int], Match] = field(default_factory=dict, compare=False, repr=False)
+    matches: Matches = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matches", Matches(self))
 
     @property
     def has_groups(self) -> bool:
@@ -69,26 +73,8 @@ class Plan:
         return found
 
     def match(self, stream: Stream) -> Match:
-        """What the frames of a stream are; remembered, as every second asks again."""
-        key = stream[:4]
-        found = self._matches.get(key)
-        if found is None:
-            if len(self._matches) >= _MATCHES_MAX:
-                self._matches.clear()
-            found = self._matches[key] = self._match(*key)
-        return found
-
-    def _match(self, channel: str, can_id: int, extended: bool, flags: int) -> Match:
-        if flags & (ERROR | REMOTE):
-            return Match(ERROR_FRAME if flags & ERROR else REMOTE_FRAME, ())
-        messages = self.find(channel, can_id, extended)
-        if extended and self.groups:
-            pgn = j1939.pgn_of(can_id)
-            if (channel, pgn) in self.fast or (None, pgn) in self.fast:
-                return Match(FAST, messages)
-            if not messages and is_transport(can_id):
-                return Match(TRANSPORT, ())
-        return Match(FRAME if messages else UNKNOWN, messages)
+        """What the frames of a stream are."""
+        return self.matches[stream[:4]]
 
     def first(self, stream: Stream, data: bytes) -> tuple[MessagePlan, bytes] | None:
         """The message that describes a frame or whole message, and its data; None where none does or it is short."""
@@ -144,6 +130,33 @@ def _senders(described: Sequence[_Member]) -> Sequence[int]:
     """The senders of a group whose frames are read in another way than everybody's."""
     named = {j1939.source_of(message.frame_id) for _, message in described}
     return sorted({source for file, _ in described for source in file.sources} | (named if len(named) > 1 else set()))
+
+
+class Matches(dict[_MatchKey, Match]):
+    """What frames are, by channel, id, whether it is extended, and flags: found once, as every second asks again."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def __missing__(self, key: _MatchKey) -> Match:
+        if len(self) >= _MATCHES_MAX:
+            self.clear()
+        found = self[key] = self._find(*key)
+        return found
+
+    def _find(self, channel: str, can_id: int, extended: bool, flags: int) -> Match:
+        plan = self._plan
+        if flags & (ERROR | REMOTE):
+            return Match(ERROR_FRAME if flags & ERROR else REMOTE_FRAME, ())
+        messages = plan.find(channel, can_id, extended)
+        if extended and plan.groups:
+            pgn = j1939.pgn_of(can_id)
+            if (channel, pgn) in plan.fast or (None, pgn) in plan.fast:
+                return Match(FAST, messages)
+            if not messages and is_transport(can_id):
+                return Match(TRANSPORT, ())
+        return Match(FRAME if messages else UNKNOWN, messages)
 
 
 def _of_sender(

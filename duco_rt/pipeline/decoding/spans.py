@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from duco_rt.model import Span, Stats
-from duco_rt.pipeline.decoding.blocks import Job, decode_blocks
+from duco_rt.pipeline.decoding.blocks import Job, decode_blocks, jobs_of
 from duco_rt.pipeline.decoding.messages import MessagePlan
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.decoding.whole import Slice
@@ -17,22 +17,24 @@ from duco_rt.pipeline.decoding.whole import Slice
 def spans(plan: Plan, slices: Iterable[Slice]) -> Stats:
     """The spans of fields that have several values among these frames."""
     given: list[tuple[MessagePlan, Slice]] = []
+    matches = plan.matches
     for each in slices:
         stream = each[0]
-        given += [(message, each) for message in plan.match(stream).messages if stream.length >= message.length_bytes]
-    senders = Counter(message.name for message, _ in given)
-    jobs = []
+        for message in matches[stream[:4]].messages:
+            if stream.length >= message.length_bytes:
+                given.append((message, each))
+    senders = Counter([message.name for message, _ in given])
+    jobs: list[Job] = []
     for message, (stream, _, data) in given:
         if stream.count > 1 or senders[message.name] > 1:
-            frames = np.frombuffer(data, np.uint8).reshape(stream.count, stream.length)
-            jobs += [Job(block, chosen) for block, _, chosen in message.blocks(frames)]
+            jobs += [job for job, _ in jobs_of(message, stream, data)]
     return _spans(jobs) if jobs else {}
 
 
 def _spans(jobs: list[Job]) -> Stats:
     values, sizes, fields, _ = decode_blocks(jobs)
     starts = sizes.cumsum() - sizes
-    if any(block.may_lack for block, _ in jobs):
+    if any(block.may_lack for block, *_ in jobs):
         sizes = np.add.reduceat(~np.isnan(values), starts, dtype=np.int64)
         lows, highs = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
     else:

@@ -25,14 +25,13 @@ from duco_rt.pipeline.decoding.bits import (
 from duco_rt.pipeline.decoding.signals import SignalPlan
 from duco_rt.pipeline.decoding.wide import Wide, compile_wide, is_wide
 
-_NO_LIMIT = 2**64 - 1
-
 
 class Window(NamedTuple):
     """Signals within 8 bytes from `byte` on, at rows `first` to `end` of the block; a float window has one row.
 
-    Rows: those that have no value from their limit on (`limits`), other unsigned ones, from row `signed` on signed
-    ones. `left`, `right`: (rows, 1). `states`: pairs of a row and a raw value that is a value in spite of its limit.
+    Rows: those that have raw values which are no value, other unsigned ones, from row `signed` on signed ones.
+    `left`, `right`: (rows, 1). Of the first rows `count` raw values from `none` on are no value, both (rows with a
+    limit, 1); `states`: pairs of a row and a raw value among these that is a value all the same.
     """
 
     byte: int
@@ -42,7 +41,8 @@ class Window(NamedTuple):
     left: Words
     right: Words
     signed: int
-    limits: Words
+    none: Words
+    count: Words  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
     states: tuple[tuple[int, int], ...]
     float_bits: int = 0
 
@@ -50,8 +50,8 @@ class Window(NamedTuple):
 class BlockPlan(NamedTuple):
     """Signals of a message that are read together; `scale` and `offset` (rows, 1), None where none is needed.
 
-    `flat` has the same for `blocks.decode_blocks`: the rows' left, right, sign bit, last value, and the bits of scale
-    and offset (6, rows); None where a signal needs more than that (float and wide ones, states past a limit).
+    `flat` has the same for `blocks.decode_blocks`: the rows' left, right, sign bit, none, count, byte, whether they are
+    big, and the bits of scale and offset (9, rows); None where a signal needs more (float and wide ones, odd states).
     """
 
     fields: tuple[str, ...]
@@ -108,12 +108,12 @@ def _raw(word: Words, window: Window, raw: Words) -> NDArray[Any]:
 
 def _leave_out(out: Values, raw: Words, window: Window) -> None:
     """NaN for what is no value."""
-    first, count = window.first, len(window.limits)
-    if count:
-        lacking = raw[first : first + count] >= window.limits
+    first, limited = window.first, len(window.none)
+    if limited:
+        lacking = raw[first : first + limited] - window.none < window.count
         for row, state in window.states:
             lacking[row] &= raw[first + row] != state
-        np.copyto(out[first : first + count], np.nan, where=lacking)
+        np.copyto(out[first : first + limited], np.nan, where=lacking)
     elif window.float_bits:
         _leave_out_infinite(out[first : window.end])
 
@@ -160,15 +160,16 @@ def compile_block(signals: Sequence[SignalPlan], length_bytes: int) -> BlockPlan
 def _flat(windows: Sequence[Window], scale: Values, offset: Values) -> NDArray[np.uint64] | None:
     if any(window.float_bits or window.states for window in windows):
         return None
-    found = np.zeros((6, len(scale)), np.uint64)
-    found[3] = _NO_LIMIT  # also of 64 signed bits, whose -1 is the same: the last value, not the first that is none
+    found = np.zeros((9, len(scale)), np.uint64)
     for window in windows:
         rows = slice(window.first, window.end)
         found[0, rows], found[1, rows] = window.left[:, 0], window.right[:, 0]
         signed = slice(window.first + window.signed, window.end)
         found[2, signed] = np.uint64(1) << (np.uint64(63) - found[1, signed])
-        found[3, window.first : window.first + len(window.limits)] = window.limits[:, 0] - np.uint64(1)
-    found[4], found[5] = scale[:, 0].view(np.uint64), offset[:, 0].view(np.uint64)
+        limited = slice(window.first, window.first + len(window.none))
+        found[3, limited], found[4, limited] = window.none[:, 0], window.count[:, 0]
+        found[5, rows], found[6, rows] = window.byte, window.big
+    found[7], found[8] = scale[:, 0].view(np.uint64), offset[:, 0].view(np.uint64)
     return frozen(found)
 
 
@@ -183,7 +184,7 @@ def _share(signals: Sequence[SignalPlan], length_bytes: int) -> list[tuple[int, 
 
 
 def _window(held: Sequence[SignalPlan], byte: int, big: bool, first: int, float_bits: int = 0) -> Window:
-    limited = [s for s in held if s.limit is not None]
+    none = [_none_of(s) for s in held if s.limit is not None]
     return Window(
         byte,
         big,
@@ -192,10 +193,24 @@ def _window(held: Sequence[SignalPlan], byte: int, big: bool, first: int, float_
         _column([left_of(s.signal, byte) for s in held]),
         _column([64 - s.signal.length for s in held]),
         sum(not s.signal.signed or s.signal.is_float for s in held),
-        _column([s.limit or 0 for s in limited]),
-        tuple((row, state) for row, s in enumerate(limited) for state in sorted(s.states)),
+        _column([low for low, _, _ in none]),
+        _column([count for _, count, _ in none]),
+        tuple((row, state) for row, (_, _, states) in enumerate(none) for state in states),
         float_bits,
     )
+
+
+def _none_of(s: SignalPlan) -> tuple[int, int, list[int]]:
+    """The raw values without a value: from which on, how many, and the states among them."""
+    low, end = s.limit or 0, 1 << s.signal.length
+    states = set(s.states)
+    while low in states:
+        states.remove(low)
+        low += 1
+    while end - 1 in states:
+        states.remove(end - 1)
+        end -= 1
+    return low, max(0, end - low), sorted(states)
 
 
 def _column(values: Sequence[int]) -> Words:

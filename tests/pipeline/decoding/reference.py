@@ -98,6 +98,12 @@ class Reference:
                     name = self.names[self._key(file, message, signal.name, source)]
                     self.offsets[name] = max(abs(signal.offset), self.offsets.get(name, 0.0))
 
+    def _counting(self) -> Iterator[tuple[ParsingFile, Message]]:
+        """The messages that are read: of two with one id in a file the later, as in cantools' own look-up."""
+        for file, database in self.files:
+            later = {(m.frame_id, m.is_extended_frame): m for m in database.messages if not is_group(m)}
+            yield from ((file, m) for m in (*later.values(), *filter(is_group, database.messages)))
+
     def _messages(self) -> Iterator[tuple[ParsingFile, Message]]:
         for file, database in self.files:
             for message in database.messages:
@@ -111,7 +117,7 @@ class Reference:
         """The messages that describe a frame, and the source that its fields carry."""
         found: list[tuple[ParsingFile, Message, int | None]] = []
         groups: dict[str | None, list[tuple[ParsingFile, Message]]] = {}
-        for file, message in self._messages():
+        for file, message in self._counting():
             if file.bus not in (None, channel) or message.is_extended_frame != extended:
                 continue
             if not is_group(message):

@@ -83,7 +83,7 @@ def read(plan: Plan, second: CanSecond, sampler: Sampler, open_: Open) -> Open:
     return open_
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 4)
 @given(st.integers(0, 2**32))
 def test_nothing_escapes(seed: int) -> None:
     """Any database, any streams: a sample, columns, and problems that are counted."""

@@ -85,11 +85,20 @@ def test_every_page_of_a_multiplexed_message_is_kept() -> None:
     assert last(plan_of(MUX), *rows, unknown) == (wanted, {"unknown_page": 1})
 
 
+@pytest.mark.parametrize("text", [MUX, dbc_text("256 A 8\npage : 0|8@1+ (1,0)\na : 8|8@1+ (1,0)")])
+def test_of_one_time_the_later_frame_counts(text: str) -> None:
+    """Of one stream, in order of arrival."""
+    rows = [frame(5, bytes([0, value, *bytes(6)])) for value in (1, 2, 3)]
+    assert last(plan_of(text), *rows)[0]["a"] == 3
+
+
 def test_a_page_without_a_value_leaves_the_one_before() -> None:
-    """Field by field, as in a message without pages."""
+    """Field by field, as in a message without pages; of one time the later frame counts."""
     can_id = 2566844926 & 0x1FFF_FFFF
-    rows = [frame(t, bytes([0, a, b, *GONE[:5]]), can_id) for t, a, b in ((1, 1, 2), (2, 3, 0xFF), (3, 0xFF, 0xFE))]
-    assert last(plan_of(PAGED_GROUP), *rows) == ({"page": 0, "a": 3, "b": 2}, {})
+    for step in (1, 0):
+        values = (1, 2), (3, 0xFF), (0xFF, 0xFE)
+        rows = [frame(step * t, bytes([0, *pair, *GONE[:5]]), can_id) for t, pair in enumerate(values)]
+        assert last(plan_of(PAGED_GROUP), *rows) == ({"page": 0, "a": 3, "b": 2}, {})
 
 
 def test_problems_are_counted_by_kind() -> None:

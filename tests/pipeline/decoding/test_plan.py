@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from duco_rt.body import ERROR, FD, REMOTE, CanSecond, Stream
 from duco_rt.model import Parsing, ParsingFile, Value
@@ -243,6 +243,7 @@ def test_signals_without_a_message_of_values() -> None:
     assert last(plan, Frame(1, "c", 256, False, 0, b"")) == {}
 
 
+@settings(max_examples=settings().max_examples // 3)
 @given(frames())
 def test_frames_come_out_in_order_of_arrival(rows: list[Frame]) -> None:
     """Whatever their streams and times."""

@@ -68,14 +68,15 @@ def test_whole_numbers(bits: int, shift: int, intel: bool, signed: bool, data: s
 def test_two_raw_values_are_none_in_a_group(bits: int, intel: bool) -> None:
     """ "Error" and "not available", unless the database names a state; a signed one has neither."""
     top = (1 << bits) - 1
-    raws, length = [top, top - 1, top - 2, 0], bits // 8 + 2
+    raws, length = [top, top - 1, top - 2, 0, 0xFFFF_FFFF, top ^ 0xFFFF_FFFF], bits // 8 + 2
     found = values(of(bits, 3, intel=intel), raws, length, group=True)
-    assert [math.isnan(value) for value in found] == [True, True, False, False]
+    assert [math.isnan(value) for value in found] == [True, True, *[False] * 4]
     assert not any(map(math.isnan, values(of(bits, 3, intel=intel), raws, length)))
     assert not any(map(math.isnan, values(of(bits, 3, intel=intel, signed=True), raws, length, group=True)))
     if bits <= 64:
         named = of(bits, 3, intel=intel, choices={top - 1: "Other", top: "Not available"})
-        assert [math.isnan(value) for value in values(named, raws, length, group=True)] == [True, False, False, False]
+        found = values(named, raws, length, group=True)
+        assert [math.isnan(value) for value in found] == [True, *[False] * 5]
 
 
 @pytest.mark.parametrize("intel", [True, False])
