@@ -38,7 +38,7 @@ EXTENDED = 0x8000_0000
 
 _HEAD = struct.Struct("<4sBBH")
 _SECOND = struct.Struct("<qqHHIIII")
-_STREAM = np.dtype([("id", "<u4"), ("channel", "u1"), ("flags", "u1"), ("length", "u1"), ("count", "<u4")])
+STREAM_TYPE = np.dtype([("id", "<u4"), ("channel", "u1"), ("flags", "u1"), ("length", "u1"), ("count", "<u4")])
 _VERSION = 1
 
 StreamKey = tuple[str, int, bool, int, int]
@@ -119,7 +119,7 @@ def pack_columns(second: CanSecond) -> Columns:
             (s.can_id | (EXTENDED if s.extended else 0), index[s.channel], s.flags, s.length, s.count)
             for s in second.streams
         ],
-        dtype=_STREAM,
+        dtype=STREAM_TYPE,
     )
     names = b"".join(bytes([len(raw)]) + raw for raw in (name.encode() for name in channels))
     order = second.order.astype(order_type(len(second.streams)))
@@ -165,12 +165,18 @@ def read_stream_table(raw: bytes) -> tuple[bytes, list[str], list[TableRow]]:
 
     Raises ValueError or IndexError where it cannot be read.
     """
+    at, channels = read_channels(raw)
+    return raw[:at], channels, np.frombuffer(raw[at:], STREAM_TYPE).tolist()
+
+
+def read_channels(raw: bytes) -> tuple[int, list[str]]:
+    """The channels that the column `streams` begins with, and where its table begins. Raises as above."""
     channels, at = [], 1
     for _ in range(raw[0] if raw else 0):
         end = at + 1 + raw[at]
         channels.append(raw[at + 1 : end].decode())
         at = end
-    return raw[:at], channels, np.frombuffer(raw[at:], _STREAM).tolist()
+    return at, channels
 
 
 def _read_streams(raw: bytes) -> tuple[Stream, ...]:

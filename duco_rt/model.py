@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import msgspec
+
 Value = float | int | bool | str
 """A field's value. None and NaN count as absent and are not stored or sent."""
 
@@ -16,12 +18,15 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 """What a tenant, a chassisId, a msgType and a parsing may be called."""
 
 
-class Span(NamedTuple):
-    """What a field did within a second: its lowest and highest value and how many it had."""
+class Span(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What a field did within a second: its lowest and highest value and how many it had. In JSON [min, max, count].
+
+    No tuple, as a second of a full bus makes 640 of them.
+    """
 
     min: float
     max: float
-    count: int  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
+    count: int
 
 
 Stats = dict[str, Span]
@@ -89,7 +94,8 @@ class RawSecond:
 
     For CAN the four columns of `duco_rt.body` are kept apart (`streams`, `order`, `times`, `data`), so that a
     reader fetches only the bytes of the streams it needs; everything else is kept whole in `body`.
-    `tenant` is empty where the device was unknown when the message came in.
+    `tenant` is empty where the device was unknown when the message came in. `parts`: in how many the CAN second came,
+    0 where that is not known (older rows).
     """
 
     peer: Peer
@@ -104,6 +110,7 @@ class RawSecond:
     times: bytes = b""
     data: bytes = b""
     body: bytes = b""
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,6 +281,6 @@ def _stats(text: msgspec.Raw, payload: Mapping[str, Value]) -> Stats | None:
     """The spans of a live message's picked fields; None where its publisher does not say, or says something else."""
     try:
         found = msgspec.json.decode(text, type=Stats | None)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return None if found is None else {name: found[name] for name in payload if name in found}

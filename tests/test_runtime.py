@@ -153,7 +153,7 @@ async def test_ready_and_counted(rt: Runtime) -> None:
 
 
 async def test_a_foreign_message_does_not_end_a_reading(rt: Runtime) -> None:
-    """What cannot be read is counted; the next sample comes."""
+    """What cannot be read is counted; the next sample comes, though its stats are no text."""
     channel = "live-stream/duco/consumer-DUCO_001/own_type"
     before = rt.metrics.value("live_bad_publications_total")
 
@@ -163,7 +163,7 @@ async def test_a_foreign_message_does_not_end_a_reading(rt: Runtime) -> None:
                 b"nonsense",
                 b'{"payload":{"a":[1]}}',
                 b'{"payload":{"a":' + b"[" * 99_999,
-                b'{"payload":{"a":7}}',
+                b'{"payload":{"a":7},"stats":{"\xff":[1,2,3]}}',
             ):
                 await rt._transports.live.publish(channel, message)
             await asyncio.sleep(0.05)
@@ -173,7 +173,7 @@ async def test_a_foreign_message_does_not_end_a_reading(rt: Runtime) -> None:
         async with aclosing(rt.live("DUCO_001", "own_type")) as samples:  # type: ignore[type-var]
             sample = await anext(samples)
         publisher.cancel()
-    assert (sample.payload, sample.seq) == ({"a": 7}, None)
+    assert (sample.payload, sample.seq, sample.stats) == ({"a": 7}, None, None)
     assert rt.metrics.value("live_bad_publications_total") >= before + 3
 
 

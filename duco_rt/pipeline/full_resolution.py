@@ -20,6 +20,7 @@ from duco_rt.pipeline.buckets import Series
 from duco_rt.pipeline.decoding.columns import Column, decode_columns
 from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN
 from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.decoding.portions import portions
 from duco_rt.pipeline.decoding.whole import whole_rows
 from duco_rt.pipeline.raw_seconds import Needed, can_seconds
 
@@ -83,10 +84,11 @@ class FullReading:
         if self._plan is not None and self._needed is not None:
             seconds = [second for second, _ in can_seconds(rows, self.problems, self._needed.unpack)]
             whole, self._open = whole_rows(self._plan, seconds, self._open, self.problems)
-            for block in decode_columns(self._plan, whole, self.problems):
-                for name, values in zip(block.fields, block.values, strict=True):
-                    if (series := self._series.get(name)) is not None:
-                        series.add(block.times_us, values)
+            for some in portions(self._plan, whole):
+                for block in decode_columns(self._plan, some, self.problems):
+                    for name, values in zip(block.fields, block.values, strict=True):
+                        if (series := self._series.get(name)) is not None:
+                            series.add(block.times_us, values)
         self._add_ready(rows)
         if self._points is None:
             self._check((rows[-1].ts_ms + 1000 - self._from_ms) / 1000)

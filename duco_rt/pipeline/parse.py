@@ -11,6 +11,7 @@ from duco_rt import body
 from duco_rt.errors import BadBody
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
 from duco_rt.pipeline.assemble import Assembler
+from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Known
 from duco_rt.pipeline.raw_seconds import can_seconds
 from duco_rt.pipeline.samples import Problems, Sampler
@@ -22,12 +23,14 @@ __all__ = ["Parsed", "Parser", "Problems", "Rereader"]
 class Parsed:
     """What one second of a message gives: its raw row, and the sample that is complete with it.
 
-    `lacks_parts` is the number of parts of a large second of which not all have been seen here.
+    `lacks_parts` is the number of parts of a large second of which not all have been seen here. `next_again`: the
+    second after it was parsed before it, without the beginnings of longer messages that this one has.
     """
 
     raw: RawSecond
     sample: Sample | None
     lacks_parts: int = 0
+    next_again: bool = False
 
 
 class Parser:
@@ -84,6 +87,7 @@ class Parser:
             columns.order,
             columns.times,
             columns.data,
+            parts=second.parts,
         )
         if known is None or known.plan is None:
             if known is not None:
@@ -92,31 +96,45 @@ class Parser:
         whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
         if whole is None:
             return Parsed(row, None, second.parts)
-        return Parsed(row, self._sampler.sample(peer, whole, raw.received_ms, known.plan, problems))
+        return Parsed(row, *self._sample(peer, whole, raw.received_ms, known.plan, problems))
 
-    def lacks_past(self, peer: Peer, known: Known | None) -> bool:
-        """Whether no second of the peer was seen here yet, and messages may have begun in one that another saw."""
+    def _sample(
+        self, peer: Peer, second: body.CanSecond, received_ms: int, plan: Plan, problems: Problems
+    ) -> tuple[Sample | None, int, bool]:
+        """The sample, no parts that lack, and whether the next second has to be parsed again."""
+        before = self._sampler.left_open(peer, second.seq)
+        sample = self._sampler.sample(peer, second, received_ms, plan, problems)
+        return sample, 0, self._sampler.leaves_more(peer, second.seq, before)
+
+    def lacks_past(self, raw: RawMessage, known: Known | None) -> bool:
+        """Whether longer messages may have begun in the second before the message's first, which was not seen here."""
+        message = raw.message
+        if message.content_type != body.CAN_TYPE or message.msg_type not in self._msg_types:
+            return False
+        peer = Peer(raw.tenant, message.chassis_id, message.msg_type)
         has_groups = known is not None and known.plan is not None and known.plan.has_groups
-        return has_groups and not self._sampler.knows(peer)
+        return has_groups and not self._sampler.follows(peer, message.seq)
 
-    def see_past(self, rows: Sequence[RawSecond], known: Known) -> None:
-        """Go through the stored seconds (in order) that came before the first that is parsed here."""
+    def see_past(self, rows: Sequence[RawSecond], known: Known) -> Iterator[None]:
+        """Go through stored seconds (in order), one a step, for what they leave open."""
         for second, _ in can_seconds(rows, Problems()):
             if known.plan is not None:
-                self._sampler.sample(rows[0].peer, second, 0, known.plan, Problems())
+                self._sampler.pass_over(rows[0].peer, second, known.plan)
+            yield
 
     def stored(
         self, rows: Sequence[RawSecond], seq: int, parts: int, known: Known | None, problems: Problems
-    ) -> Sample | None:
-        """The sample of a second whose parts the store has, though not all were seen here; None while one lacks."""
+    ) -> tuple[Sample | None, bool]:
+        """The sample of a second of which the store has all parts (None while one lacks), and as `next_again`."""
         mine = [row for row in rows if row.seq == seq and row.kind == "can1"]
         if known is None or known.plan is None or {row.part for row in mine} != set(range(parts)):
-            return None
-        whole = next(can_seconds(mine, problems), None)
+            return None, False
+        whole = next(can_seconds(mine, problems, whole=True), None)
         if whole is None:
-            return None
+            return None, False
         second, received_ms = whole
-        return self._sampler.sample(mine[0].peer, second, received_ms, known.plan, problems)
+        sample, _, next_again = self._sample(mine[0].peer, second, received_ms, known.plan, problems)
+        return sample, next_again
 
 
 class Rereader:
@@ -129,7 +147,8 @@ class Rereader:
     def read(self, rows: Sequence[RawSecond], known: Known, problems: Problems) -> Iterator[Sample]:
         """The samples of rows of one peer in order of (ts, seq, part), the parts of a second in one call.
 
-        Messages of several frames go on from call to call. Never raises on bad rows: they are counted.
+        Of a large second that may lack a part there is none: `incomplete_second` counts it. Messages of several frames
+        go on from call to call. Never raises on bad rows: they are counted.
         """
         if rows and rows[0].peer.msg_type not in self._msg_types:
             problems["unknown_msg_type"] += len(rows)
@@ -137,7 +156,7 @@ class Rereader:
         if known.plan is None:
             problems["no_parsing"] += sum(row.kind == "can1" for row in rows)
         else:
-            for second, received_ms in can_seconds(rows, problems):
+            for second, received_ms in can_seconds(rows, problems, whole=True):
                 sample = self._sampler.sample(rows[0].peer, second, received_ms, known.plan, problems)
                 if sample is not None:
                     yield sample

@@ -1,7 +1,7 @@
 """Which plan belongs to which device, asked from MetaAPI once and again every `refresh_s`.
 
 Messages of a device whose parsing changes go on with the old plan until the new one is compiled, and for good where
-it cannot be.
+it cannot be. What could not be read in time is read again, less and less often.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import structlog
 from duco_rt.errors import BadParsing, NotFound, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing
-from duco_rt.pipeline.decoding.compiling import compile_parsing_async
+from duco_rt.pipeline.decoding.compiling import compile_for_live
 from duco_rt.pipeline.decoding.plan import Plan
-from duco_rt.pipeline.decoding.reading import LIMIT_S
+from duco_rt.pipeline.decoding.reading import LIMIT_S, ReadingLate
 from duco_rt.transports.base_data import Meta
 
 log = structlog.get_logger()
@@ -45,6 +45,16 @@ class _Wanted(NamedTuple):
     key: _Key | None
 
 
+class _Late(NamedTuple):
+    """What could not be read in time: after how many rounds of asking it is read again, and how many are left."""
+
+    rounds: int
+    left: int
+
+
+_LATE_S_MAX = 600.0
+
+
 class ParsingCache:
     """Plans by device; devices with the same parsing share one. A parsing may take `read_limit_s` to be read."""
 
@@ -54,7 +64,7 @@ class ParsingCache:
         refresh_s: float,
         metrics: Metrics,
         read_limit_s: float = LIMIT_S,
-        compile_parsing: Compile = compile_parsing_async,
+        compile_parsing: Compile = compile_for_live,
     ) -> None:
         self._meta = meta
         self._refresh_s = refresh_s
@@ -64,6 +74,7 @@ class ParsingCache:
         self._known: dict[str, Known | None] = {}
         self._wanted: dict[str, _Wanted] = {}
         self._plans: dict[_Key, Plan | None] = {}
+        self._late: dict[_Key, _Late] = {}
         self._loading: dict[str, asyncio.Lock] = {}  # by device: a question that hangs holds up no other one's
         self._compiling: dict[_Key, asyncio.Lock] = {}  # by parsing: nor does one that takes long to read
 
@@ -113,7 +124,16 @@ class ParsingCache:
         used = {wanted.key for wanted in self._wanted.values()}
         used |= {(k.plan.name, k.plan.version) for k in self._known.values() if k and k.plan}
         self._plans = {key: plan for key, plan in self._plans.items() if key in used}
-        return [parsing for parsing in read.values() if (parsing.name, parsing.version) not in self._plans]
+        self._late = {key: late for key, late in self._late.items() if key in used}
+        return [parsing for parsing in read.values() if self._is_due((parsing.name, parsing.version))]
+
+    def _is_due(self, key: _Key) -> bool:
+        """Whether a parsing is to be compiled in this round."""
+        late = self._late.get(key)
+        if key in self._plans or late is None:
+            return key not in self._plans
+        self._late[key] = late._replace(left=late.left - 1)
+        return late.left <= 1
 
     async def _load(self, chassis_id: str) -> None:
         """Ask for a device that is not known here, and wait for its plan."""
@@ -124,7 +144,8 @@ class ParsingCache:
             self._known[chassis_id] = None
             return
         for parsing in read.values():
-            await self._compile(parsing)
+            if (parsing.name, parsing.version) not in self._late:
+                await self._compile(parsing)
         self._wanted[chassis_id] = wanted
         self._settle(chassis_id)
 
@@ -144,7 +165,8 @@ class ParsingCache:
         wanted, before = self._wanted[chassis_id], self._known.get(chassis_id)
         plan = None if wanted.key is None else self._plans.get(wanted.key)
         if plan is None and wanted.key is not None and before is not None and before.plan is not None:
-            waits = wanted.key not in self._plans  # until then its messages are parsed as they were
+            # until then its messages are parsed as they were; by another machine's parsing not for longer than that
+            waits = wanted.key not in self._plans and wanted.key not in self._late
             plan = before.plan if waits or before.plan.name == wanted.key[0] else None
         self._known[chassis_id] = Known(wanted.tenant, plan)
 
@@ -162,18 +184,34 @@ class ParsingCache:
     async def _compile(self, parsing: Parsing) -> None:
         """Make the plan, or None for a parsing that cannot be used: said once, not at each refresh."""
         key = parsing.name, parsing.version
+        late = self._late.get(key)
         try:
             async with self._compiling.setdefault(key, asyncio.Lock()):
-                if key in self._plans:  # devices that share a parsing come together, after a start
+                # devices that share a parsing come together, after a start
+                if key in self._plans or self._late.get(key) is not late:
                     return
                 try:
                     self._plans[key] = await self._compile_parsing(parsing, self._read_limit_s)
+                    self._late.pop(key, None)
+                except ReadingLate as e:
+                    self._put_off(key, e)
                 except BadParsing as e:
                     self._plans[key] = None
+                    self._late.pop(key, None)
                     self._metrics.count("parsing_unusable_total")
                     log.error("parsing cannot be used", parsing=parsing.name, version=parsing.version, error=str(e))
         finally:
             self._compiling.pop(key, None)
+
+    def _put_off(self, key: _Key, error: ReadingLate) -> None:
+        """Read it again later: each time after twice as long, as it may take all its time again."""
+        rounds = 1
+        if key in self._late:
+            rounds = min(2 * self._late[key].rounds, max(1, int(_LATE_S_MAX / self._refresh_s)))
+        self._late[key] = _Late(rounds, rounds)
+        self._metrics.count("parsing_late_total")
+        again_s = rounds * self._refresh_s
+        log.error("parsing not read in time", parsing=key[0], version=key[1], error=str(error), again_s=again_s)
 
     def _failed(self, error: TransportError) -> None:
         self._metrics.count("parsing_refresh_failed_total")

@@ -19,6 +19,7 @@ from duco_rt.pipeline.decoding import j1939
 from duco_rt.pipeline.decoding.columns import Block, decode_columns
 from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN
 from duco_rt.pipeline.decoding.plan import FAST, TRANSPORT, Plan
+from duco_rt.pipeline.decoding.portions import portions
 from duco_rt.pipeline.decoding.rows import rows_of
 from duco_rt.pipeline.decoding.whole import whole_rows
 from duco_rt.pipeline.full_resolution import GROUP_MS
@@ -109,8 +110,9 @@ class HealthReading:
                 pieces = (s.count for s in second.streams if s.length <= 8 and self._plan.match(s).kind in _PIECES)
                 self._counts["pieces"] += sum(pieces)
             whole, self._open = whole_rows(self._plan, seconds, self._open, self._multi_packet)
-            for block in decode_columns(self._plan, whole, Counter()):
-                self._add_values(block)
+            for some in portions(self._plan, whole):
+                for block in decode_columns(self._plan, some, Counter()):
+                    self._add_values(block)
         for each in whole:
             key = each.stream[:5]
             if key in self._streams or len(self._streams) < _STREAMS_MAX:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from functools import partial
+from typing import NamedTuple
 
 import structlog
 
@@ -19,8 +20,23 @@ from duco_rt.transports.base_data import Store
 
 log = structlog.get_logger()
 
+_NEXT_MS = 3_000
+"""Where the next second of a device begins at the latest; usually it is 1,000 ms."""
+
 _PAST_MS = 15_000
 """Longer than a message of several frames takes (J1939: 255 packets, 50 ms apart)."""
+
+
+class _Position(NamedTuple):
+    """A second of a peer; of `next` only the earliest time is known."""
+
+    peer: Peer
+    ts_ms: int
+    seq: int
+
+    def next(self) -> _Position:
+        """The second after."""
+        return self._replace(ts_ms=self.ts_ms + 1, seq=self.seq + 1)
 
 
 class Process:
@@ -55,50 +71,61 @@ class Process:
     async def _work(self, batch: RawBatch) -> None:
         rows: list[RawSecond] = []
         samples: list[Sample] = []
-        lacking: dict[tuple[Peer, int, int], int] = {}
+        wanted: dict[_Position, int] = {}
         for record in batch.records:
             problems = Problems()
             known = await self._known(record.message.chassis_id) if record.tenant else None
             await self._see_past(record, known)
             for parsed in self._parser.parse(record, known, problems):
                 rows.append(parsed.raw)
-                position = parsed.raw.peer, parsed.raw.ts_ms, parsed.raw.seq
+                position = _Position(parsed.raw.peer, parsed.raw.ts_ms, parsed.raw.seq)
                 if parsed.sample is not None:
                     samples.append(parsed.sample)
-                    lacking.pop(position, None)
+                    wanted.pop(position, None)
                 elif parsed.lacks_parts:
-                    lacking[position] = parsed.lacks_parts
+                    wanted[position] = parsed.lacks_parts
+                if parsed.next_again:
+                    wanted[position.next()] = 0
                 await asyncio.sleep(0)  # the live path goes between any two seconds
             self._complain(record.message.chassis_id, problems)
         async with asyncio.TaskGroup() as both:
             both.create_task(retry("store", lambda: self._store.insert_raw(rows), self._metrics))
             both.create_task(retry("log", lambda: self._log.append_parsed(samples), self._metrics))
-        if lacking:
-            await self._join_stored(lacking)
+        if wanted:
+            await self._parse_stored(wanted)
         await retry("log", batch.commit, self._metrics)
         self._metrics.count("process_messages_total", len(batch.records))
         self._metrics.count("process_seconds_total", len(rows))
 
     async def _see_past(self, record: RawMessage, known: Known | None) -> None:
-        """Before the first second of a device here: what another process stored may have begun a longer message."""
+        """Before a second whose predecessor was not seen here: what is stored may have begun a longer message."""
+        if known is None or not self._parser.lacks_past(record, known):
+            return
         message = record.message
         peer = Peer(record.tenant, message.chassis_id, message.msg_type)
-        if known is None or not self._parser.lacks_past(peer, known):
-            return
         read = partial(self._store.raw, peer, message.ts_ms - _PAST_MS, message.ts_ms - 1)
         rows = [row for row in await retry("store", read, self._metrics) if row.seq < message.seq]
-        self._parser.see_past(rows, known)
+        for _ in self._parser.see_past(rows, known):
+            await asyncio.sleep(0)
 
-    async def _join_stored(self, lacking: dict[tuple[Peer, int, int], int]) -> None:
-        """Parse large seconds whose other parts another process has stored: one that was killed, or had the device
-        before."""
+    async def _parse_stored(self, wanted: dict[_Position, int]) -> None:
+        """Parse stored seconds: large ones (of so many parts) whose other parts another process has stored, one that
+        was killed or had the device before; and those (0) that came before the second that they go on from."""
         samples: list[Sample] = []
-        for (peer, ts_ms, seq), parts in lacking.items():
+        waiting = list(wanted.items())
+        while waiting:  # one that is parsed again may have another again: as far as the parser remembers
+            position, parts = waiting.pop(0)
+            peer, ts_ms, seq = position
             problems = Problems()
-            rows = await retry("store", partial(self._store.raw, peer, ts_ms, ts_ms), self._metrics)
-            sample = self._parser.stored(rows, seq, parts, await self._known(peer.chassis_id), problems)
+            to_ms = ts_ms if parts else ts_ms + _NEXT_MS
+            rows = await retry("store", partial(self._store.raw, peer, ts_ms, to_ms), self._metrics)
+            mine = [row for row in rows if row.seq == seq]
+            parts = parts or max((row.parts for row in mine), default=0) or 1
+            sample, next_again = self._parser.stored(mine, seq, parts, await self._known(peer.chassis_id), problems)
             if sample is not None:
                 samples.append(sample)
+            if next_again and sample is not None:
+                waiting.append((_Position(peer, sample.ts_ms, seq).next(), 0))
             self._complain(peer.chassis_id, problems)
         await retry("log", lambda: self._log.append_parsed(samples), self._metrics)
 

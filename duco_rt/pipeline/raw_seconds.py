@@ -28,16 +28,17 @@ def unpack_row(row: RawSecond) -> body.CanSecond:
 
 
 def can_seconds(
-    rows: Iterable[RawSecond], problems: Counter[str], unpack: Unpack = unpack_row
+    rows: Iterable[RawSecond], problems: Counter[str], unpack: Unpack = unpack_row, *, whole: bool = False
 ) -> Iterator[tuple[body.CanSecond, int]]:
     """The CAN seconds of rows in order of (ts, seq, part), each with the time in ms at which it was received.
 
-    Parts are put together as far as they are there.
+    Parts are put together as far as they are there; with `whole`, a second that may lack some is left out.
 
-    `problems` counts `unread_body`: rows that nobody could read when they came, or whose columns do not fit.
+    `problems` counts `unread_body`: rows that nobody could read when they came, or whose columns do not fit; and
+    `incomplete_second`: seconds left out.
     """
     for _, same in groupby(rows, lambda row: (row.ts_ms, row.seq)):
-        parts, received_ms = [], 0
+        parts, received_ms, of = [], 0, set[int]()
         for row in same:
             if row.kind == "json1":
                 continue
@@ -46,10 +47,20 @@ def can_seconds(
                 if row.kind != "can1":
                     raise BadBody("nobody could read it when it came")
                 parts.append(unpack(row))
+                of.add(row.parts)
             except BadBody:
                 problems["unread_body"] += 1
-        if parts:
+        if parts and whole and not _are_all(parts, of):
+            problems["incomplete_second"] += 1
+        elif parts:
             yield join(parts), received_ms
+
+
+def _are_all(parts: Sequence[body.CanSecond], of: set[int]) -> bool:
+    """Whether no part lacks. `of` is how many their rows say there are; of older rows, which do not, one alone is taken
+    for its second."""
+    counts = of - {0} or {1}
+    return len(counts) == 1 and {second.part for second in parts} == set(range(*counts))
 
 
 class Needed:

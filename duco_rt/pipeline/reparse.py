@@ -182,7 +182,6 @@ class Reparse:
         self._note = msgspec.structs.replace(
             note,
             next_ms=last_ms + 1,
-            written_ms=self._means.clock.wall_ms(),
             seconds=note.seconds + tally.seconds,
             samples=note.samples + tally.samples,
             problems=dict(Counter(note.problems) + tally.problems),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from duco_rt.errors import BadRequest, Conflict
 from duco_rt.model import Parsing
-from duco_rt.moments import is_relative, read_moment, show_moment
+from duco_rt.moments import read_moment, show_moment
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Known
 from duco_rt.pipeline.reparse import Means, Reparse
@@ -18,7 +18,7 @@ from duco_rt.pipeline.reparse_note import Note, NoteFile
 
 RANGE_DAYS_MAX = 366
 _JOBS_MAX = 4
-_STALE_MS = 86_400_000  # a note of a relative range is of use that long
+_SHIFT_SHARE_MAX = 0.1  # of a relative range: what it means moves on with the clock
 
 Compiled = Callable[[Parsing], Awaitable[Plan]]
 
@@ -85,7 +85,6 @@ class Reparses:
             self._msg_types,
             *range_ms,
             next_ms=range_ms[0],
-            written_ms=self._means.clock.wall_ms(),
         )
         file = NoteFile(self._folder, device.chassis_id)
         note, notes = await asyncio.to_thread(_resume, file, fresh)
@@ -105,8 +104,10 @@ def _resume(file: NoteFile, fresh: Note) -> tuple[Note, list[str]]:
     if found.job != fresh.job:
         what = "of another parsing" if found.parsing != fresh.parsing else "with another range"
         return fresh, [f"an earlier run {what} was not ended: begins anew"]
-    if any(map(is_relative, fresh.typed)) and not 0 <= fresh.written_ms - found.written_ms < _STALE_MS:
-        return fresh, ["an earlier run of that range is older than a day: begins anew"]
+    shift_ms = max(abs(fresh.from_ms - found.from_ms), abs(fresh.to_ms - found.to_ms))
+    if shift_ms > _SHIFT_SHARE_MAX * (found.to_ms - found.from_ms):
+        was = f"{show_moment(found.from_ms)} to {show_moment(found.to_ms)}"
+        return fresh, [f"an earlier run was not ended, but the range meant {was} then: begins anew"]
     return found, [
         f"goes on at {show_moment(found.next_ms)} of {show_moment(found.from_ms)} to {show_moment(found.to_ms)}"
     ]

@@ -21,7 +21,6 @@ class Note(msgspec.Struct, frozen=True):
     from_ms: int
     to_ms: int
     next_ms: int
-    written_ms: int
     seconds: int = 0
     samples: int = 0
     problems: dict[str, int] = {}

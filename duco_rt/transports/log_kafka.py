@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -187,7 +188,10 @@ class KafkaLog:
 
     async def append_parsed(self, records: Sequence[Sample]) -> None:
         """Return when the brokers have the records."""
-        await self._writer.append([(self._parsed(record.peer.msg_type), encode_parsed(record)) for record in records])
+        problems = Counter[str]()
+        encoded = [(self._parsed(record.peer.msg_type), encode_parsed(record, problems)) for record in records]
+        self._count(problems)
+        await self._writer.append(encoded)
 
     def read_raw(self, records_max: int, age_max_s: float) -> AsyncIterator[KafkaBatch[RawMessage]]:
         """Batches for `process`."""
@@ -196,7 +200,17 @@ class KafkaLog:
     def read_parsed(self, records_max: int, age_max_s: float) -> AsyncIterator[KafkaBatch[Sample]]:
         """Batches for `distribute`."""
         topics = [self._parsed(msg_type) for msg_type in self._msg_types]
-        return self._read("distribute", topics, _sample, records_max, age_max_s)
+        return self._read("distribute", topics, self._sample, records_max, age_max_s)
+
+    def _sample(self, record: ConsumerRecord) -> Sample:
+        problems = Counter[str]()
+        sample = decode_parsed(record.value, problems)
+        self._count(problems)
+        return sample
+
+    def _count(self, problems: Counter[str]) -> None:
+        if problems:
+            self._metrics.count("log_stats_left_out_total", problems.total())
 
     async def _read(
         self,
@@ -226,7 +240,3 @@ class KafkaLog:
 
 def _raw(record: ConsumerRecord) -> RawMessage:
     return decode_raw(record.key, record.value, record.headers)
-
-
-def _sample(record: ConsumerRecord) -> Sample:
-    return decode_parsed(record.value)

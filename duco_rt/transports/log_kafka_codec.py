@@ -5,20 +5,28 @@ properties (`msgType`, `realtime` "1" or "0", `seq`, `ts`, `contentType`, `conte
 (`tenant`, `received`). A parsed record is the JSON of interfaces.md, and where they are known `stats`, of fields with
 several values [min, max, count]. In it an int is written without a point and a float with one, so both keep their type;
 infinity is 1e999, which is JSON and is read as infinity everywhere.
+
+As a field that `stats` lacks had one value, they are known all or not at all: with a span that cannot be written or
+read, or where the record would be too large with them, all are left out. `problems` counts that, as `stats`.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
-from itertools import chain
+from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 import msgspec
 
 from duco_rt.errors import BadInput
 from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Span, Stats, Value
+
+RECORD_BYTES_MAX = 1_000_000
+"""What a broker takes by default, less the overhead."""
+_HEAD_BYTES = 100  # what the driver adds to key and value when it looks how large a record is
 
 Headers = list[tuple[str, bytes]]  # the driver takes no tuple
 
@@ -42,7 +50,7 @@ class _Parsed(msgspec.Struct, rename="camel"):
     seq: _Int | None
     received: _Int
     payload: dict[str, Value | None]
-    stats: dict[str, Span] | None = None
+    stats: Stats | None = None
 
 
 _parsed = msgspec.json.Decoder(_Parsed)
@@ -101,9 +109,10 @@ def decode_raw(key: bytes | None, value: bytes | None, headers: Iterable[tuple[s
         raise BadInput(f"raw record: {type(e).__name__}: {e}") from e
 
 
-def encode_parsed(sample: Sample) -> Record:
+def encode_parsed(sample: Sample, problems: Counter[str]) -> Record:
     """Return the record of a sample. Never raises: a value that JSON cannot carry is left out."""
     peer = sample.peer
+    key = _bytes(peer.chassis_id)
     top: dict[str, object] = {
         "tenant": peer.tenant,
         "chassisId": peer.chassis_id,
@@ -115,21 +124,30 @@ def encode_parsed(sample: Sample) -> Record:
     stats = {} if sample.stats is None else {"stats": sample.stats}
     try:
         floats = [value for value in sample.payload.values() if isinstance(value, float)]
-        if not math.isfinite(sum(floats) + sum(chain.from_iterable(sample.stats.values() if sample.stats else ()))):
+        if not math.isfinite(sum(floats) + sum([s.min + s.max + s.count for s in (sample.stats or {}).values()])):
             raise ValueError  # msgspec would write null
         text = _encoder.encode({**top, "payload": sample.payload, **stats})
     except (ValueError, TypeError, OverflowError):  # rare: infinity, half of a surrogate pair
         members = {name: _value(value) for name, value in top.items()} | {"payload": _payload(sample.payload)}
-        text = _object(members if sample.stats is None else members | {"stats": _stats(sample.stats)})
-    return Record(_bytes(peer.chassis_id), text, [])
+        text = _object(members | {"stats": _stats(sample.stats, problems)})
+    if sample.stats and len(key) + len(text) > RECORD_BYTES_MAX - _HEAD_BYTES:
+        problems["stats"] += 1
+        return encode_parsed(replace(sample, stats=None), problems)
+    return Record(key, text, [])
 
 
 def _payload(payload: dict[str, Value]) -> str:
     return _object({name: _value(value) for name, value in payload.items()}).decode()
 
 
-def _stats(stats: Stats) -> str:
-    return _object({name: _span(span) for name, span in stats.items()}).decode()
+def _stats(stats: Stats | None, problems: Counter[str]) -> str:
+    if stats is None:
+        return ""
+    members = {name: _span(span) for name, span in stats.items()}
+    if not all(members.values()):
+        problems["stats"] += 1
+        return ""
+    return _object(members).decode()
 
 
 def _span(span: Span) -> str:
@@ -154,24 +172,32 @@ def _value(value: object) -> str:
         return ""
 
 
-def decode_parsed(value: bytes | None) -> Sample:
-    """Return the sample of a record; BadInput where it is none."""
+def decode_parsed(value: bytes | None, problems: Counter[str]) -> Sample:
+    """Return the sample of a record; BadInput where it is none. Its `stats` may be anything."""
     if value is None:
         raise BadInput("parsed record without value")
     try:
         try:
             found = _parsed.decode(value)
         except (ValueError, RecursionError):  # msgspec refuses 1e999 and halves of surrogate pairs, json does not
-            found = msgspec.convert(json.loads(value), _Parsed)
+            read = json.loads(value)
+            stats = read.pop("stats", None) if isinstance(read, dict) else None
+            found = msgspec.convert(read, _Parsed)
+            found.stats = _known(stats, problems)
     except (ValueError, OverflowError, RecursionError) as e:
         raise BadInput(f"parsed record: {e}") from e
     payload = {name: v for name, v in found.payload.items() if v is not None and v == v}
     peer = Peer(found.tenant, found.chassis_id, found.msg_type)
-    return Sample(peer, found.ts, found.seq, found.received, payload, _known(found.stats))
+    return Sample(peer, found.ts, found.seq, found.received, payload, found.stats)
 
 
-def _known(stats: Stats | None) -> Stats | None:
-    """Those without NaN, which json reads."""
-    if stats is None:
+def _known(read: object, problems: Counter[str]) -> Stats | None:
+    try:
+        stats: Stats | None = msgspec.convert(read, Stats | None)
+    except (ValueError, OverflowError):
+        problems["stats"] += 1
         return None
-    return {name: span for name, span in stats.items() if span.min == span.min and span.max == span.max}
+    if any(math.isnan(span.min) or math.isnan(span.max) for span in (stats or {}).values()):
+        problems["stats"] += 1
+        return None
+    return stats

@@ -14,14 +14,12 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeEr
 from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.transports.log_kafka_cluster import CONNECT_S, PART_S, STOP_S, Cluster, done, end
-from duco_rt.transports.log_kafka_codec import Record
+from duco_rt.transports.log_kafka_codec import RECORD_BYTES_MAX, Record
 
 log = structlog.get_logger()
 
 DELIVERY_S = 60.0
 """How long an append waits for a broker that is away: meanwhile the order stays and nothing is sent twice."""
-RECORD_BYTES_MAX = 1_000_000
-"""What a broker takes by default, less the overhead."""
 _BATCH_BYTES_MAX = 256 * 1024
 _ATTEMPT_S = 0.2
 

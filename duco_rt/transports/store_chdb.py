@@ -93,8 +93,8 @@ class ChdbStore:
         for statement in sql.ddl():
             self._query(statement)
         missing, full = sql.missing_columns(self._query(sql.select_columns()))
-        if missing:  # the folder is of an earlier version
-            self._query(sql.add_columns(missing, full))
+        for statement in sql.add_columns(missing, full):  # the folder is of an earlier version
+            self._query(statement)
         self._failed = self._failed_inserts()
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:

@@ -162,14 +162,15 @@ class ClickHouseStore:
             self._has_tables = True
 
     async def _add_columns(self, connection: Connection) -> None:
-        """Give a table of an earlier version the columns that it lacks, or say which and how."""
+        """Give tables of an earlier version the columns that they lack, or say which and how."""
         missing, full = sql.missing_columns(await connection.query(sql.select_columns(self._database), _READ_S))
-        statement = sql.add_columns(missing, full, self._database)
+        statements = sql.add_columns(missing, full, self._database)
         if missing and not self._create_tables:
-            names = ", ".join(missing)
-            where = f"{self._database}.{sql.PARSED}"
-            raise TransportError(f"store: {self._address}: {where} has no {names}; add them: {statement}")
-        if missing:
+            lacking = ", ".join(
+                f"{self._database}.{table} has no {', '.join(names)}" for table, names in missing.items()
+            )
+            raise TransportError(f"store: {self._address}: {lacking}; add them: {'; '.join(statements)}")
+        for statement in statements:
             await connection.query(statement, _READ_S)
 
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, repeat
+from operator import attrgetter
 from typing import Any, cast
 
 import numpy as np
 
 from duco_rt.errors import TransportError
-from duco_rt.model import History, Sample, SpanColumns, Value
+from duco_rt.model import History, Sample, Span, SpanColumns, Value
 from duco_rt.transports.store_native import Columns, Numbers, block, numbers, peers, text, untext
 from duco_rt.transports.store_sql import BIG_INT, BOOL, FLOAT, INT, TEXT
 
 _EXACT = 2**53
 _KINDS = {float: FLOAT, int: INT, bool: BOOL}
 _ODD = 0  # until it was looked at: a text, absent, of a type derived from these, or no value
-_ONCE = (math.nan, math.nan, 1)
-_UNKNOWN = (math.nan, math.nan, 0)
+_ONCE = Span(math.nan, math.nan, 1)
+_UNKNOWN = Span(math.nan, math.nan, 0)
+_PARTS = tuple(map(attrgetter, Span.__struct_fields__))
 _COUNT_MAX = 2**32 - 1
 
 Payload = dict[str, Value]
@@ -149,12 +151,11 @@ def _spans(
     if all(sample.stats is None for sample in samples):
         nothing = np.full(len(kinds), math.nan, "<f8")
         return nothing, nothing, np.zeros(len(kinds), "<u4")
-    spans: Iterator[tuple[float, float, int]] = chain.from_iterable(
+    spans = chain.from_iterable(
         repeat(_UNKNOWN, len(payload)) if sample.stats is None else map(sample.stats.get, payload, repeat(_ONCE))
         for sample, payload in zip(samples, payloads, strict=True)
     )
-    flat = _flat(list(spans)).reshape(-1, 3)
-    low, high, counts = flat[:, 0].copy(), flat[:, 1].copy(), flat[:, 2]
+    low, high, counts = _flat(list(spans))
     # Of one value both are the last by what a span is; of several a NaN tells nothing.
     broken = (counts != 1) & (np.isnan(low) | np.isnan(high)) | ~(counts >= 1)
     none = broken | (kinds == TEXT)
@@ -164,19 +165,18 @@ def _spans(
     return low, high, np.where(broken, 0, np.minimum(counts, _COUNT_MAX)).astype("<u4")
 
 
-def _flat(spans: list[tuple[float, float, int]]) -> Numbers:
+def _flat(spans: list[Span]) -> list[Numbers]:
     try:
-        return np.fromiter(chain.from_iterable(spans), "<f8", 3 * len(spans))
-    except (OverflowError, TypeError, ValueError):  # such as an int past the largest float: that span is not known
-        return np.array([_floats(span) for span in spans], "<f8")
+        return [np.fromiter(map(part, spans), "<f8", len(spans)) for part in _PARTS]
+    except (AttributeError, OverflowError, TypeError, ValueError):  # such as an int past the largest float: not known
+        return [np.array(column, "<f8") for column in zip(*map(_floats, spans), strict=True)]
 
 
-def _floats(span: tuple[float, float, int]) -> tuple[float, float, float]:
+def _floats(span: Span) -> tuple[float, float, float]:
     try:
-        low, high, count = span
-        return float(low), float(high), float(count)
-    except (OverflowError, TypeError, ValueError):
-        return _UNKNOWN
+        return float(span.min), float(span.max), float(span.count)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        return math.nan, math.nan, 0.0
 
 
 def has_copies(columns: Columns) -> bool:

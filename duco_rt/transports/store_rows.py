@@ -34,6 +34,7 @@ def _raw_block(rows: Sequence[RawSecond]) -> bytes:
     columns["kind"] = ("String", b"".join(text(row.kind) for row in rows))
     for name in ("streams", "order", "times", "data", "body"):
         columns[name] = ("String", b"".join(blob(getattr(row, name)) for row in rows))
+    columns["parts"] = ("UInt16", numbers("UInt16", [row.parts for row in rows]))
     return block(len(rows), columns)
 
 
@@ -45,7 +46,7 @@ def raw_rows(peer: Peer, columns: Columns) -> list[RawSecond]:
     values = [columns[name] for name in ("ts", "seq", "part", "received", "realtime")]
     names = ("kind", "streams", "order", "times", "data", "body")
     blobs = [columns.get(name) or repeat(b"", len(columns["ts"])) for name in names]
-    for row in zip(*(column.tolist() for column in values), *blobs, strict=True):
+    for row in zip(*(column.tolist() for column in values), *blobs, columns["parts"].tolist(), strict=True):
         ts, seq, part, received, realtime, kind, *data = row
         there = found.get((ts, seq, part))
         if there is None or there.received_ms <= received:

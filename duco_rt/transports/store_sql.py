@@ -22,12 +22,13 @@ DAY_MS = 86_400_000
 FLOAT, INT, BIG_INT, BOOL, TEXT = 1, 2, 3, 4, 5
 """Values of `value.kind`: what a field's value was. `num` holds it, or `text` for BIG_INT and TEXT."""
 
-ADDED = {"value.min": ("Float64", "nan"), "value.max": ("Float64", "nan"), "value.count": ("UInt32", "0")}
-"""Arrays of the parsed table that tables of the first version lack: type, and what older rows have in them.
-NaN in min and max means: as the last value (`num`); count 0: not known."""
+_SPANS = {"value.min": ("Float64", "nan"), "value.max": ("Float64", "nan"), "value.count": ("UInt32", "0")}
+ADDED = {RAW: ("parts",), PARSED: tuple(_SPANS)}
+"""Columns that tables of the first version lack. `parts` 0 and `value.count` 0 mean: not known, as in older rows;
+NaN in `value.min` and `value.max`: as the last value (`value.num`)."""
 
 RAW_COLUMNS = (
-    "ts", "seq", "part", "received", "realtime", "kind", "streams", "order", "times", "data", "body",
+    "ts", "seq", "part", "received", "realtime", "kind", "streams", "order", "times", "data", "body", "parts",
 )  # fmt: skip
 """The raw table's columns after the peer's three."""
 
@@ -65,7 +66,8 @@ def _raw_table(full: bool, database: str) -> str:
     lz4 = " CODEC(LZ4)" if full else ""
     columns = (
         f"{_peer_columns(full)}, {_clock_columns(full)}, part UInt16, realtime UInt8, kind String, "
-        f"streams String{lz4}, `order` String{lz4}, times String{lz4}, data String{lz4}, body String{lz4}"
+        f"streams String{lz4}, `order` String{lz4}, times String{lz4}, data String{lz4}, body String{lz4}, "
+        f"{', '.join(_added(RAW, full).values())}"
     )
     return _table(f"{database}.{RAW}", columns, "ts, seq, part", 64, full)
 
@@ -76,40 +78,52 @@ def _parsed_table(full: bool, database: str) -> str:
     columns = (
         f"{_peer_columns(full)}, {_clock_columns(full)}, "
         f"`value.name` Array({name}){zstd}, `value.kind` Array(UInt8){zstd}, "
-        f"`value.num` Array(Float64){zstd}, `value.text` Array(String){zstd}, {', '.join(_added(ADDED, full))}"
+        f"`value.num` Array(Float64){zstd}, `value.text` Array(String){zstd}, "
+        f"{', '.join(_added(PARSED, full).values())}"
     )
     return _table(f"{database}.{PARSED}", columns, "ts, seq", 256, full)
 
 
-def _added(names: Collection[str], full: bool) -> list[str]:
+def _added(table: str, full: bool) -> dict[str, str]:
     # The default lets programs that do not know the column insert: an array of the length of the others.
+    if table == RAW:
+        return {"parts": "parts UInt16 DEFAULT 0"}
     codec = " CODEC(ZSTD(1))" if full else ""
-    return [
-        f"`{name}` Array({kind}) DEFAULT arrayMap(n -> to{kind}({empty}), `value.name`){codec}"
-        for name, (kind, empty) in ADDED.items()
-        if name in names
-    ]
+    return {
+        name: f"`{name}` Array({kind}) DEFAULT arrayMap(n -> to{kind}({empty}), `value.name`){codec}"
+        for name, (kind, empty) in _SPANS.items()
+    }
 
 
-def add_columns(missing: Collection[str], full: bool = True, database: str = DATABASE) -> str:
-    """Return the statement that gives a parsed table the columns of `ADDED` that it lacks, "" for none.
+def add_columns(missing: Mapping[str, Collection[str]], full: bool = True, database: str = DATABASE) -> list[str]:
+    """Return the statements that give tables the columns of `ADDED` that they lack: table → names.
 
     Servers before 18.14 have no IF NOT EXISTS here: in the plain form two processes may get in each other's way.
     """
     there = "IF NOT EXISTS " if full else ""
-    columns = ", ".join(f"ADD COLUMN {there}{column}" for column in _added(missing, full))
-    return f"ALTER TABLE {database}.{PARSED} {columns}" if columns else ""
+    statements = []
+    for table, names in missing.items():
+        columns = [f"ADD COLUMN {there}{text}" for name, text in _added(table, full).items() if name in names]
+        statements.append(f"ALTER TABLE {database}.{table} {', '.join(columns)}")
+    return statements
 
 
 def select_columns(database: str = DATABASE) -> str:
-    """Return the query for `name` and `type` of the parsed table's columns."""
-    return f"SELECT name, type FROM system.columns WHERE database = {quote(database)} AND table = {quote(PARSED)}"
+    """Return the query for `table`, `name` and `type` of the columns of the tables of `ADDED`."""
+    tables = ", ".join(map(quote, ADDED))
+    return f"SELECT table, name, type FROM system.columns WHERE database = {quote(database)} AND table IN ({tables})"
 
 
-def missing_columns(found: Mapping[str, Sequence[bytes]]) -> tuple[list[str], bool]:
-    """Return which of `ADDED` the answer to `select_columns` lacks, and whether the table is of the `full` form."""
-    names, types = found.get("name", ()), found.get("type", ())
-    return [name for name in ADDED if name.encode() not in names], any(b"LowCardinality" in kind for kind in types)
+def missing_columns(found: Mapping[str, Sequence[bytes]]) -> tuple[dict[str, list[str]], bool]:
+    """Return what of `ADDED` the answer to `select_columns` lacks, tables that lack nothing left out, and whether the
+    tables are of the `full` form."""
+    there = set(zip(found.get("table", ()), found.get("name", ()), strict=True))
+    lacking = {
+        table: [name for name in names if (table.encode(), name.encode()) not in there]
+        for table, names in ADDED.items()
+    }
+    full = any(b"LowCardinality" in kind for kind in found.get("type", ()))
+    return {table: names for table, names in lacking.items() if names}, full
 
 
 def _table(name: str, columns: str, position: str, granularity: int, full: bool) -> str:

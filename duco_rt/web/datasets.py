@@ -15,8 +15,9 @@ from duco_rt.errors import BadRequest, NotFound, TransportError
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, LastSeen, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.transports.base_data import Meta, Store
+from duco_rt.web.encoding import AT_ONCE, to_json
 from duco_rt.web.full_history import FullHistory, Turns
-from duco_rt.web.params import SPANS, detail_of, gone, int_of, name_of, peer_of, range_of, reply
+from duco_rt.web.params import SPANS, detail_of, gone, int_of, name_of, peer_of, range_of, reply, reply_text
 from duco_rt.web.parsing_health import ParsingHealth
 from duco_rt.web.presence import Presence
 from duco_rt.web.thin import thin
@@ -27,6 +28,7 @@ Connected = Callable[[str], Awaitable[Mapping[str, bool | None]]]
 """tenant → the hub's word on its devices."""
 
 DEFAULT_WINDOW_MS = 120_000
+_LARGE_AT_ONCE = 2
 
 
 class Datasets:
@@ -49,6 +51,7 @@ class Datasets:
         self._connected = connected
         self._config = config
         self._clock = clock
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         turns = Turns()
         self.full = FullHistory(store, parsings, config, turns)
         self.health = ParsingHealth(meta, store, parsings, clock, turns)
@@ -105,20 +108,32 @@ class Datasets:
         longest_ms = round(self._config.history_hours_max * 3_600_000)
         from_ms, to_ms = await range_of(request, self._store, self._clock.wall_ms(), DEFAULT_WINDOW_MS, longest_ms)
         if resolution == "full":
-            text = await self.full.json(peer, fields, from_ms, to_ms, points, gone(request))
-            return web.Response(body=text, content_type="application/json")
-        self._check_values(len(fields), from_ms, to_ms)
+            return reply_text(await self.full.json(peer, fields, from_ms, to_ms, points, gone(request)))
         spans = SPANS.intersection(stats)
+        self._check_values(len(fields), len(spans), from_ms, to_ms)
         found = await self._store.history(peer, fields, from_ms, to_ms, stats=bool(spans))
-        return reply(_columns(thin(found, points) if points else found, spans))
+        return reply_text(await self._answer(found, points, spans))
 
-    def _check_values(self, fields: int, from_ms: int, to_ms: int) -> None:
-        values, most = fields * (to_ms - from_ms) // 1000, self._config.history_values_max
+    def _check_values(self, fields: int, spans: int, from_ms: int, to_ms: int) -> None:
+        a_second, most = fields * (1 + spans), self._config.history_values_max
+        values = a_second * (to_ms - from_ms) // 1000
         if values > most:
             raise BadRequest(
-                f"{fields} fields over {(to_ms - from_ms) // 1000} s are {values} values, at most {most}:"
-                f" ask for {most // fields} s, or fewer fields"
+                f"{fields} fields{f' with {spans} stats each' if spans else ''} over {(to_ms - from_ms) // 1000} s"
+                f" are {values} values, at most {most}: ask for {most // a_second} s, or fewer fields"
             )
+
+    async def _answer(self, found: History, points: int | None, spans: Set[str]) -> bytes:
+        """The answer as JSON; a large one is made beside the loop, which live viewers wait for."""
+        columns = 2 + len(found.fields) + len(SPANS) * len(found.stats)
+        if len(found.ts) * columns <= AT_ONCE:
+            return _json(found, points, spans)
+        async with self._large:
+            return await asyncio.to_thread(_json, found, points, spans)
+
+
+def _json(found: History, points: int | None, spans: Set[str]) -> bytes:
+    return to_json(_columns(thin(found, points) if points else found, spans))
 
 
 def _columns(found: History, spans: Set[str]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from duco_rt.config import Web
 from duco_rt.errors import BadRequest, TransportError
@@ -20,31 +20,72 @@ Gone = Callable[[], bool]
 """Whether nobody waits for the answer any more."""
 
 _FIRST_S = 10
-_CHUNK_S_MAX = 600
+_CHUNK_S_MAX = 120  # after a stretch without rows nobody knows what comes
 _CHUNK_BYTES = 6_000_000  # about 2 minutes of a full bus
 
 
+class Place(NamedTuple):
+    """Who waits for a turn: `has_turn` is set to whether it got one, or was found to have gone."""
+
+    has_turn: asyncio.Future[bool]
+    gone: Gone
+
+
 class Turns:
-    """Who may read raw rows now: `at_once`, and `waiting_max` more who wait. One a process."""
+    """Who may read raw rows now: `at_once`, and `waiting_max` more who wait. One a process.
+
+    Tenants take turns: the next one is of who has the fewest at work. One tenant has half of the places to wait.
+    """
 
     def __init__(self, at_once: int = 2, waiting_max: int = 16) -> None:
-        self._turns = asyncio.Semaphore(at_once)
-        self._waiting, self._waiting_max = 0, waiting_max
+        self._at_once, self._waiting_max = at_once, waiting_max
+        self._working: list[str] = []
+        self._waiting: dict[str, list[Place]] = {}  # those who had one of late come last
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn. Raises TransportError where too many wait already."""
-        if self._waiting >= self._waiting_max:
-            raise TransportError(f"raw data: {self._waiting} requests are waiting to be read: try again later")
-        self._waiting += 1
+    async def turn(self, tenant: str, gone: Gone = lambda: False) -> AsyncIterator[None]:
+        """Wait for a turn. Raises TransportError where too many wait already, ConnectionResetError once `gone`."""
+        self._check(tenant)
+        place = Place(asyncio.get_running_loop().create_future(), gone)
+        self._waiting.setdefault(tenant, []).append(place)
+        self._give()
         try:
-            await self._turns.acquire()
-        finally:
-            self._waiting -= 1
-        try:
+            if not await place.has_turn:
+                raise ConnectionResetError("the asker has gone")
             yield
         finally:
-            self._turns.release()
+            if place.has_turn.done() and not place.has_turn.cancelled() and place.has_turn.result():
+                self._working.remove(tenant)
+            self._give()
+
+    def _check(self, tenant: str) -> None:
+        """Raise TransportError where there is no place to wait; who gave up has none."""
+        for name, places in list(self._waiting.items()):
+            for place in places:
+                if not place.has_turn.done() and place.gone():
+                    place.has_turn.set_result(False)
+            self._keep(name, [place for place in places if not place.has_turn.done()])
+        waiting, own = sum(map(len, self._waiting.values())), len(self._waiting.get(tenant, ()))
+        if waiting >= self._waiting_max or own >= max(1, self._waiting_max // 2):
+            whose = f", {own} of them of {tenant}" if waiting < self._waiting_max else ""
+            raise TransportError(f"raw data: {waiting} requests are waiting to be read{whose}: try again later")
+
+    def _give(self) -> None:
+        """Give the free turns to those who wait."""
+        while self._waiting and len(self._working) < self._at_once:
+            tenant = min(self._waiting, key=self._working.count)
+            place, *others = self._waiting.pop(tenant)
+            self._keep(tenant, others)
+            if not place.has_turn.done():
+                has_turn = not place.gone()
+                place.has_turn.set_result(has_turn)
+                self._working += [tenant] * has_turn
+
+    def _keep(self, tenant: str, places: list[Place]) -> None:
+        if places:
+            self._waiting[tenant] = places
+        else:
+            self._waiting.pop(tenant, None)
 
 
 async def raw_chunks(
@@ -64,9 +105,9 @@ async def raw_chunks(
 
 
 def _next_s(chunk_s: int, size_bytes: int) -> int:
-    """How many seconds to read next, after those."""
+    """How many seconds to read next, after those: twice as many at most."""
     fits_s = _CHUNK_BYTES * chunk_s // max(1, size_bytes)
-    return max(1, min(fits_s, _CHUNK_S_MAX))
+    return max(1, min(fits_s, 2 * chunk_s, _CHUNK_S_MAX))
 
 
 class FullHistory:
@@ -110,7 +151,7 @@ class FullHistory:
         self.check(fields, from_ms, to_ms, points)
         plan = await plan_of(self._parsings, peer)
         names, most = list(dict.fromkeys(fields)), self._config.history_values_max
-        async with self._turns.turn():
+        async with self._turns.turn(peer.tenant, gone):
             reading = await asyncio.to_thread(FullReading, plan, names, from_ms, to_ms, points, most)
             await read_raw(self._store, peer, reading, gone)
             return await asyncio.to_thread(reading.samples)

@@ -33,7 +33,8 @@ class ParsingHealth:
         if (await self._meta.device(peer.chassis_id)).tenant != peer.tenant:
             raise NotFound(f"device {peer.chassis_id!r} is not known")
         from_ms, to_ms = await range_of(request, self._store, self._clock.wall_ms(), _WINDOW_MS, _WINDOW_MS_MAX)
-        async with self._turns.turn():
+        away = gone(request)
+        async with self._turns.turn(peer.tenant, away):
             reading = HealthReading(await plan_of(self._parsings, peer), from_ms, to_ms)
-            await read_raw(self._store, peer, reading, gone(request))
+            await read_raw(self._store, peer, reading, away)
             return reply(await asyncio.to_thread(reading.report))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,8 @@ def thin(found: History, points: int) -> History:
     first and last).
 
     With stats there are `points` buckets, and each becomes one row at the place of its last sample: the last value of
-    each field, lowest of its `min`, highest of its `max`, sum of its `count`; None where none of them is known.
+    each field, lowest of its `min`, highest of its `max`, sum of its `count`. A sample of which no more is known than
+    its last value counts with that as lowest and highest, and `count` is None.
     """
     if len(found.ts) <= points:
         return found
@@ -50,9 +52,27 @@ def _picked(found: History, picks: list[int], columns: dict[str, list[Value | No
 def _with_stats(found: History, rows: Rows) -> History:
     columns = {name: _each(column, rows, lambda held: held[-1]) for name, column in found.fields.items()}
     out = _picked(found, [end - 1 for _, end in rows], columns)
-    for name, (low, high, counts) in found.stats.items():
-        out.stats[name] = SpanColumns(_each(low, rows, min), _each(high, rows, max), _each(counts, rows, sum))
+    for name, spans in found.stats.items():
+        low, high, counts = _filled(found.fields[name], spans)
+        out.stats[name] = SpanColumns(_each(low, rows, min), _each(high, rows, max), _each(counts, rows, _sum))
     return out
+
+
+def _filled(column: list[Value | None], spans: SpanColumns) -> tuple[list[Any], list[Any], list[Any]]:
+    """With the last value in place of an unknown lowest and highest; the count is then NaN, and so is a sum with it."""
+    low: list[Any] = [*spans.min]
+    high: list[Any] = [*spans.max]
+    counts: list[Any] = [*spans.count]
+    for i, value in enumerate(column):
+        if value is not None and counts[i] is None:
+            counts[i] = math.nan
+            low[i] = high[i] = None if isinstance(value, str) else +value
+    return low, high, counts
+
+
+def _sum(counts: list[float]) -> float | None:
+    total = sum(counts)
+    return None if math.isnan(total) else total
 
 
 def _each(column: list[Any], rows: Rows, of: Callable[[list[Any]], Any]) -> list[Any]:

@@ -25,11 +25,12 @@ from duco_rt.parsing_files import read_files
 from duco_rt.pipeline.decoding.columns import decode_columns
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.pipeline.decoding.last import last_values
+from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN
 from duco_rt.pipeline.decoding.plan import Plan, compile_plan
 from duco_rt.pipeline.decoding.reading import Child
 from duco_rt.pipeline.decoding.rows import rows_of
 from duco_rt.pipeline.decoding.spans import spans
-from duco_rt.pipeline.decoding.whole import is_read
+from duco_rt.pipeline.decoding.whole import is_read, whole_slices
 from tests.bench.decode_inputs import LONG_S, SHIPPED, Cantools, Frames, Input, frames_of, inputs
 from tests.bench.full_bus import FULL, Bus
 
@@ -91,17 +92,17 @@ def works(case: Input, plan: Plan, theirs: Cantools) -> Iterator[Work]:
 
     def each() -> None:
         for second in some:
-            decode_columns(plan, rows_of([second]), Counter())
+            decode_columns(plan, whole_slices(plan, second, NOTHING_OPEN, Counter())[0], Counter())
 
     yield Work("columns, one second a call", each, frames, values, case.targets.one)
 
     def lasts() -> None:
         for second in some:
-            last_values(plan, second.slices(), Counter())
+            last_values(plan, whole_slices(plan, second, NOTHING_OPEN, Counter())[0], Counter())
 
     def lasts_and_spans() -> None:
         for second in some:
-            slices = list(second.slices())
+            slices, _ = whole_slices(plan, second, NOTHING_OPEN, Counter())
             last_values(plan, slices, Counter())
             spans(plan, slices)
 

@@ -134,8 +134,8 @@ async def test_raw_rows_come_back_as_they_were(store: Store) -> None:
     rows = [
         raw(0, streams=b"\0", order=every, times=every * 63, data=every * 200),
         raw(1, 0, body=b"\xff\0'\\"),
-        raw(1, 1, data=b"x" * 127),
-        raw(2, data=b"x" * 128),
+        raw(1, 1, data=b"x" * 127, parts=2),
+        raw(2, data=b"x" * 128, parts=65535),
         RawSecond(PEER, NOW + 3000, 103, 65535, NOW, True, "unread", body=b"?"),
         RawSecond(PEER, NOW + 4000, 2**40, 0, NOW, False, "json1", body=b"{}"),
     ]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from duco_rt.model import History, Sample, Span, SpanColumns, Stats, Value
 from tests.contracts.store_adapters import ADAPTERS, again, clickhouse_server, merge
@@ -101,7 +102,9 @@ async def test_any_second(store: Any, seconds: list[dict[str, tuple[float, Span 
     found = await store.history(PEER, names, *ends, stats=True)
     for name in names:
         expected = [
-            stats[i].get(name, (float(payload[name]), float(payload[name]), 1)) if name in payload else (None,) * 3
+            astuple(stats[i].get(name, Span(float(payload[name]), float(payload[name]), 1)))
+            if name in payload
+            else (None,) * 3
             for i, payload in enumerate(payloads)
         ]
         assert list(zip(*found.stats[name], strict=True)) == expected

@@ -35,7 +35,7 @@ def can_rows(number: int, parts: int = 1, peer: Peer = PEER) -> list[RawSecond]:
 def _row(second: body.CanSecond, peer: Peer = PEER) -> RawSecond:
     c = body.pack_columns(second)
     at = second.ts_ms, second.seq, second.part, second.ts_ms + 1200
-    return RawSecond(peer, *at, False, "can1", c.streams, c.order, c.times, c.data)
+    return RawSecond(peer, *at, False, "can1", c.streams, c.order, c.times, c.data, parts=second.parts)
 
 
 GROUP = dbc_text(f"{0x9CFECA00} Long 20\ncount : 0|16@1+ (1,0)", tail=J1939_TAIL)

@@ -8,15 +8,20 @@ from duco_rt.errors import BadParsing, TransportError
 from duco_rt.model import Parsing
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.decoding.reading import ReadingLate
 
 
 class Compiler:
-    """Compiles in this process, which is quicker for small texts; parsings in `held` wait until they are let go."""
+    """Compiles in this process, which is quicker for small texts; parsings in `held` wait until they are let go.
+
+    Those in `late` take too long.
+    """
 
     def __init__(self) -> None:
         self.compiled: list[tuple[str, int]] = []
         self.limits_s: set[float] = set()
         self.held: dict[str, asyncio.Event] = {}
+        self.late: set[str] = set()
         self.begun = asyncio.Event()
         self.away = False
 
@@ -29,6 +34,8 @@ class Compiler:
         if parsing.name in self.held:
             await self.held[parsing.name].wait()
         self.compiled.append((parsing.name, parsing.version))
+        if parsing.name in self.late:
+            raise ReadingLate("a.dbc: reading takes more than 20 s")
         if "hangs" in parsing.files[0].text:
-            raise BadParsing("a.dbc: reading takes more than 20 s")
+            raise BadParsing("a.dbc: reading takes too much memory")
         return compile_here(parsing)

@@ -52,6 +52,7 @@ class RecordingStore:
     """Keeps what it is given. `fails` counts down failures by table; a table in `stalled` waits to be let go."""
 
     def __init__(self) -> None:
+        self.raw_reads = 0
         self.raw_rows: list[RawSecond] = []
         self.samples: list[Sample] = []
         self.expired: list[int] = []
@@ -110,7 +111,9 @@ class RecordingStore:
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """What was inserted of that range."""
-        return [row for row in self.raw_rows if row.peer == peer and from_ms <= row.ts_ms <= to_ms]
+        self.raw_reads += 1
+        found = [row for row in self.raw_rows if row.peer == peer and from_ms <= row.ts_ms <= to_ms]
+        return sorted(found, key=lambda row: (row.ts_ms, row.seq, row.part))
 
     async def check(self) -> None:
         """Works."""

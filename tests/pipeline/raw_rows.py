@@ -56,11 +56,9 @@ def rows_of_second(second: CanSecond, part_bytes: int = 1_000_000) -> list[RawSe
     found = []
     for part in split(second, part_bytes):
         c = pack_columns(part)
-        found.append(
-            RawSecond(
-                PEER, part.ts_ms, part.seq, part.part, part.ts_ms, False, "can1", c.streams, c.order, c.times, c.data
-            )
-        )
+        at = part.ts_ms, part.seq, part.part, part.ts_ms
+        columns = c.streams, c.order, c.times, c.data
+        found.append(RawSecond(PEER, *at, False, "can1", *columns, parts=part.parts))
     return found
 
 

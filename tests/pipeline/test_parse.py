@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from duco_rt import body
 from duco_rt.body import CAN_TYPE, JSON_TYPE, JsonSecond
 from duco_rt.device.messages import can_messages, json_messages
-from duco_rt.model import HubMessage, RawMessage
+from duco_rt.model import HubMessage, RawMessage, Span
 from duco_rt.parts import split
 from duco_rt.pipeline.parse import Parsed, Parser, Problems, Rereader
 from duco_rt.pipeline.parsing_cache import Known
@@ -199,10 +199,12 @@ def test_who_begins_in_the_middle_goes_through_what_came_before() -> None:
     """Then the first sample has the message that began in another process."""
     for seed in range(5):
         parsed = by_seconds(Parser(TYPES), long_seconds(seed))
-        heir = Parser(TYPES)
-        assert heir.lacks_past(PEER, LONG) and not heir.lacks_past(PEER, KNOWN) and not heir.lacks_past(PEER, None)
-        heir.see_past([p.raw for p in parsed[:2]], LONG)
-        assert not heir.lacks_past(PEER, LONG)
+        heir, [third] = Parser(TYPES), can_messages("DUCO_001", [long_seconds(seed)[2]], realtime=True)
+        raw = RawMessage(third, "duco", 0)
+        assert heir.lacks_past(raw, LONG) and not heir.lacks_past(raw, KNOWN) and not heir.lacks_past(raw, None)
+        assert not heir.lacks_past(RawMessage(dataclasses.replace(third, content_type=body.JSON_TYPE), "duco", 0), LONG)
+        assert len(list(heir.see_past([p.raw for p in parsed[:2]], LONG))) == 2
+        assert not heir.lacks_past(raw, LONG)
         late = by_seconds(heir, long_seconds(seed)[2:])
         assert [p.sample for p in late] == [p.sample for p in parsed[2:]]
 
@@ -214,13 +216,14 @@ def test_a_stored_second_of_parts() -> None:
     sent = [can_messages("DUCO_001", [part], realtime=True)[0] for part in parts]
     rows = [parse(each, Known("duco", None))[0][0].raw for each in sent]
     parser, problems = Parser(TYPES), Problems()
-    assert parser.stored(rows[:1], 5, 2, KNOWN, problems) is None and not problems
-    assert parser.stored(rows, 5, 2, None, problems) is None
-    found = parser.stored(rows, 5, 2, KNOWN, problems)
+    assert parser.stored(rows[:1], 5, 2, KNOWN, problems) == (None, False) and not problems
+    assert parser.stored(rows, 5, 2, None, problems) == (None, False)
+    found, next_again = parser.stored(rows, 5, 2, KNOWN, problems)
+    assert not next_again
     assert found is not None and (found.seq, found.payload) == (5, {})
     assert problems == {"unknown_id": 200}
     cut = [dataclasses.replace(row, data=row.data[:-1]) for row in rows]
-    assert parser.stored(cut, 5, 2, KNOWN, problems) is None
+    assert parser.stored(cut, 5, 2, KNOWN, problems) == (None, False)
     assert problems["unread_body"] == 2
 
 
@@ -228,6 +231,6 @@ def test_samples_carry_spans_unless_nobody_wants_them() -> None:
     """None is not {}: nobody looked."""
     second = second_of([Frame(n, "c", 256, False, 0, bytes([n, 0])) for n in (2, 9)])
     [sent] = can_messages("DUCO_001", [second], realtime=True)
-    for parser, stats in ((Parser(TYPES), {"rpm": (2.0, 9.0, 2)}), (Parser(TYPES, stats=False), None)):
+    for parser, stats in ((Parser(TYPES), {"rpm": Span(2.0, 9.0, 2)}), (Parser(TYPES, stats=False), None)):
         [parsed] = parse(sent, parser=parser)[0]
         assert parsed.sample is not None and parsed.sample.stats == stats

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,9 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.body import ERROR, REMOTE, CanSecond
+from duco_rt.body import ERROR, FD, REMOTE, CanSecond
 from duco_rt.model import RawSecond
-from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.decoding.described import DescribedFile, DescribedMessage, DescribedSignal
+from duco_rt.pipeline.decoding.plan import Plan, compile_plan
+from duco_rt.pipeline.full_resolution import FullReading
 from duco_rt.pipeline.parsing_health import HealthReading
 from tests.can_seconds import TS_MS, Frame, second_of, seconds
 from tests.pipeline.raw_rows import BUS2, EEC1, ENGINE, PAGES, bam, plan, rows_of_second, rows_of_seconds
@@ -205,6 +208,21 @@ def test_lists_are_bounded() -> None:
     frames = [frame(can_id, bytes(can_id % 9), True) for can_id in range(0x1000, 0x1000 + 700)]
     found = look(rows_of_second(second_of(frames)))
     assert (len(found["unknown"]), found["unknown_total"], found["frames"]) == (200, 700, 700)
+
+
+def test_memory_is_bounded() -> None:
+    """Whatever the database makes of a frame: 6 million values, of which a part is there at once."""
+    bits = tuple(DescribedSignal(f"b{n}", n, 1) for n in range(512))
+    wide = compile_plan("p", 1, (DescribedFile("a.dbc", (DescribedMessage("Wide", ENGINE, False, 64, bits),)),))
+    frames = [Frame(n, "can1", ENGINE, False, FD, bytes([n % 256] * 64)) for n in range(3000)]
+    rows = rows_of_seconds([second_of(frames, TS_MS + 1000 * n, n) for n in range(4)])
+    for reading in (HealthReading(wide, TS_MS, TS_MS + 10_000), FullReading(wide, ["b0"], TS_MS, TS_MS + 10_000)):
+        tracemalloc.start()
+        try:
+            reading.add(rows)
+            assert tracemalloc.get_traced_memory()[1] < 40e6  # all values at once: 49 MB
+        finally:
+            tracemalloc.stop()
 
 
 @given(found=st.lists(seconds(), max_size=3), has_plan=st.booleans())

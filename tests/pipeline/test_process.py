@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt import body
-from duco_rt.device.messages import can_messages
-from duco_rt.model import Device, HubMessage, ParsingFile
+from duco_rt.device.messages import can_messages, json_messages
+from duco_rt.model import Device, HubMessage, ParsingFile, Sample
 from duco_rt.parts import split
 from tests.can_seconds import TS_MS, Frame, busy_second, second_of
 from tests.pipeline.decoding.long_messages import TEXT, frames_of_seconds, seconds_of
@@ -160,6 +160,35 @@ async def test_a_message_that_began_in_another_process(tmp_path: Path) -> None:
             await asyncio.gather(*heir.send(each))
         assert [*samples[1], *heir.store.samples] == samples[0]
     assert sum(len(sample.payload) for sample in samples[0]) > 20 and all(sample.stats for sample in samples[0])
+
+
+@pytest.mark.parametrize("order", [[0, 3, 1, 2], [3, 2, 1, 0], [1, 3, 0, 2]])
+async def test_seconds_that_come_before_their_predecessors(tmp_path: Path, order: list[int]) -> None:
+    """A spool that drains sends the live second first: in the end each sample has the messages that began before it."""
+    seconds = seconds_of(frames_of_seconds(random.Random(1), 4, 30), 4)
+    sent = [can_messages("DUCO_001", [second], realtime=True)[0] for second in seconds]
+    stored: list[dict[int | None, Sample]] = []
+    for name, arrival in (("one", [0, 1, 2, 3]), ("two", order)):
+        async with running(tmp_path / name) as line:
+            await line.meta.put_parsing("p", [ParsingFile("groups.dbc", TEXT)])
+            for n in arrival:
+                await asyncio.gather(*line.send(sent[n]))
+            stored.append({sample.seq: sample for sample in line.store.samples})  # the latest insert counts
+            assert len(line.store.samples) > 4 or arrival == [0, 1, 2, 3]
+    assert stored[0] == stored[1]
+
+
+async def test_the_store_is_asked_where_something_may_be_open(tmp_path: Path) -> None:
+    """Not for samples that need no parsing, nor for seconds that follow each other."""
+    async with running(tmp_path) as line:
+        await line.meta.put_parsing("p", [ParsingFile("groups.dbc", TEXT)])
+        for seq in range(1, 6):
+            second = body.JsonSecond(TS_MS, seq, {"gps_lat": 1.5})
+            await asyncio.gather(*line.send(*json_messages("DUCO_001", [second], realtime=False)))
+        assert line.store.raw_reads == 0
+        for each in seconds_of(frames_of_seconds(random.Random(1), 4, 30), 4):
+            await asyncio.gather(*line.send(*can_messages("DUCO_001", [each], realtime=True)))
+        assert line.store.raw_reads == 1
 
 
 async def test_a_second_over_the_limit_arrives_whole(tmp_path: Path) -> None:

@@ -74,6 +74,17 @@ async def test_each_raw_second_gives_its_sample(tmp_path: Path, meta: AwayMeta) 
     assert (told[-1].done_ms, told[-1].total_ms) == (29_001, 29_001)
 
 
+async def test_a_second_that_lacks_a_part_keeps_its_sample(tmp_path: Path, meta: AwayMeta) -> None:
+    """What is there of it would make a sample that looks whole; it is counted."""
+    store = AgainStore([row for n in range(4) for row in can_rows(n, parts=9)])
+    await read_again(reparses(store, meta, tmp_path), asked(0, 3))
+    expected = dict(store.kept)
+    store.raw_rows = [row for row in store.raw_rows if (row.seq, row.part) not in ((1, 0), (2, 3))]
+    result, _, _ = await read_again(reparses(store, meta, tmp_path), asked(0, 3))
+    assert (result.seconds, result.samples, result.problems["incomplete_second"]) == (4, 2, 2)
+    assert store.kept == expected and [s.payload["rpm"] for s in expected.values()] == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("ends_after", range(1, 9))
 async def test_ended_anywhere_and_asked_again_gives_the_same(
     tmp_path: Path, meta: AwayMeta, monkeypatch: pytest.MonkeyPatch, ends_after: int

@@ -13,6 +13,7 @@ import pytest
 
 from duco_rt.errors import BadParsing, BadRequest, Conflict, DucoError, NotFound, TransportError
 from duco_rt.model import Device, ParsingFile
+from duco_rt.moments import show_moment
 from duco_rt.pipeline.reparse_jobs import Asked
 from duco_rt.pipeline.reparse_note import Note, NoteFile
 from tests.can_seconds import TS_MS
@@ -147,20 +148,32 @@ async def test_anything_else_begins_anew(tmp_path: Path, meta: AwayMeta, case: s
     assert result.samples == len(expected)
 
 
-@pytest.mark.parametrize(("hours", "goes_on"), [(0.5, True), (23, True), (25, False), (-1, False)])
-async def test_a_relative_range_goes_on_for_a_day(tmp_path: Path, meta: AwayMeta, hours: float, goes_on: bool) -> None:
-    """With the range that it meant when it began; after a day it means the new one."""
+@pytest.mark.parametrize(("later_s", "goes_on"), [(0, True), (19, True), (20, False), (11 * 3600, False), (-20, False)])
+async def test_a_relative_range_goes_on_while_it_means_nearly_the_same(
+    tmp_path: Path, meta: AwayMeta, later_s: int, goes_on: bool
+) -> None:
+    """With the range that it meant when it began; past a tenth of that it means the new one."""
     question, clock = Asked("DUCO_001", "-199s", "now"), late_clock()
-    clock.now_ms = TS_MS + 199_000 + 10_000
     note = await interrupted(tmp_path, meta, SAME)
-    NoteFile(tmp_path / "reparse", "DUCO_001").write(
-        msgspec.structs.replace(note, typed=("-199s", "now"), written_ms=clock.now_ms)
-    )
-    clock.now_ms += round(hours * 3_600_000)
+    NoteFile(tmp_path / "reparse", "DUCO_001").write(msgspec.structs.replace(note, typed=("-199s", "now")))
+    clock.now_ms = TS_MS + 199_000 + 1000 * later_s
     store = AgainStore(rows(200))
-    result, _, _ = await read_again(reparses(store, meta, tmp_path, clock), question)
-    assert (result.from_ms == TS_MS) is goes_on
-    assert len(store.samples) == (140 if goes_on else 0)
+    result, notes, _ = await read_again(reparses(store, meta, tmp_path, clock), question)
+    assert result.from_ms == TS_MS + (0 if goes_on else 1000 * later_s)
+    assert len(store.samples) == (140 if goes_on else max(0, 200 - abs(later_s)))
+    assert ("begins anew" in notes[0]) is not goes_on
+    assert f"{show_moment(TS_MS)} to {show_moment(TS_MS + 199_000)}" in notes[0]
+
+
+async def test_a_range_with_one_relative_end_begins_anew(tmp_path: Path, meta: AwayMeta) -> None:
+    """Where it would end long before the moment that it means now."""
+    note = await interrupted(tmp_path, meta, SAME)
+    NoteFile(tmp_path / "reparse", "DUCO_001").write(msgspec.structs.replace(note, typed=(str(TS_MS), "now")))
+    clock = late_clock()
+    clock.now_ms = TS_MS + 300_000
+    store = AgainStore(rows(301))
+    result, _, _ = await read_again(reparses(store, meta, tmp_path, clock), Asked("DUCO_001", str(TS_MS), "now"))
+    assert (result.to_ms, len(store.samples)) == (TS_MS + 300_000, 301)
 
 
 async def test_a_device_without_a_parsing(tmp_path: Path, meta: AwayMeta) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from duco_rt.errors import TransportError
 from duco_rt.pipeline.reparse_note import Note, NoteFile
 
-NOTE = Note("D1", "duco", ("-2h", "now"), ("p", 3), ("a", "b"), 100, 200, 150, 999, 5, 6, {"no_parsing": 2})
+NOTE = Note("D1", "duco", ("-2h", "now"), ("p", 3), ("a", "b"), 100, 200, 150, 5, 6, {"no_parsing": 2})
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

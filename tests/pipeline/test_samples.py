@@ -121,20 +121,37 @@ def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
     sampler, seconds = Sampler(), long_messages(100)
     for second in seconds:
         sample(sampler, second)
-    assert len(sampler._open[PEER]) <= 64
+    assert len(sampler._after[PEER]) <= 64
     assert "vi_a" not in sample(sampler, seconds[10]).payload
     assert sample(sampler, seconds[90]).payload["vi_a"] == 89
     for n in range(5):
         sample(sampler, seconds[0], Peer("duco", f"D{n}", "vehicle_can"))
-    assert len(sampler._open) == 3 and not sampler.knows(PEER) and sampler.knows(Peer("duco", "D4", "vehicle_can"))
+    newest, seq = Peer("duco", "D4", "vehicle_can"), seconds[0].seq
+    assert len(sampler._after) == 3 and not sampler.follows(PEER, seq + 1) and sampler.follows(newest, seq + 1)
 
 
-def test_whom_it_knows() -> None:
-    """Who was seen, with or without something open."""
+def test_what_follows() -> None:
+    """The second after one that was seen, with or without something open; of the same peer."""
     sampler = Sampler()
-    assert not sampler.knows(PEER)
-    sample(sampler, second_of([]))
-    assert sampler.knows(PEER) and not sampler.knows(OTHER)
+    assert not sampler.follows(PEER, 8)
+    sample(sampler, second_of([], seq=7))
+    assert sampler.follows(PEER, 8) and not sampler.follows(PEER, 9) and not sampler.follows(OTHER, 8)
+    sampler.pass_over(PEER, second_of([], seq=8), plan_of(TEXT))
+    assert sampler.follows(PEER, 9)
+
+
+def test_a_second_that_came_before_its_predecessor() -> None:
+    """Is to be parsed again where that leaves a message open, and then is as if it had come in order; not twice."""
+    seconds = long_messages(4)
+    in_order, late = Sampler(), Sampler()
+    wanted = [sample(in_order, second) for second in seconds]
+    assert sample(late, seconds[1]) != wanted[1]
+    before = late.left_open(PEER, seconds[0].seq)
+    assert sample(late, seconds[0]) == wanted[0]
+    assert late.leaves_more(PEER, seconds[0].seq, before)
+    assert sample(late, seconds[1]) == wanted[1]
+    before = late.left_open(PEER, seconds[0].seq)
+    assert sample(late, seconds[0]) == wanted[0] and not late.leaves_more(PEER, seconds[0].seq, before)
 
 
 def test_a_plan_that_fails_is_counted() -> None:

@@ -18,10 +18,11 @@ from aiokafka.protocol.group import LeaveGroupRequest
 
 from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import HubMessage, Peer, RawMessage, Sample
+from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Span, Value
 from duco_rt.pipeline.runner import readings, retry
 from duco_rt.transports import log_kafka, log_kafka_cluster
 from duco_rt.transports.log_kafka import KafkaLog
+from duco_rt.transports.log_kafka_codec import Record
 from tests.servers.kafka import KafkaServer, prefix
 
 pytestmark = pytest.mark.servers
@@ -274,6 +275,21 @@ async def test_a_foreign_record_is_left_out(make: Callable[[], KafkaLog], kafka:
     async with aclosing(log.read_raw(1, 10.0)) as source:  # type: ignore[type-var]
         assert (await next_(source)).records == [raw("D", 2)]
     assert log._metrics.value("log_bad_records_total") == 3
+
+
+async def test_a_sample_passes_whatever_its_stats_are(make: Callable[[], KafkaLog], kafka: KafkaServer) -> None:
+    """Too large a record goes without them, and malformed ones are not known; both are counted."""
+    log = make()
+    payload: dict[str, Value] = {f"Message_{i:05}.SignalOfTheEngine": 1.5 for i in range(10_000)}
+    stats = {name: Span(-12345.678901234, 12345.678901234, 1000) for name in payload}
+    await log.append_parsed([Sample(Peer("t", "D", "vehicle_can"), 1, 1, 1, payload, stats)])
+    text = b'{"tenant":"t","chassisId":"D","msgType":"vehicle_can","ts":1,"seq":2,"received":3,"payload":{"a":1}'
+    await log._writer.append([(f"{log._prefix}.parsed.vehicle_can", Record(b"D", text + b',"stats":{"a":[1]}}', []))])
+    async with aclosing(log.read_parsed(2, 5.0)) as source:  # type: ignore[type-var]
+        found = (await next_(source)).records
+    assert [(sample.payload, sample.stats) for sample in found] == [(payload, None), ({"a": 1}, None)]
+    assert log._metrics.value("log_stats_left_out_total") == 2
+    assert log._metrics.value("log_bad_records_total") == 0
 
 
 async def test_without_a_broker_reading_ends_with_an_error() -> None:

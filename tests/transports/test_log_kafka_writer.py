@@ -14,8 +14,8 @@ from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.transports import log_kafka_writer
 from duco_rt.transports.log_kafka_cluster import Cluster, Login
-from duco_rt.transports.log_kafka_codec import Record
-from duco_rt.transports.log_kafka_writer import RECORD_BYTES_MAX, Writer
+from duco_rt.transports.log_kafka_codec import RECORD_BYTES_MAX, Record
+from duco_rt.transports.log_kafka_writer import Writer
 from tests.servers.kafka import KafkaServer, prefix
 
 pytestmark = pytest.mark.servers

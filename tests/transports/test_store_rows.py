@@ -21,7 +21,7 @@ def test_raw_rows_are_split_into_blocks() -> None:
 
 def test_rows_come_back_from_their_block() -> None:
     """A column that was not read is empty."""
-    rows = [RawSecond(PEER, i, i, 1, i, True, "can1", b"s", b"o", b"t", b"d" * 200) for i in range(3)]
+    rows = [RawSecond(PEER, i, i, 1, i, True, "can1", b"s", b"o", b"t", b"d" * 200, parts=i) for i in range(3)]
     columns = read_blocks(b"".join(store_rows.raw_blocks(rows, 1)))
     assert store_rows.raw_rows(PEER, columns) == rows
     del columns["order"]

@@ -47,26 +47,37 @@ def test_plain_statements_have_nothing_that_old_servers_lack() -> None:
 
 def test_columns_that_a_table_lacks_are_added() -> None:
     """Only those; the plain form has nothing that old servers lack."""
-    assert store_sql.add_columns([]) == ""
-    plain = store_sql.add_columns(["value.count", "value.min"], full=False, database="d")
-    assert plain == (
+    assert store_sql.add_columns({}) == []
+    lacking = {store_sql.RAW: ["parts"], store_sql.PARSED: ["value.count", "value.min"]}
+    assert store_sql.add_columns(lacking, full=False, database="d") == [
+        "ALTER TABLE d.raw_data_cache_store ADD COLUMN parts UInt16 DEFAULT 0",
         "ALTER TABLE d.ce_technology "
         "ADD COLUMN `value.min` Array(Float64) DEFAULT arrayMap(n -> toFloat64(nan), `value.name`), "
-        "ADD COLUMN `value.count` Array(UInt32) DEFAULT arrayMap(n -> toUInt32(0), `value.name`)"
-    )
-    full = store_sql.add_columns(["value.max"])
+        "ADD COLUMN `value.count` Array(UInt32) DEFAULT arrayMap(n -> toUInt32(0), `value.name`)",
+    ]
+    [full] = store_sql.add_columns({store_sql.PARSED: ["value.max"]})
     assert "ADD COLUMN IF NOT EXISTS `value.max` Array(Float64) DEFAULT " in full and full.endswith(" CODEC(ZSTD(1))")
-    for form in (True, False):
-        made = " ".join(store_sql.ddl(form))
-        assert all(f"`{name}` Array({kind})" in made for name, (kind, _) in store_sql.ADDED.items())
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_new_tables_have_what_others_are_given(full: bool) -> None:
+    """Declared alike."""
+    made = " ".join(store_sql.ddl(full))
+    for statement in store_sql.add_columns(store_sql.ADDED, full):
+        for column in statement.split("ADD COLUMN ")[1:]:
+            assert column.removeprefix("IF NOT EXISTS ").removesuffix(", ") in made
 
 
 def test_what_a_table_lacks() -> None:
     """And whether it is one of the full form."""
-    old = {"name": [b"value.name"], "type": [b"Array(LowCardinality(String))"]}
-    assert store_sql.missing_columns(old) == (["value.min", "value.max", "value.count"], True)
-    names = [b"value.name", b"value.min", b"value.max", b"value.count"]
-    assert store_sql.missing_columns({"name": names, "type": [b"Array(String)"] * 4}) == ([], False)
+    raw, parsed, spans = b"raw_data_cache_store", b"ce_technology", ["value.min", "value.max", "value.count"]
+    old = {"table": [raw, parsed], "name": [b"part", b"value.name"], "type": [b"UInt16", b"Array(LowCardinality(S))"]}
+    assert store_sql.missing_columns(old) == ({store_sql.RAW: ["parts"], store_sql.PARSED: spans}, True)
+    names = [b"parts", b"value.min", b"value.max", b"value.count"]
+    now = {"table": [raw, *[parsed] * 3], "name": names, "type": [b"Array(String)"] * 4}
+    assert store_sql.missing_columns(now) == ({}, False)
+    now["table"][0] = parsed
+    assert store_sql.missing_columns(now) == ({store_sql.RAW: ["parts"]}, False)
 
 
 def test_spans_are_read_only_where_asked_for() -> None:

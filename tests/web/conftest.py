@@ -80,7 +80,7 @@ class ListStore:
         found = History(from_ms, to_ms, [s.seq or 0 for s in rows], [s.ts_ms for s in rows], columns)
         for name in fields if stats else ():
             spans = [(s.stats or {}).get(name) for s in rows]
-            low, high, counts = zip(*(span or (None, None, None) for span in spans), strict=True)
+            low, high, counts = zip(*((s.min, s.max, s.count) if s else (None, None, None) for s in spans), strict=True)
             found.stats[name] = SpanColumns(list(low), list(high), list(counts))
         return found
 

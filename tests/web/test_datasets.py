@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.model import LastSeen, Peer, Sample, Span
+from duco_rt.model import History, LastSeen, Peer, Sample, Span
+from duco_rt.web.thin import thin
 from tests.web.conftest import BASE, NOW_MS, Site, is_error
 
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
@@ -141,6 +145,36 @@ async def test_stats_with_fewer_points(site: Site) -> None:
     assert min(found["stats"]["a"]["min"]) == -99.0
     assert sum(found["stats"]["a"]["count"]) == 200
     assert list(found["stats"]["a"]) == ["min", "count"]
+
+
+async def test_values_are_counted_with_their_stats(tmp_path: Path) -> None:
+    """A request may be so large; over it the message says what fits, and that does."""
+    async with Site(tmp_path, Web(port=0, history_values_max=1200)).running() as site:
+        await fill(site, 2)
+        # stats → how many seconds two fields may be asked for
+        for stats, most_s in {"": 600, "last": 600, "min": 300, "min,max,min": 200, "min,max,count,last": 150}.items():
+            query = {"fields": "a,b", "stats": stats, "to": NOW_MS}
+            answer = await history(site, **query, **{"from": NOW_MS - 1000 * (most_s + 1)})
+            assert is_error(answer, 400, "bad_request"), stats
+            assert f"at most 1200: ask for {most_s} s" in answer[1]["error"]["message"]
+            assert (await history(site, **query, **{"from": NOW_MS - 1000 * most_s}))[0] == 200, stats
+
+
+async def test_a_large_answer_is_made_beside_the_loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that live viewers do not wait; it is the same, and written in pieces."""
+    threads: list[bool] = []
+
+    def noted(found: History, points: int) -> History:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return thin(found, points)
+
+    monkeypatch.setattr("duco_rt.web.datasets.thin", noted)
+    await fill(site, 30_000)
+    ask = {"from": NOW_MS - 30_000_000, "to": NOW_MS}
+    status, found = await history(site, fields="a,b", points=30_000, **ask)
+    assert (status, found["fields"]["a"]) == (200, [float(n) for n in range(30_000)])
+    assert (await history(site, fields="a,b", points=30_000, **{**ask, "from": NOW_MS - 9000}))[0] == 200
+    assert threads == [False, True]
 
 
 async def test_fields(site: Site) -> None:

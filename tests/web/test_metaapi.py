@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
+from duco_rt.pipeline.decoding.reading import ASKED
 from tests.database_texts import TEXTS
 from tests.web.conftest import Site, is_error
 
@@ -105,6 +107,19 @@ async def test_a_bad_parsing_is_refused_with_its_line(site: Site, case: str) -> 
     assert is_error(answer, 400, "bad_request")
     assert expected in answer[1]["error"]["message"]
     assert is_error(await site.ask("GET", f"{API}/parsings/p"), 404, "not_found")
+
+
+async def test_too_many_uploads_are_told_to_come_again(site: Site) -> None:
+    """Two are read at once and six wait; no version is kept of one more, which may come again."""
+    going = threading.Event()
+    held = [ASKED.submit(going.wait) for _ in range(8)]
+    try:
+        assert is_error(await site.ask("PUT", f"{API}/parsings/p", {"files": FILES}), 503, "unavailable")
+    finally:
+        going.set()
+    assert all(each.result(5) for each in held)
+    assert is_error(await site.ask("GET", f"{API}/parsings/p"), 404, "not_found")
+    assert (await site.ask("PUT", f"{API}/parsings/p", {"files": FILES}))[0] == 200
 
 
 async def test_a_devices_parsing_has_an_etag(site: Site) -> None:

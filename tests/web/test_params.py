@@ -5,7 +5,9 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from aiohttp.payload import BytesIOPayload
 
+from duco_rt.web.params import reply_text
 from tests.web.conftest import BASE, Site, is_error
 
 NAMES = ["a.b", "ü", "x" * 65, "a b", "a\n", "%"]
@@ -66,3 +68,11 @@ async def test_bodies(site: Site) -> None:
     for body in BODIES:
         async with site.session.put("/api/metaapi/devices/D1", data=body) as response:
             assert is_error((response.status, await response.json()), 400, "bad_request"), body[:20]
+
+
+async def test_an_answer_that_is_json() -> None:
+    """A small one at once, a large one in pieces; the asker does not see it."""
+    for size, kind in ((1000, bytes), (1_000_000, BytesIOPayload)):
+        response = reply_text(b"1" * size)
+        assert isinstance(response.body, kind)
+        assert response.content_type == "application/json"

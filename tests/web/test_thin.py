@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,41 +75,69 @@ def test_all_columns_share_the_rows() -> None:
 
 
 def test_with_stats_a_bucket_is_one_row() -> None:
-    """At the place of its last sample: last value, lowest, highest, number of values; None where none is known."""
+    """At the place of its last sample: last value, lowest, highest, number of values; None where there is no value."""
     low, high = [0.0, -5.0, None, 2.0, None, None], [1.0, 1.0, None, 9.0, None, None]
     stats = {"a": SpanColumns([*low], [*high], [2, 3, None, 4, None, None])}
     ts = [i * 1000 for i in range(6)]
-    found = History(0, 5999, list(range(10, 16)), ts, {"a": [0.5, None, 0.7, 2.0, None, 3.0]}, stats)
+    found = History(0, 5999, list(range(10, 16)), ts, {"a": [0.5, 0.7, None, 2.0, None, None]}, stats)
     assert thin(found, 6) is found
     out = thin(found, 2)
     assert (out.ts, out.seq) == ([2000, 5000], [12, 15])
-    assert out.fields == {"a": [0.7, 3.0]}
+    assert out.fields == {"a": [0.7, 2.0]}
     assert out.stats == {"a": SpanColumns([-5.0, 2.0], [1.0, 9.0], [5, 4])}
     out = thin(found, 3)
-    assert out.fields == {"a": [0.5, 2.0, 3.0]}
+    assert out.fields == {"a": [0.7, 2.0, None]}
     assert out.stats == {"a": SpanColumns([-5.0, 2.0, None], [1.0, 9.0, None], [5, 4, None])}
 
 
-_ROW = st.none() | st.tuples(st.floats(-1e6, 1e6), st.integers(1, 50))
+Known = tuple[float | None, float | None, int | None]
+MIXED: dict[str, tuple[list[Value | None], list[Known], Known]] = {
+    "higher": ([2.0, 500.0], [(1.0, 3.0, 9), (None, None, None)], (1.0, 500.0, None)),
+    "lower": ([-2, 2, 4], [(None, None, None), (1, 3, 9), (4, 4, 1)], (-2, 4, None)),
+    "all": ([2.0, -3.0], [(None, None, None)] * 2, (-3.0, 2.0, None)),
+    "bools": ([True, False, True], [(None, None, None)] * 3, (0, 1, None)),
+    "large": ([1.0, 10**400], [(0.0, 1.0, 2), (None, None, None)], (0.0, 10**400, None)),
+    "texts": (["x", "y"], [(None, None, 2), (None, None, 3)], (None, None, 5)),
+    "older texts": (["x", "y"], [(None, None, 2), (None, None, None)], (None, None, None)),
+    "absent": ([2.0, None], [(1.0, 3.0, 9), (None, None, None)], (1.0, 3.0, 9)),
+}
+
+
+@pytest.mark.parametrize("case", MIXED)
+def test_samples_of_which_only_the_last_value_is_known(case: str) -> None:
+    """The band holds their value, and how many there were is not known."""
+    values, spans, expected = MIXED[case]
+    stats = {"a": SpanColumns(*(list(part) for part in zip(*spans, strict=True)))}
+    rows = list(range(len(values)))
+    [*found] = zip(*thin(History(0, 999, rows, rows, {"a": values}, stats), 1).stats["a"], strict=True)
+    assert found == [expected]
+    assert not any(isinstance(part, bool) for part in found[0])
+
+
+_ROW = st.none() | st.tuples(st.floats(-1e6, 1e6), st.none() | st.integers(1, 50))
 
 
 @given(values=st.lists(_ROW, max_size=200), points=st.integers(1, 60), from_ms=st.integers(0, 10**6))
-def test_with_stats_any_column(values: list[tuple[float, int] | None], points: int, from_ms: int) -> None:
-    """No more rows than asked for but one at an end, every value counted once, extremes kept."""
-    low: list[float | None] = [v and v[0] for v in values]
-    high: list[float | None] = [v and v[0] + v[1] for v in values]
+def test_with_stats_any_column(values: list[tuple[float, int | None] | None], points: int, from_ms: int) -> None:
+    """No more rows than asked for but one at an end, each value counted once, extremes kept, bands hold their value."""
+    low: list[float | None] = [v[0] if v and v[1] else None for v in values]
+    high: list[float | None] = [v[0] + v[1] if v and v[1] else None for v in values]
     counts: list[int | None] = [v and v[1] for v in values]
     ts = [from_ms + i * 1000 for i in range(len(values))]
-    found = History(
-        from_ms, from_ms + len(values) * 1000, [*range(len(values))], ts, {"a": [*low]},
-        {"a": SpanColumns(low, high, counts)},
-    )  # fmt: skip
+    column: list[Value | None] = [v and v[0] for v in values]
+    stats = {"a": SpanColumns(low, high, counts)}
+    found = History(from_ms, from_ms + len(values) * 1000, [*range(len(values))], ts, {"a": column}, stats)
     out = thin(found, points)
     assert len(out.ts) == len(out.fields["a"]) <= points + 1
     assert out.ts[-1:] == ts[-1:]
+    if out is found:
+        return
     known = [v for v in values if v]
     thinned = out.stats["a"]
-    assert sum(n or 0 for n in thinned.count) == sum(n for _, n in known)
+    if None not in [n for _, n in known]:
+        assert sum(n or 0 for n in thinned.count) == sum(n or 0 for _, n in known)
+    for value, least, most in zip(out.fields["a"], thinned.min, thinned.max, strict=True):
+        assert value is None or sorted([least, value, most]) == [least, value, most]  # type: ignore[type-var]
     if known:
         assert min(v for v in thinned.min if v is not None) == min(v for v, _ in known)
-        assert max(v for v in thinned.max if v is not None) == max(v + n for v, n in known)
+        assert max(v for v in thinned.max if v is not None) == max(v + (n or 0) for v, n in known)

@@ -93,9 +93,7 @@ def decode_blocks(jobs: Sequence[Job]) -> Runs:
     return Runs(values, sizes, fields, blocks)
 
 
-def _decode_few(
-    jobs: Sequence[Job], rows: Numbers, frames: Numbers, sizes: Numbers, values: Values
-) -> None:
+def _decode_few(jobs: Sequence[Job], rows: Numbers, frames: Numbers, sizes: Numbers, values: Values) -> None:
     """The first runs of `values`, of jobs whose blocks have a flat form; some thousand at a time stay in the cache."""
     first = first_run = run = at = end = 0
     for i, (block, _, n, _) in enumerate(jobs):
@@ -109,9 +107,9 @@ def _decode_few(
 
 def _decode_flat(jobs: Sequence[Job], rows: Numbers, frames: Numbers, sizes: Numbers, out: Values) -> None:
     """Fill `out` with the runs of jobs."""
-    data = b"".join([*[job.data for job in jobs], bytes(8)])
+    data = b"".join([*[job.data for job in jobs], bytes(8)])  # type: ignore[list-item]  # arrays are buffers, too
     windows = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,))  # the 8 bytes from each byte on
-    flat = np.concatenate([job.block.flat for job in jobs], axis=1)  # type: ignore[misc]  # all of them have one
+    flat = np.concatenate([job.block.flat for job in jobs], axis=1)
     lengths = np.array([job.length for job in jobs])
     job_bytes = frames * lengths
     # A run's value i is in the window at start + i * length: what lies behind a frame's end is shifted away.
@@ -120,18 +118,18 @@ def _decode_flat(jobs: Sequence[Job], rows: Numbers, frames: Numbers, sizes: Num
     place = np.arange(len(out)) * steps.repeat(sizes)
     place += (starts - (sizes.cumsum() - sizes) * steps).repeat(sizes)
     raw = windows.take(place)
-    if flat[6].any():
+    if any(job.block.has_big for job in jobs):
         np.copyto(raw, raw.byteswap(), where=flat[6].astype(bool).repeat(sizes))
     left, right, sign, none, count, _, _, scale, offset = flat
     raw <<= left.repeat(sizes)
     raw >>= right.repeat(sizes)
     numbers = raw.view(np.int64)
-    if sign.any():
+    if any(job.block.has_signed for job in jobs):
         signs = sign.view(np.int64).repeat(sizes)
         numbers = numbers ^ signs
         numbers -= signs
     np.multiply(numbers, scale.view(np.float64).repeat(sizes), out=out)
-    if offset.any():
+    if any(job.block.offset is not None for job in jobs):
         out += offset.view(np.float64).repeat(sizes)
-    if count.any():
+    if any(job.block.may_lack for job in jobs):
         out[raw - none.repeat(sizes) < count.repeat(sizes)] = np.nan

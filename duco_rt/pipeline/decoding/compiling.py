@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from duco_rt.errors import BadParsing, TransportError
 from duco_rt.model import Parsing, ParsingFile
 from duco_rt.pipeline.decoding.described import DescribedFile
 from duco_rt.pipeline.decoding.plan import Plan, compile_plan
-from duco_rt.pipeline.decoding.reading import LIMIT_S, Child, beside
+from duco_rt.pipeline.decoding.reading import ASKED, LIMIT_S, LIVE, Child, Readers, ReadingLate, beside
 
 
 def compile_parsing(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
-    """Compile a parsing, waiting. Raises BadParsing naming file and line, or the file that takes over `limit_s`."""
-    return _compile(parsing, Child(parsing.files, limit_s).run)
+    """Compile a parsing, waiting. Raises BadParsing naming file and line, ReadingLate for what takes over `limit_s`."""
+    return _compile(parsing, Child(parsing.files, limit_s).run, limit_s)
 
 
-async def compile_parsing_async(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
-    """`compile_parsing` beside the loop; cancelled, it ends the reading."""
+async def compile_parsing_async(parsing: Parsing, limit_s: float = LIMIT_S, readers: Readers = ASKED) -> Plan:
+    """`compile_parsing` beside the loop; cancelled, it ends the reading. Raises TransportError where too many wait."""
     child = Child(parsing.files, limit_s)
-    return await beside(child, lambda: _compile(parsing, child.run))
+    return await beside(child, lambda: _compile(parsing, child.run, limit_s), readers)
+
+
+async def compile_for_live(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
+    """`compile_parsing_async` for the live path, which waits for nobody's uploads."""
+    return await compile_parsing_async(parsing, limit_s, LIVE)
 
 
 def compile_here(parsing: Parsing) -> Plan:
@@ -44,9 +50,15 @@ def _unnamed(files: Sequence[ParsingFile]) -> Parsing:
     return Parsing("check", 0, tuple(files))
 
 
-def _compile(parsing: Parsing, read: Callable[[], Sequence[DescribedFile]]) -> Plan:
+def _compile(parsing: Parsing, read: Callable[[], Sequence[DescribedFile]], limit_s: float | None = None) -> Plan:
+    begin = monotonic()
+
+    def check() -> None:
+        if limit_s is not None and monotonic() - begin > limit_s:
+            raise ReadingLate(f"parsing {parsing.name}: reading and compiling it takes more than {limit_s:g} s")
+
     try:
-        return compile_plan(parsing.name, parsing.version, read())
+        return compile_plan(parsing.name, parsing.version, read(), check)
     except (BadParsing, TransportError):
         raise
     except Exception as e:  # what passes the checks and still cannot be compiled is refused, not a crash

@@ -21,6 +21,7 @@ from duco_rt.pipeline.decoding.limits import (
     ENTRIES_MAX,
     FLOAT_BITS,
     MESSAGE_BYTES_MAX,
+    MULTIPLEXERS_MAX,
     NUMBER_MAX,
     SIGNAL_BITS_MAX,
     SIGNALS_MAX,
@@ -151,6 +152,9 @@ def _message(message: Message) -> DescribedMessage:
         raise _WrongError(words, message.name)
     group = message.protocol == "j1939" and message.is_extended_frame
     selectors = {signal.name: signal for signal in reversed(message.signals) if signal.is_multiplexer}
+    if len(selectors) > MULTIPLEXERS_MAX:
+        words = f"The message {message.name} has {len(selectors)} multiplexers, more than {MULTIPLEXERS_MAX}"
+        raise _WrongError(words, message.name)
     return DescribedMessage(
         message.name,
         message.frame_id,

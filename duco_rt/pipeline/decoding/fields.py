@@ -14,6 +14,7 @@ import msgspec
 
 from duco_rt.pipeline.decoding import j1939
 from duco_rt.pipeline.decoding.described import DescribedFile, DescribedMessage, DescribedSignal
+from duco_rt.pipeline.decoding.limits import FIELD_PAGES_MAX, FIELDS_MAX, NAMED_VALUES_MAX
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -58,9 +59,41 @@ def sources_of(file: DescribedFile, message: DescribedMessage) -> tuple[int | No
     return (None, *file.sources) if message.j1939 else (None,)
 
 
+def messages_of(file: DescribedFile) -> Sequence[DescribedMessage]:
+    """Of two messages with one id in a file the later counts, as in cantools; groups may have several."""
+    own = {(m.frame_id, m.extended): m for m in file.messages if not m.j1939}
+    return [*own.values(), *(m for m in file.messages if m.j1939)]
+
+
+class Size(NamedTuple):
+    """What files cost to compile: their fields, the pages that these are on, and the values that have names."""
+
+    fields: int = 0
+    pages: int = 0
+    named_values: int = 0
+
+    def plus(self, file: DescribedFile) -> Size:
+        """With another file."""
+        fields, pages, named_values = self
+        for message in messages_of(file):
+            times = len(sources_of(file, message))
+            fields += times * len(message.signals)
+            pages += times * sum(len(signal.pages) for signal in message.signals)
+            named_values += sum(len(signal.choices) for signal in message.signals)
+        return Size(fields, pages, named_values)
+
+    def problem(self) -> str:
+        """What there is too much of, or ""."""
+        most = Size(FIELDS_MAX, FIELD_PAGES_MAX, NAMED_VALUES_MAX)
+        for count, limit, what in zip(self, most, ("fields", "pages of fields", "named values"), strict=True):
+            if count > limit:
+                return f"{count} {what} up to here, more than {limit}"
+        return ""
+
+
 def _every(files: Iterable[DescribedFile]) -> Iterator[tuple[Identity, DescribedMessage, DescribedSignal]]:
     for file in files:
-        for message in file.messages:
+        for message in messages_of(file):
             for source in sources_of(file, message):
                 for signal in message.signals:
                     yield identity(file, message, signal, source), message, signal
@@ -103,19 +136,21 @@ def _order(each: Identity) -> tuple[str, int, str, str, int]:
 def fields_of(files: Sequence[DescribedFile], names: dict[Identity, str]) -> tuple[Field, ...]:
     """The fields in order of name, each once."""
     found: dict[str, Field] = {}
+    choices: dict[int, dict[str, str] | None] = {}  # by signal, shared by its sources
     for each, message, signal in _every(files):
         name = names[each]
-        found.setdefault(
+        if name in found:
+            continue
+        if id(signal) not in choices:
+            choices[id(signal)] = {str(raw): text for raw, text in signal.choices.items()} or None
+        found[name] = Field(
             name,
-            Field(
-                name,
-                signal.unit or None,
-                signal.minimum,
-                signal.maximum,
-                {str(raw): text for raw, text in signal.choices.items()} or None,
-                signal.comment or None,
-                message.name,
-                message.period_ms or None,
-            ),
+            signal.unit or None,
+            signal.minimum,
+            signal.maximum,
+            choices[id(signal)],
+            signal.comment or None,
+            message.name,
+            message.period_ms or None,
         )
     return tuple(found[name] for name in sorted(found))

@@ -6,8 +6,9 @@ field leaves the value that came before it in the second.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from duco_rt.pipeline.decoding.messages import Decoded, MessagePlan, is_value
 from duco_rt.pipeline.decoding.plan import ERROR_FRAME, UNKNOWN, Plan
 from duco_rt.pipeline.decoding.whole import Slice
 
+_LEAST, _MOST = -math.inf, math.inf
+_FRAMES_MAX = 128
+"""Of more frames than this an array costs less than a look at each."""
+
 _Found = list[tuple[int, Decoded]]
 """Values with the time of their frame in µs."""
 
@@ -23,17 +28,18 @@ _Found = list[tuple[int, Decoded]]
 def last_values(plan: Plan, slices: Iterable[Slice], problems: Counter[str]) -> dict[str, Value]:
     """The last value of every field; `problems` counts frames: unknown_id, short_frame, error_frame, unknown_page."""
     found: _Found = []
+    matches = plan.matches
     for each in slices:
         stream = each[0]
-        match = plan.match(stream)
-        if not match.messages:
-            if match.kind == UNKNOWN:
+        kind, messages = matches[stream[:4]]
+        if not messages:
+            if kind == UNKNOWN:
                 problems["unknown_id"] += stream.count
-            elif match.kind == ERROR_FRAME:
+            elif kind == ERROR_FRAME:
                 problems["error_frame"] += stream.count
             continue
         is_short = False
-        for message in match.messages:
+        for message in messages:
             if stream.length < message.length_bytes:
                 is_short = True
             else:
@@ -59,30 +65,65 @@ def _last(message: MessagePlan, each: Slice, found: _Found, problems: Counter[st
         return
     decoded = message.decode(data[-stream.length :] if stream.length else b"")
     if message.may_lack:
-        values = {field: value for field, value in decoded.items() if is_value(value)}
-        if len(values) < len(decoded) and stream.count > 1:
-            _look_back(message, each, decoded.keys() - values.keys(), found)
-        decoded = values
+        lacking = [field for field, value in decoded.items() if value is None or not _LEAST < value < _MOST]
+        for field in lacking:
+            del decoded[field]
+        if lacking and stream.count > 1:
+            _look_back(message, each, lacking, found)
     found.append((int(times[-1]), decoded))
 
 
-def _look_back(message: MessagePlan, each: Slice, lacking: Iterable[str], found: _Found) -> None:
+def _look_back(message: MessagePlan, each: Slice, lacking: list[str], found: _Found) -> None:
     """Fields that the last frame has no value of: from the last frame that has one."""
     stream, times, data = each
+    n = stream.length
+    rows: Sequence[int] = range(stream.count - 2, -1, -1)
+    if stream.count > _FRAMES_MAX:
+        rows = _newest_rows(message, each, lacking)
+    else:
+        lacking = _somewhere_given(message, data[:-n], n, lacking)
+    for row in rows if lacking else ():
+        lo, hi = message.words(data[row * n : row * n + n])
+        there: Decoded = {}
+        for field in lacking:
+            read, intel, _ = message.readers[field]
+            value = read(lo if intel else hi)
+            if is_value(value):
+                there[field] = value
+        if there:
+            found.append((int(times[row]), there))
+            lacking = [field for field in lacking if field not in there]
+            if not lacking:
+                break
+
+
+def _somewhere_given(message: MessagePlan, data: bytes | memoryview, n: int, lacking: list[str]) -> list[str]:
+    """Without the fields that no frame has: most machines do not have all that a group has room for.
+
+    What is no value is at the top of its range: where it is so of all frames' common bits, it is so of each.
+    """
+    lo = hi = -1
+    for at in range(0, len(data), n):
+        own_lo, own_hi = message.words(data[at : at + n])
+        lo &= own_lo
+        hi &= own_hi
+    kept = []
+    for field in lacking:
+        read, intel, at_top = message.readers[field]
+        if not at_top or read(lo if intel else hi) is not None:
+            kept.append(field)
+    return kept
+
+
+def _newest_rows(message: MessagePlan, each: Slice, lacking: list[str]) -> list[int]:
+    """The newest row of each of these fields that has a value of it, newest first: without a step a frame."""
+    stream, _, data = each
     frames = np.frombuffer(data, np.uint8).reshape(stream.count, stream.length)
-    wanted = set(lacking)
-    for block, _, data_of_block in message.blocks(frames):
-        with np.errstate(all="ignore"):  # a float's NaN or overflow is no value, and no warning
-            values = block.decode(data_of_block)
-        rows: dict[int, list[str]] = {}
-        there = ~np.isnan(values)
-        newest = stream.count - 1 - there[:, ::-1].argmax(axis=1)
-        for i in np.flatnonzero(there.any(axis=1)).tolist():
-            if block.fields[i] in wanted:
-                rows.setdefault(int(newest[i]), []).append(block.fields[i])
-        for row, fields in rows.items():
-            decoded = message.decode(data[row * stream.length : (row + 1) * stream.length])
-            found.append((int(times[row]), {field: decoded[field] for field in fields}))
+    with np.errstate(all="ignore"):  # a float's NaN or overflow is no value, and no warning
+        there = ~np.isnan(message.block.decode(frames))
+    newest = stream.count - 1 - there[:, ::-1].argmax(axis=1)
+    wanted = [i for i in np.flatnonzero(there.any(axis=1)).tolist() if message.block.fields[i] in lacking]
+    return sorted(set(newest[wanted].tolist()), reverse=True)
 
 
 def _last_of_pages(message: MessagePlan, each: Slice, found: _Found, problems: Counter[str]) -> None:

@@ -6,8 +6,22 @@ TEXT_BYTES_MAX = 16 * 1024 * 1024
 """One file, in UTF-8."""
 
 SIGNALS_MAX = 100_000
+"""One file's."""
+
+FIELDS_MAX = 50_000
+"""A parsing's signals, those of J1939 groups again for each source address kept apart: 2 s and 90 MB to compile."""
+
+FIELD_PAGES_MAX = 100_000
+"""Pages of all these fields: each costs half as much as a field."""
+
+NAMED_VALUES_MAX = 250_000
+"""Named values of a parsing's signals, a shared list counted for each signal."""
+
 MESSAGE_BYTES_MAX = 4_096
 """J1939 puts 1785 bytes together at most, ISO-TP 4095."""
+
+MULTIPLEXERS_MAX = 500
+"""Of one message; each is looked for in all its signals."""
 
 SIGNAL_BITS_MAX = 512
 PAGES_MAX = 65_536

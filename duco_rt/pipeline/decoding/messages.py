@@ -85,9 +85,11 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MessagePlan:
-    """A message. `source` is the sender that its id names, `period_ms` how often it should come.
+    """A message. `source` is the sender that its id names.
 
-    `may_lack`: a frame of it may have no value of a field (J1939's "not available", NaN).
+    `names` has the signal of each field; `readers` how it is read, whether from the Intel word, and whether what is no
+    value are its highest raw values, all of them. `may_lack`: a frame may have no value of a field (J1939's "not
+    available", NaN).
     """
 
     name: str
@@ -99,6 +101,7 @@ class MessagePlan:
     block: BlockPlan
     pages: tuple[Page, ...]
     names: dict[str, str]
+    readers: dict[str, tuple[Read, bool, bool]]
     may_lack: bool
 
     @property
@@ -157,6 +160,7 @@ def compile_message(
         compile_block(always, message.length),
         _pages(message, plans),
         {plan.field: plan.signal.name for plan in plans},
+        {plan.field: (plan.read, plan.signal.intel, plan.limit is not None and not plan.states) for plan in plans},
         any(plan.may_lack for plan in plans),
     )
 

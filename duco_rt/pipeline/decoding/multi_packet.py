@@ -72,6 +72,15 @@ NOTHING_OPEN = Open()
 """To begin with, and whenever nothing is unfinished (the same object)."""
 
 
+def is_same(one: Open, other: Open) -> bool:
+    """Whether the same is unfinished."""
+
+    def pieces(open_: Open) -> list[tuple[Stream, bytes, bytes]]:
+        return [(stream, times_us.tobytes(), data.tobytes()) for stream, times_us, data in open_.fast]
+
+    return one is other or (one.sessions == other.sessions and pieces(one) == pieces(other))
+
+
 def is_transport(can_id: int) -> bool:
     """Whether an extended id is of J1939's transport protocol (TP.CM or TP.DT)."""
     return (can_id >> 16) & 0x3FF in (_CM, _DT)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 from duco_rt.body import ERROR, REMOTE, CanSecond, Stream
 from duco_rt.pipeline.decoding import j1939
 from duco_rt.pipeline.decoding.described import DescribedFile, DescribedMessage
-from duco_rt.pipeline.decoding.fields import Field, Identity, field_names, fields_of, identity
+from duco_rt.pipeline.decoding.fields import Field, Identity, field_names, fields_of, identity, messages_of
 from duco_rt.pipeline.decoding.messages import MessagePlan, compile_message
 from duco_rt.pipeline.decoding.multi_packet import is_transport
 
@@ -27,7 +27,8 @@ _Member = tuple[DescribedFile, DescribedMessage]
 class Match(NamedTuple):
     """What a stream's frames are: its kind (FRAME, UNKNOWN, …), and the messages that describe one, the first first.
 
-    TRANSPORT and FAST frames are pieces: what they make together is matched by its own id.
+    TRANSPORT and FAST frames are pieces: what they make together is matched by its own id. A transport frame that the
+    database describes is read as itself, too.
     """
 
     kind: int
@@ -88,9 +89,11 @@ class Plan:
         return _compile(self.name, self.version, self.files, self.names, frozenset(wanted))
 
 
-def compile_plan(name: str, version: int, files: Sequence[DescribedFile]) -> Plan:
-    """Compile what database files say."""
-    return _compile(name, version, tuple(files), field_names(files), None)
+def compile_plan(
+    name: str, version: int, files: Sequence[DescribedFile], check: Callable[[], None] = lambda: None
+) -> Plan:
+    """Compile what database files say; `check` is called often, and ends it by raising."""
+    return _compile(name, version, tuple(files), field_names(files), None, check)
 
 
 def _compile(
@@ -99,6 +102,7 @@ def _compile(
     files: tuple[DescribedFile, ...],
     names: dict[Identity, str],
     wanted: frozenset[str] | None,
+    check: Callable[[], None] = lambda: None,
 ) -> Plan:
     exact: dict[_ExactKey, tuple[MessagePlan, ...]] = {}
     groups: dict[_GroupKey, tuple[MessagePlan, ...]] = {}
@@ -106,19 +110,21 @@ def _compile(
     fast: set[_GroupKey] = set()
     members: dict[_GroupKey, list[_Member]] = {}
     for file in files:
-        for message in _messages_of(file):
+        for message in messages_of(file):
+            check()
             if message.j1939:
                 members.setdefault((file.bus, j1939.pgn_of(message.frame_id)), []).append((file, message))
             else:
                 _add(exact, (file.bus, message.frame_id, message.extended), file, message, names, wanted)
     for group, described in members.items():
         for file, message in described:
+            check()
             _add(groups, group, file, message, names, wanted)
-        senders = [(*group, source) for source in _senders(described)]
-        for key in senders:
-            for file, message, source in _of_sender(described, key[2]):
-                _add(apart, key, file, message, names, wanted, source)
-        if any(message.fast_packet for _, message in described) and (groups[group] or any(map(apart.get, senders))):
+        for sender in _senders(described):
+            for file, message, source in _of_sender(described, sender):
+                check()
+                _add(apart, (*group, sender), file, message, names, wanted, source)
+        if any(message.fast_packet for _, message in described):  # whichever of its fields are wanted
             fast.add(group)
     fields = fields_of(files, names)
     if wanted is not None:
@@ -152,10 +158,10 @@ class Matches(dict[_MatchKey, Match]):
         messages = plan.find(channel, can_id, extended)
         if extended and plan.groups:
             pgn = j1939.pgn_of(can_id)
-            if (channel, pgn) in plan.fast or (None, pgn) in plan.fast:
+            if messages and ((channel, pgn) in plan.fast or (None, pgn) in plan.fast):
                 return Match(FAST, messages)
-            if not messages and is_transport(can_id):
-                return Match(TRANSPORT, ())
+            if is_transport(can_id):
+                return Match(TRANSPORT, messages)
         return Match(FRAME if messages else UNKNOWN, messages)
 
 
@@ -173,12 +179,6 @@ def _of_sender(
             yield file, message, source
         elif message.name not in apart:
             yield file, message, None
-
-
-def _messages_of(file: DescribedFile) -> Iterable[DescribedMessage]:
-    """Of two messages with one id in a file the later counts, as in cantools; groups may have several."""
-    own = {(m.frame_id, m.extended): m for m in file.messages if not m.j1939}
-    return [*own.values(), *(m for m in file.messages if m.j1939)]
 
 
 def _add(

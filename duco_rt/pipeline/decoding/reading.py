@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,7 +30,6 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 LIMIT_S = 20.0
-AT_ONCE_MAX = 2
 
 _CHILD = "duco_rt.pipeline.decoding.reading_child"
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG", "LC_ALL", "LC_CTYPE")
@@ -38,7 +37,42 @@ _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHO
 
 _SIGNALS = {"dbc": r"^[ \t]*SG_\s", "kcd": r"<(?:\w+:)?Signal\b", "sym": r"\b(?:Sig|Var)\s*=", "arxml": r"<I-SIGNAL\b"}
 
-_readers = ThreadPoolExecutor(AT_ONCE_MAX, thread_name_prefix="reading")
+_ENDED = (-9, -15, -24)
+"""Of a process that was killed, told to end, or over its seconds: none says anything about the text."""
+
+
+class ReadingLate(BadParsing):
+    """A reading that took too long, or whose process was ended: on a less busy machine it may succeed."""
+
+
+class Readers:
+    """Threads that read, two at once; `waiting_max` others wait their turn, more are refused. Any loop may use them."""
+
+    AT_ONCE = 2
+
+    def __init__(self, name: str, waiting_max: int) -> None:
+        self._threads = ThreadPoolExecutor(self.AT_ONCE, thread_name_prefix=name)
+        self._places = threading.BoundedSemaphore(self.AT_ONCE + waiting_max)
+        self._waiting_max = waiting_max
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Do work in its turn. Raises TransportError where too many wait already."""
+        if not self._places.acquire(blocking=False):
+            raise TransportError(f"{self._waiting_max} parsings wait to be read already: try again later")
+        try:
+            future = self._threads.submit(work)
+        except BaseException:
+            self._places.release()
+            raise
+        future.add_done_callback(lambda _: self._places.release())
+        return future
+
+
+ASKED = Readers("reading", 6)
+"""For what somebody asks for (uploads, reading again), who waits 80 s for it at most."""
+
+LIVE = Readers("reading-live", 10_000)
+"""For the plans of the live path; a parsing waits here once, however many devices have it."""
 
 
 class Child:
@@ -66,7 +100,8 @@ class Child:
     def run(self) -> tuple[DescribedFile, ...]:
         """Read, waiting. Raises BadParsing naming the file that is wrong or too much to read.
 
-        TransportError: the system starts no process now; another time it may.
+        ReadingLate: it took too long, or something ended the process. TransportError: the system starts no process now.
+        Another time either may succeed.
         """
         request = _encode(self._files, self._limit_s)
         try:
@@ -103,25 +138,27 @@ class Child:
             raise TransportError("reading was ended")
         file = self._files[len(found)]
         if late:
-            raise BadParsing(f"{file.name}: reading takes more than {self._limit_s:g} s ({_signals(file)} signals)")
-        raise BadParsing(f"{file.name}: reading ended its process ({_signals(file)} signals, status {status})")
+            raise ReadingLate(f"{file.name}: reading takes more than {self._limit_s:g} s ({_signals(file)} signals)")
+        kind = ReadingLate if status in _ENDED else BadParsing
+        raise kind(f"{file.name}: reading ended its process ({_signals(file)} signals, status {status})")
 
 
 def read(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> tuple[DescribedFile, ...]:
-    """The messages of every file. Raises BadParsing naming file and line, or the file that takes over `limit_s`."""
+    """The messages of every file. Raises BadParsing naming file and line, ReadingLate the file past `limit_s`."""
     return Child(files, limit_s).run()
 
 
 async def read_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> tuple[DescribedFile, ...]:
-    """`read` beside the loop; cancelled, it ends the process. Two at once in this process, others wait their turn."""
+    """`read` beside the loop; cancelled, it ends the process. Raises TransportError where too many wait."""
     child = Child(files, limit_s)
     return await beside(child, child.run)
 
 
-async def beside(child: Child, work: Callable[[], T]) -> T:
-    """Do work that reads by `child` in a thread; cancelled, it ends the child."""
+async def beside(child: Child, work: Callable[[], T], readers: Readers = ASKED) -> T:
+    """Do work that reads by `child` in a thread; cancelled, it ends the child. Raises TransportError as `Readers`."""
     try:
-        return await asyncio.wrap_future(_readers.submit(work))
+        # a cancelled one keeps its place until its thread comes to it: what waits, with its texts, is bounded
+        return await asyncio.shield(asyncio.wrap_future(readers.submit(work)))
     except asyncio.CancelledError:
         child.kill()
         raise

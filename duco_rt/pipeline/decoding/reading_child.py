@@ -18,11 +18,12 @@ import msgspec
 from duco_rt.errors import BadParsing
 from duco_rt.model import ParsingFile
 from duco_rt.pipeline.decoding.described import DescribedFile
+from duco_rt.pipeline.decoding.fields import Size
 
 MEMORY_MAX = 1536 * 1024 * 1024
 """Bytes of address space, where the system can limit them."""
 
-ANSWERS_BYTES_MAX = 128 * 1024 * 1024
+ANSWERS_BYTES_MAX = 32 * 1024 * 1024
 """All answers: the parent holds them, too."""
 
 
@@ -46,14 +47,19 @@ def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
     request = msgspec.msgpack.decode(stdin.read(), type=Request)
     _limit(request.limit_s)
     _leave_out_python_can()
-    written = 0
+    written, size = 0, Size()
     for file in request.files:
         answered = answer(file)
         message = msgspec.msgpack.encode(answered)
         written += len(message)
-        if written > ANSWERS_BYTES_MAX:
-            answered = Answer(wrong=f"{file.name}: what is read so far takes more than {ANSWERS_BYTES_MAX} bytes")
-            message = msgspec.msgpack.encode(answered)
+        if answered.file is not None:
+            size = size.plus(answered.file)
+            problem = size.problem()
+            if written > ANSWERS_BYTES_MAX:
+                problem = f"what is read so far takes more than {ANSWERS_BYTES_MAX} bytes"
+            if problem:
+                answered = Answer(wrong=f"{file.name}: {problem}")
+                message = msgspec.msgpack.encode(answered)
         stdout.write(len(message).to_bytes(4, "big") + message)
         stdout.flush()
         if answered.wrong:

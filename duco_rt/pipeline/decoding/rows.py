@@ -44,9 +44,22 @@ def rows_of(seconds: Sequence[CanSecond], reads: Reads | None = None) -> list[Ro
         return []
     counts = np.array([stream.count for stream in places])[numbers]
     owners = np.array(places.owners)[numbers]
-    totals = np.bincount(owners, counts).astype(np.int64).tolist()
-    streams = [Stream(*key, n) for key, n in zip(places.by_key, totals, strict=True)]
-    return _gather(seconds, streams, [reads is None or reads(stream) for stream in streams], owners, counts)
+    base_us = np.repeat([second.ts_ms * 1000 for second in seconds], [len(second.streams) for second in seconds])
+    pieces = Pieces(list(places.by_key), owners, counts, base_us)
+    from_base_us = np.concatenate([second.times_us for second in seconds])
+    return gather(pieces, from_base_us, b"".join([second.data for second in seconds]), reads)
+
+
+class Pieces(NamedTuple):
+    """What streams have in each second, one piece after the other, arrays (pieces,).
+
+    `owners`: an index of `keys`; `counts`: frames; `base_us`: what the piece's times count from, Unix µs.
+    """
+
+    keys: Sequence[StreamKey]
+    owners: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    base_us: NDArray[np.int64]
 
 
 class _Places(dict[Stream, int]):
@@ -78,46 +91,69 @@ def _rows_of_one(second: CanSecond, reads: Reads | None) -> list[Rows]:
     return found
 
 
-def _gather(
-    seconds: Sequence[CanSecond],
-    streams: Sequence[Stream],
-    read: Sequence[bool],
-    owners: NDArray[np.int64],
-    counts: NDArray[np.int64],
-) -> list[Rows]:
-    """Rows by stream out of pieces, each of an owner (an index of `streams`) and a count, one after the other."""
-    pieces = np.flatnonzero(np.array(read)[owners])
-    if not len(pieces):
+def gather(pieces: Pieces, times_us: NDArray[np.int32], data: bytes, reads: Reads | None) -> list[Rows]:
+    """Rows by stream out of all pieces' times (from their base) and data."""
+    keys, owners, counts, base_us = pieces
+    totals = np.bincount(owners, counts, len(keys)).astype(np.int64).tolist()
+    streams = [Stream(*key, n) for key, n in zip(keys, totals, strict=True)]
+    read = [reads is None or reads(stream) for stream in streams]
+    chosen = np.flatnonzero(np.array(read)[owners])
+    if not len(chosen):
         return [Rows(stream, _NO_TIMES, _NO_DATA) for stream in streams]
-    order = pieces[np.argsort(owners[pieces].astype(np.int32), kind="stable")]
+    order = chosen[np.argsort(owners[chosen].astype(np.int32), kind="stable")]
     sizes, starts = counts[order], (counts.cumsum() - counts)[order]
     ends = sizes.cumsum()
     # One piece of memory: pages that the system has to find for an array each would take most of the time.
-    taken, times_us, frames = np.empty((3, int(ends[-1])), np.int64)
-    taken.fill(1)  # every frame's place, by owner: a step of one within a piece, a jump to the next
-    taken[0] = starts[0]
-    taken[ends[:-1]] = starts[1:] - starts[:-1] - sizes[:-1] + 1
-    np.cumsum(taken, out=taken)
-    base_us = np.repeat([second.ts_ms * 1000 for second in seconds], [len(second.streams) for second in seconds])
-    from_base_us = np.concatenate([second.times_us for second in seconds]).take(taken, mode="clip")
-    np.add(from_base_us, np.repeat(base_us[order], sizes), out=times_us)
-    data = b"".join([second.data for second in seconds])
-    lengths = np.array([stream.length for stream in streams])
+    taken, at_us, frames = np.empty((3, int(ends[-1])), np.int64)
+    _steps(taken, starts, sizes, ends, 1)
+    np.add(times_us.take(taken, mode="clip"), np.repeat(base_us[order], sizes), out=at_us)
+    lengths = np.array([key[4] for key in keys])
     if (lengths == 8).all():
         np.frombuffer(data, np.int64).take(taken, out=frames, mode="clip")
-        flat = frames.view(np.uint8)
     else:
         piece_bytes = counts * lengths[owners]
-        byte_to = piece_bytes.cumsum()
-        places = map(slice, (byte_to - piece_bytes)[order].tolist(), byte_to[order].tolist())
-        flat = np.frombuffer(b"".join(map(data.__getitem__, places)), np.uint8)
-    found, row, byte = [], 0, 0
+        _steps(taken, (piece_bytes.cumsum() - piece_bytes)[order], sizes, ends, lengths[owners[order]])
+        padded = data + bytes(8)
+        windows = np.ndarray((len(padded) - 7,), "<i8", padded, 0, (1,))  # the 8 bytes from each byte on
+        frames[:] = windows[taken]  # more than a frame's bytes where it is shorter, less where it is longer
+    return _cut(streams, read, at_us, frames.view(np.uint8).reshape(-1, 8), taken, data)
+
+
+def _steps(
+    out: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    step: int | NDArray[np.int64],
+) -> None:
+    """Every frame's place: a step within a piece, a jump to the next."""
+    out[:] = step if isinstance(step, int) else np.repeat(step, sizes)
+    out[0] = starts[0]
+    out[ends[:-1]] = starts[1:] - starts[:-1] - (sizes[:-1] - 1) * (step if isinstance(step, int) else step[:-1])
+    np.cumsum(out, out=out)
+
+
+def _cut(
+    streams: Sequence[Stream],
+    read: Sequence[bool],
+    at_us: NDArray[np.int64],
+    frames: NDArray[np.uint8],
+    places: NDArray[np.int64],
+    data: bytes,
+) -> list[Rows]:
+    """Rows by stream: `frames` (n, 8) has the first 8 bytes from each of `places` in `data` on."""
+    found, row = [], 0
     for stream, is_read in zip(streams, read, strict=True):
-        if is_read:
-            n, length = stream.count, stream.length
-            row_end, byte_end = row + n, byte + n * length
-            found.append(Rows(stream, times_us[row:row_end], flat[byte:byte_end].reshape(n, length)))
-            row, byte = row_end, byte_end
-        else:
+        if not is_read:
             found.append(Rows(stream, _NO_TIMES, _NO_DATA))
+            continue
+        end, length = row + stream.count, stream.length
+        own = frames[row:end]
+        if length < 8:
+            own = np.ascontiguousarray(own[:, :length])
+        elif length > 8:
+            parts = [data[at : at + length] for at in places[row:end].tolist()]
+            own = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, length)
+        found.append(Rows(stream, at_us[row:end], own))
+        row = end
     return found

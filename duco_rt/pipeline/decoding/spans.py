@@ -20,9 +20,7 @@ def spans(plan: Plan, slices: Iterable[Slice]) -> Stats:
     matches = plan.matches
     for each in slices:
         stream = each[0]
-        for message in matches[stream[:4]].messages:
-            if stream.length >= message.length_bytes:
-                given.append((message, each))
+        given += [(message, each) for message in matches[stream[:4]].messages if stream[4] >= message.length_bytes]
     senders = Counter([message.name for message, _ in given])
     jobs: list[Job] = []
     for message, (stream, _, data) in given:
@@ -39,7 +37,7 @@ def _spans(jobs: list[Job]) -> Stats:
         lows, highs = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
     else:
         lows, highs = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
-    every = list(map(Span._make, zip(lows.tolist(), highs.tolist(), sizes.tolist(), strict=True)))
+    every = list(map(Span, lows.tolist(), highs.tolist(), sizes.tolist()))
     found = dict(zip(fields, every, strict=True))
     if len(found) < len(fields):  # several senders
         found = {}

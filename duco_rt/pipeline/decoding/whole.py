@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from duco_rt.body import CanSecond, Stream
 from duco_rt.pipeline.decoding.multi_packet import Open, put_together
-from duco_rt.pipeline.decoding.plan import FAST, FRAME, TRANSPORT, Plan
+from duco_rt.pipeline.decoding.plan import ERROR_FRAME, FAST, TRANSPORT, UNKNOWN, Plan
 from duco_rt.pipeline.decoding.rows import Rows, rows_of
+
+PIECES = frozenset({TRANSPORT, FAST})
+"""Kinds of frames that are pieces of longer messages."""
 
 Slice = tuple[Stream, NDArray[np.int32] | NDArray[np.int64], bytes | memoryview]
 """A stream's frames in one second: times (count,) in µs from the second's ts, and count * length bytes."""
@@ -36,43 +39,57 @@ def put_whole(plan: Plan, rows: list[Rows], open_: Open, problems: Counter[str])
     transport: list[Rows] = []
     fast: list[Rows] = []
     for each in rows:
-        kind = _kind(plan, each.stream)
-        (transport if kind == TRANSPORT else fast if kind == FAST else whole).append(each)
+        kind, messages = plan.match(each.stream)
+        is_piece = kind in PIECES and each.stream.length <= 8  # a longer frame (CAN FD) is no piece of anything
+        if is_piece:
+            (transport if kind == TRANSPORT else fast).append(each)
+        if not is_piece or (kind == TRANSPORT and messages):
+            whole.append(each)
     made, open_ = put_together(transport, fast, open_, problems)
     return whole + made, open_
 
 
 def whole_slices(plan: Plan, second: CanSecond, open_: Open, problems: Counter[str]) -> tuple[list[Slice], Open]:
-    """The same for one second, without an array a stream: the live path looks at few of its frames."""
-    if not plan.has_groups:
-        return list(second.slices()), open_
+    """The same for one second, without an array a stream: the live path looks at few of its frames.
+
+    Streams that the plan has no use for are left out; `problems` counts their frames: unknown_id, error_frame.
+    """
     whole: list[Slice] = []
     transport: list[Rows] = []
     fast: list[Rows] = []
-    base_us = second.ts_ms * 1000
-    for each in second.slices():
-        stream, times, data = each
-        kind = _kind(plan, stream)
-        if kind in (TRANSPORT, FAST):
-            rows = Rows(
-                stream,
-                times.astype(np.int64) + base_us,
-                np.frombuffer(data, np.uint8).reshape(stream.count, stream.length),
-            )
-            (transport if kind == TRANSPORT else fast).append(rows)
-        else:
-            whole.append(each)
-    made, open_ = put_together(transport, fast, open_, problems)
-    whole += [(rows.stream, rows.times_us - base_us, rows.data.tobytes()) for rows in made]
+    matches, times_us, data = plan.matches, second.times_us, memoryview(second.data)
+    row_end = byte_end = 0
+    for stream in second.streams:
+        channel, can_id, extended, flags, length, count = stream
+        row, byte = row_end, byte_end
+        row_end += count
+        byte_end += count * length
+        kind, messages = matches[channel, can_id, extended, flags]
+        if kind == UNKNOWN:
+            problems["unknown_id"] += count
+            continue
+        if kind in PIECES and length <= 8:
+            piece = _piece(second, stream, times_us[row:row_end], data[byte:byte_end])
+            (transport if kind == TRANSPORT else fast).append(piece)
+            if kind == FAST:
+                continue
+        if messages:
+            whole.append((stream, times_us[row:row_end], data[byte:byte_end]))
+        elif kind == ERROR_FRAME:
+            problems["error_frame"] += count
+    if transport or fast:
+        made, open_ = put_together(transport, fast, open_, problems)
+        base_us = second.ts_ms * 1000
+        whole += [(rows.stream, rows.times_us - base_us, rows.data.tobytes()) for rows in made]
     return whole, open_
+
+
+def _piece(second: CanSecond, stream: Stream, times_us: NDArray[np.int32], data: memoryview) -> Rows:
+    frames = np.frombuffer(data, np.uint8).reshape(stream.count, stream.length)
+    return Rows(stream, times_us.astype(np.int64) + second.ts_ms * 1000, frames)
 
 
 def is_read(plan: Plan, stream: Stream) -> bool:
     """Whether the plan has a use for frames of a stream."""
     match = plan.match(stream)
-    return bool(match.messages) or match.kind in (TRANSPORT, FAST)
-
-
-def _kind(plan: Plan, stream: Stream) -> int:
-    """A longer frame (CAN FD) is no piece of anything."""
-    return plan.match(stream).kind if stream.length <= 8 else FRAME
+    return bool(match.messages) or match.kind in PIECES

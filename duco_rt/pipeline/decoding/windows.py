@@ -60,6 +60,8 @@ class BlockPlan(NamedTuple):
     scale: Values | None
     offset: Values | None
     may_lack: bool
+    has_big: bool
+    has_signed: bool
     flat: NDArray[np.uint64] | None
 
     def decode(self, data: Data, out: Values | None = None) -> Values:
@@ -153,6 +155,8 @@ def compile_block(signals: Sequence[SignalPlan], length_bytes: int) -> BlockPlan
         frozen(scale) if (scale != 1).any() else None,
         frozen(offset) if offset.any() else None,
         any(s.may_lack for s in ordered),
+        any(window.big for window in windows),
+        any(window.signed < window.end - window.first for window in windows),
         _flat(windows, scale, offset) if not wides else None,
     )
 

@@ -9,7 +9,7 @@ import pytest
 from duco_rt.model import Parsing, ParsingFile
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.pipeline.decoding.described import DescribedFile, DescribedMessage, DescribedSignal
-from duco_rt.pipeline.decoding.fields import Field, field_names, fields_of, identity, sources_of
+from duco_rt.pipeline.decoding.fields import Field, Size, field_names, fields_of, identity, messages_of, sources_of
 from tests.dbc_texts import J1939_TAIL, dbc_text, plan_of
 
 ONE = dbc_text("256 Engine 8\nspeed : 0|16@1+ (0.1,0)\nrpm : 16|16@1+ (1,0)")
@@ -42,6 +42,11 @@ RULE: dict[str, tuple[Sequence[str | tuple[str, str]], list[str]]] = {
         ["c.Engine.rpm@100", "c.Engine.rpm@101", "c.Engine.speed@100", "c.Engine.speed@101"],
     ),
     "a group of two senders": ([GROUP, OTHER_SENDER], ["rpm"]),
+    "two messages of one id": ([dbc_text("256 A 8\nx : 0|8@1+ (1,0)", "256 B 8\ny : 0|8@1+ (1,0)")], ["y"]),
+    "a dead message's signal": (
+        [dbc_text("256 A 8\nx : 0|8@1+ (1,0)", "256 B 8\ny : 0|8@1+ (1,0)", "257 C 8\nx : 0|8@1+ (1,0)")],
+        ["x", "y"],
+    ),
     "a group and an id": ([GROUP, dbc_text("256 Own 8\nrpm : 0|16@1+ (1,0)")], ["EEC1.rpm", "Own.rpm"]),
 }
 
@@ -108,6 +113,45 @@ def test_sources_of_groups_alone() -> None:
     group = DescribedMessage("M", 1, True, 8, (), j1939=True)
     file = DescribedFile("a", (plain, group), None, (3, 0))
     assert (sources_of(file, plain), sources_of(file, group)) == ((None,), (None, 3, 0))
+
+
+def test_groups_of_one_id_all_count() -> None:
+    """Of other messages with one id the later; 11 and 29 bits are two ids."""
+    plain, wide = (DescribedMessage(name, 1, name == "W", 8, ()) for name in "PW")
+    group = DescribedMessage("G", 1, True, 8, (), j1939=True)
+    messages = messages_of(DescribedFile("a", (plain, group, wide, group, plain)))
+    assert [message.name for message in messages] == ["P", "W", "G", "G"]
+
+
+def test_a_size_counts_sources() -> None:
+    """Groups' fields and their pages come again for each; named values are shared, a dead message counts nothing."""
+    mode = DescribedSignal("mode", 0, 8, selects=True, choices={1: "one", 2: "two"})
+    paged = DescribedSignal("paged", 8, 8, multiplexer="mode", pages=(1, 2, 3))
+    plain = DescribedMessage("P", 1, False, 8, (mode, paged))
+    group = DescribedMessage("G", 1, True, 8, (mode, paged), j1939=True)
+    assert Size().plus(DescribedFile("a", (plain, group), None, (3, 0))) == Size(8, 12, 4)
+    assert Size(8, 12, 4).plus(DescribedFile("b", (plain, plain))) == Size(10, 15, 6)
+
+
+@pytest.mark.parametrize(("size", "words"), [
+    (Size(50_000, 100_000, 250_000), ""),
+    (Size(50_001), "50001 fields up to here, more than 50000"),
+    (Size(pages=100_001), "100001 pages of fields up to here, more than 100000"),
+    (Size(named_values=250_001), "250001 named values up to here, more than 250000"),
+])  # fmt: skip
+def test_what_is_too_much(size: Size, words: str) -> None:
+    """Said with what there is and what may be."""
+    assert size.problem() == words
+
+
+def test_sources_share_named_values() -> None:
+    """A list of them is there once, however many addresses are kept apart."""
+    signal = DescribedSignal("x", 0, 8, choices={1: "one"})
+    group = DescribedMessage("G", 1, True, 8, (signal,), j1939=True)
+    files = [DescribedFile("a", (group,), None, (3, 0))]
+    one, *others = fields_of(files, field_names(files))
+    assert one.choices == {"1": "one"} and len(others) == 2
+    assert all(field.choices is one.choices for field in others)
 
 
 def test_a_field_is_described_as_the_text_has_it() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from duco_rt.errors import BadParsing, TransportError
 from duco_rt.model import ParsingFile
 from duco_rt.pipeline.decoding.describe import describe_all
-from duco_rt.pipeline.decoding.reading import Child, beside, read, read_async
+from duco_rt.pipeline.decoding.reading import Child, Readers, ReadingLate, beside, read, read_async
 from tests.database_texts import TEXTS, arxml_text
 from tests.dbc_texts import dbc_text
 
@@ -56,6 +57,46 @@ def test_one_that_was_killed_before_is_never_started() -> None:
     assert child.pid is None
 
 
+ENDINGS = {-9: True, -15: True, -24: True, -11: False, -6: False, 1: False, 0: False}
+
+
+@pytest.mark.parametrize("status", ENDINGS)
+def test_why_a_process_ended(status: int) -> None:
+    """Killed, told to end or out of seconds, another time it may succeed; what fails by itself fails again."""
+    with pytest.raises(BadParsing, match=rf"ended its process \(1 signals, status {status}\)$") as caught:
+        Child([SMALL])._results(b"", late=False, status=status)
+    assert isinstance(caught.value, ReadingLate) == ENDINGS[status]
+
+
+def test_what_waits_is_bounded() -> None:
+    """Two at once and so many more; a place is free again as soon as one is done, well or not."""
+    readers, going = Readers("test", 1), threading.Event()
+    held = [readers.submit(going.wait) for _ in range(3)]
+    with pytest.raises(TransportError, match="1 parsings wait"):
+        readers.submit(going.wait)
+    going.set()
+    assert all(each.result(5) for each in held)
+    for _ in range(5):
+        with pytest.raises(ZeroDivisionError):
+            readers.submit(lambda: 1 // 0).result(5)
+
+
+async def test_what_was_cancelled_keeps_its_place_until_its_turn() -> None:
+    """Its texts are held as long."""
+    readers, going = Readers("test", 1), threading.Event()
+    held = [readers.submit(going.wait) for _ in range(2)]
+    child = Child([SMALL])
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(beside(child, child.run, readers))
+        await asyncio.sleep(0)
+        waiting.cancel()
+    with pytest.raises(TransportError):
+        readers.submit(going.wait)
+    going.set()
+    assert all(each.result(5) for each in held)
+    assert child.pid is None
+
+
 @pytest.mark.servers
 async def test_it_reads_as_here() -> None:
     """Every format, waiting and beside the loop."""
@@ -86,7 +127,7 @@ def test_what_takes_too_long_is_refused_and_ended() -> None:
     """By name, with its size; 14,400 signals take some 2 s."""
     child = Child([large()], 0.3)
     begin = time.monotonic()
-    with pytest.raises(BadParsing, match=r"^machine\.dbc: reading takes more than 0\.3 s \(14400 signals\)$"):
+    with pytest.raises(ReadingLate, match=r"^machine\.dbc: reading takes more than 0\.3 s \(14400 signals\)$"):
         child.run()
     assert time.monotonic() - begin < 2
     assert child.pid is not None and not psutil.pid_exists(child.pid)
@@ -139,11 +180,11 @@ async def test_cancelled_it_ends_the_process() -> None:
 
 @pytest.mark.servers
 async def test_a_process_that_dies_is_an_answer() -> None:
-    """Whoever ended it: the file that it was reading cannot be used."""
+    """Whoever ended it: the file that it was reading cannot be used now."""
     child = Child([large()])
     reading = asyncio.get_running_loop().run_in_executor(None, child.run)
     psutil.Process(await started(child)).kill()
-    with pytest.raises(BadParsing, match=r"^machine\.dbc: reading ended its process \(14400 signals, status"):
+    with pytest.raises(ReadingLate, match=r"^machine\.dbc: reading ended its process \(14400 signals, status"):
         await reading
 
 

@@ -12,7 +12,7 @@ from duco_rt.model import ParsingFile
 from duco_rt.pipeline.decoding.describe import describe
 from duco_rt.pipeline.decoding.reading_child import Answer, Request, answer
 from tests.database_texts import TEXTS
-from tests.dbc_texts import dbc_text
+from tests.dbc_texts import J1939_TAIL, dbc_text
 
 GOOD = [
     ParsingFile("a.dbc", dbc_text("256 A 8\nx : 0|8@1+ (1,0)"), "can1", sources=(0, 253)),
@@ -65,10 +65,21 @@ def test_answers_have_an_end() -> None:
     text = f"FormatVersion=6.0 // x\n{{SIGNALS}}\n{signals}{{SEND}}\n[m]\nID=000h-00Fh\nLen=8\n" + "".join(
         f"Sig=x{n} {8 * n}\n" for n in range(8)
     )
-    files = tuple(ParsingFile(f"{n}.sym", text, format="sym") for n in range(10))
+    files = tuple(ParsingFile(f"{n}.sym", text, format="sym") for n in range(4))
     found = ask(msgspec.msgpack.encode(Request(files, 20.0)))
-    assert [each.wrong for each in found[:-1]] == [""] * 8
-    assert found[-1].wrong == "8.sym: what is read so far takes more than 134217728 bytes"
+    assert [each.wrong for each in found[:-1]] == [""] * 2
+    assert found[-1].wrong == "2.sym: what is read so far takes more than 33554432 bytes"
+
+
+@pytest.mark.servers
+def test_a_parsing_as_a_whole_has_an_end() -> None:
+    """Source addresses multiply its fields: the server would have to compile and hold them all."""
+    signals = "".join(f"s{n} : {8 * n}|8@1+ (1,0)\n" for n in range(8))
+    text = dbc_text(*(f"{0x98F00000 | n << 8} M{n} 8\n{signals}" for n in range(240)), tail=J1939_TAIL)
+    small = ParsingFile("small.dbc", text, sources=tuple(range(12)))
+    large = ParsingFile("large.dbc", text, sources=tuple(range(13)))
+    found = ask(msgspec.msgpack.encode(Request((small, large, small), 20.0)))
+    assert [each.wrong for each in found] == ["", "large.dbc: 51840 fields up to here, more than 50000"]
 
 
 @pytest.mark.servers

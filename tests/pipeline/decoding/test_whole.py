@@ -17,7 +17,7 @@ from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.decoding.rows import Rows, rows_of
 from duco_rt.pipeline.decoding.whole import is_read, put_whole, whole_rows, whole_slices
 from tests.can_seconds import TS_MS, Frame, second_of
-from tests.dbc_texts import dbc_text, plan_of
+from tests.dbc_texts import J1939_TAIL, dbc_text, plan_of
 from tests.pipeline.decoding.long_messages import TEXT, TIME, VI, frames_of_seconds, seconds_of
 from tests.pipeline.decoding.packets import bam_frames, fast_frames, group_id
 
@@ -120,14 +120,30 @@ def test_a_message_over_two_seconds(case: str) -> None:
 
 
 def test_without_groups_all_stays_as_it_is() -> None:
-    """Frames of the transport protocol are then frames like any others."""
+    """Frames of the transport protocol are then unknown, like any others that are not described."""
     plan = plan_of(dbc_text("256 M 8\nx : 0|8@1+ (1,0)"))
-    second = second_of(spread(bam_frames(VI, 0, bytes(20)), 1000))
+    second = second_of([*spread(bam_frames(VI, 0, bytes(20)), 1000), Frame(1, "c", 256, False, 0, bytes(8))])
     problems: Counter[str] = Counter()
     slices, open_ = whole_slices(plan, second, NOTHING_OPEN, problems)
-    assert [stream for stream, _, _ in slices] == list(second.streams) and open_ is NOTHING_OPEN
+    assert [stream.can_id for stream, _, _ in slices] == [256] and open_ is NOTHING_OPEN
+    assert problems == {"unknown_id": second.frames - 1}
     rows = rows_of([second])
-    assert put_whole(plan, rows, NOTHING_OPEN, problems) == (rows, NOTHING_OPEN) and not problems
+    assert put_whole(plan, rows, NOTHING_OPEN, problems) == (rows, NOTHING_OPEN)
+
+
+def test_a_database_that_describes_the_transport_protocol() -> None:
+    """Its frames are read as they are, and what they bring is put together all the same; also for some fields."""
+    plan = plan_of(
+        dbc_text(f"{1 << 31 | 0x1CECFFFE} TPCM 8\ncontrol : 0|8@1+ (1,0)", tail=J1939_TAIL),
+        dbc_text(f"{1 << 31 | 0x18FEECFE} VI 20\nlast : 152|8@1+ (1,0)", tail=J1939_TAIL),
+    )
+    second = second_of(spread(bam_frames(0xFEEC, 0, bytes([*range(19), 7])), 1000))
+    for some, wanted in ((plan, {"control": 32, "last": 7}), (plan.only({"last"}), {"last": 7})):
+        slices, _ = whole_slices(some, second, NOTHING_OPEN, Counter())
+        assert last_values(some, slices, Counter()) == wanted
+        rows, _ = whole_rows(some, [second], NOTHING_OPEN, Counter())
+        columns = columns_of(decode_columns(some, rows, Counter()))
+        assert {name: column.values[-1] for name, column in columns.items()} == wanted
 
 
 def test_long_frames_are_no_pieces() -> None:

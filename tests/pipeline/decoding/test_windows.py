@@ -102,14 +102,14 @@ def test_no_value_in_a_group(case: str) -> None:
 
 
 def test_what_makes_a_flat_form() -> None:
-    """Whole numbers in windows; not floats, wide ones or states past a limit."""
+    """Whole numbers in windows; not floats, wide ones or states in the midst of what is no value."""
     plain, signed = DescribedSignal("a", 0, 8), DescribedSignal("b", 0, 64, signed=True)
     found = block_of(plain, signed, group=True).flat
-    assert found is not None and found.shape == (6, 2) and not found.flags.writeable
+    assert found is not None and found.shape == (9, 2) and not found.flags.writeable
     for other in (
         DescribedSignal("c", 0, 32, is_float=True),
         DescribedSignal("c", 0, 64),
-        DescribedSignal("c", 0, 4, choices={14: "Other"}),
+        DescribedSignal("c", 0, 16, choices={0xFE80: "Other"}),
     ):
         assert block_of(plain, other, group=True).flat is None
 
