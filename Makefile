@@ -20,13 +20,13 @@ help: ## this list
 run: $(VENV)/.stamp-run ## the whole system with a simulated machine; ctrl-C ends it
 	@$(PY) -m duco_rt $(ARGS)
 
-# Those with servers or a browser wait more than they work, so two run at a time, each file in one process.
+# Two run at a time; of those with servers or a browser, which wait more than they work, each file in one process.
 test: dev system test-page ## all tests but the long ones, the quick ones first
-	@$(PY) -m pytest -m 'not browser and not servers and not long' $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest -m 'not browser and not servers and not long' -n 2 $(ARGS) || test $$? -eq 5
 	@$(PY) -m pytest -m '(browser or servers) and not long' -n 2 --dist loadfile $(ARGS) || test $$? -eq 5
 
 test-unit: dev ## only what needs no browser and no server program
-	@$(PY) -m pytest -m 'not browser and not servers and not long' $(ARGS)
+	@$(PY) -m pytest -m 'not browser and not servers and not long' -n 2 $(ARGS)
 
 test-long: dev system ## every test, the long ones too, with many more generated examples
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m '' --timeout 1800 $(ARGS)

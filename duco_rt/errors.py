@@ -4,7 +4,8 @@ DucoError
 ├── ConfigError          a key or a value of the configuration
 ├── BadInput             something that came from outside and cannot be read
 │   ├── BadBody          a hub message's body
-│   ├── BadParsing       a DBC text, with the line that is wrong
+│   ├── BadParsing       a database text, with the line that is wrong
+│   │   └── ReadingLate  one that took too long to be read
 │   └── BadRequest       a request's argument
 ├── NotFound             an unknown device, parsing, group or hub
 ├── Conflict             a name that is taken, a data directory that another process holds
@@ -34,6 +35,10 @@ class BadBody(BadInput):
 
 class BadParsing(BadInput):
     """A database text that cannot be used; the text names file and line."""
+
+
+class ReadingLate(BadParsing):
+    """A reading that took too long, or whose process was ended: on a less busy machine it may succeed."""
 
 
 class BadRequest(BadInput):

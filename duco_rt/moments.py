@@ -41,11 +41,6 @@ def _read(text: str, now_ms: int) -> int | None:
         return None
 
 
-def is_relative(text: str) -> bool:
-    """Whether it means another moment each time it is read."""
-    return text.strip() == "now" or bool(_RELATIVE.match(text.strip()))
-
-
 def show_moment(ms: int) -> str:
     """UTC to the second; the number alone past the year 9999."""
     try:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadRequest
-from duco_rt.moments import is_relative, read_moment, show_moment
+from duco_rt.moments import read_moment, show_moment
 
 NOW_MS = 1_795_521_600_000  # 2026-11-24T12:00Z
 
@@ -74,9 +74,3 @@ def test_nothing_else_is_raised(text: str) -> None:
 def test_what_is_shown_is_read_again(seconds: int) -> None:
     """To the second, in UTC."""
     assert read_moment("from", show_moment(seconds * 1000), NOW_MS) == seconds * 1000
-
-
-def test_what_is_relative() -> None:
-    """It means another moment each time."""
-    assert [text for text in GOOD if is_relative(text)] == ["now", " now ", "-90s", "-30m", "-2h", "-7d"]
-    assert show_moment(2**53) == str(2**53)

@@ -6,7 +6,7 @@ Rows are handed over piece by piece, so that hours of them need no more memory t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -138,17 +138,23 @@ def full_table(found: Mapping[str, Column]) -> pyarrow.Table:
 
 def to_json(found: Mapping[str, Column], from_ms: int, to_ms: int) -> bytes:
     """The answer to `history?resolution=full`: `ts` in Unix ms with up to three decimals, `v` the values."""
-    fields = b",".join(
-        msgspec.json.encode(name) + b':{"ts":' + _numbers(times_us / 1000) + b',"v":' + _numbers(values) + b"}"
-        for name, (times_us, values) in found.items()
-    )
-    return b'{"from":%d,"to":%d,"fields":{%s}}' % (from_ms, to_ms, fields)
+    return b"".join(_pieces(found, from_ms, to_ms))
 
 
-def _numbers(values: NDArray[np.float64]) -> bytes:
-    """A JSON list, made in pieces: each holds up the other threads, and for a large one that would be long."""
-    pieces = (
-        msgspec.json.encode(values[at : at + _NUMBERS_AT_ONCE].tolist())[1:-1]
-        for at in range(0, len(values), _NUMBERS_AT_ONCE)
-    )
-    return b"[" + b",".join(pieces) + b"]"
+def _pieces(found: Mapping[str, Column], from_ms: int, to_ms: int) -> Iterator[bytes]:
+    """The answer in pieces: each holds up the other threads, and a large one would for long."""
+    yield b'{"from":%d,"to":%d,"fields":{' % (from_ms, to_ms)
+    before = b""
+    for name, (times_us, values) in found.items():
+        yield before + msgspec.json.encode(name) + b':{"ts":['
+        yield from _numbers(times_us / 1000)
+        yield b'],"v":['
+        yield from _numbers(values)
+        yield b"]}"
+        before = b","
+    yield b"}}"
+
+
+def _numbers(values: NDArray[np.float64]) -> Iterator[bytes]:
+    for at in range(0, len(values), _NUMBERS_AT_ONCE):
+        yield (b"," if at else b"") + msgspec.json.encode(values[at : at + _NUMBERS_AT_ONCE].tolist())[1:-1]

@@ -16,11 +16,12 @@ from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, LastSeen, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.encoding import AT_ONCE, to_json
-from duco_rt.web.full_history import FullHistory, Turns
+from duco_rt.web.full_history import FullHistory
 from duco_rt.web.params import SPANS, detail_of, gone, int_of, name_of, peer_of, range_of, reply, reply_text
 from duco_rt.web.parsing_health import ParsingHealth
 from duco_rt.web.presence import Presence
 from duco_rt.web.thin import thin
+from duco_rt.web.turns import Turns
 
 log = structlog.get_logger()
 

@@ -11,8 +11,9 @@ from duco_rt.errors import NotFound
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.parsing_health import HealthReading
 from duco_rt.transports.base_data import Meta, Store
-from duco_rt.web.full_history import Turns, plan_of, read_raw
+from duco_rt.web.full_history import plan_of, read_raw
 from duco_rt.web.params import gone, peer_of, range_of, reply
+from duco_rt.web.turns import Turns
 
 _WINDOW_MS, _WINDOW_MS_MAX = 60_000, 600_000
 

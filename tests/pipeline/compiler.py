@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from duco_rt.errors import BadParsing, TransportError
+from duco_rt.errors import BadParsing, ReadingLate, TransportError
 from duco_rt.model import Parsing
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.pipeline.decoding.plan import Plan
-from duco_rt.pipeline.decoding.reading import ReadingLate
 
 
 class Compiler:

@@ -216,7 +216,8 @@ def test_memory_is_bounded() -> None:
     wide = compile_plan("p", 1, (DescribedFile("a.dbc", (DescribedMessage("Wide", ENGINE, False, 64, bits),)),))
     frames = [Frame(n, "can1", ENGINE, False, FD, bytes([n % 256] * 64)) for n in range(3000)]
     rows = rows_of_seconds([second_of(frames, TS_MS + 1000 * n, n) for n in range(4)])
-    for reading in (HealthReading(wide, TS_MS, TS_MS + 10_000), FullReading(wide, ["b0"], TS_MS, TS_MS + 10_000)):
+    names, to_ms = [bit.name for bit in bits], TS_MS + 10_000
+    for reading in (HealthReading(wide, TS_MS, to_ms), FullReading(wide, names, TS_MS, to_ms, points=2)):
         tracemalloc.start()
         try:
             reading.add(rows)

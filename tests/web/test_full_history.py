@@ -13,10 +13,9 @@ import pytest
 
 from duco_rt.body import CanSecond
 from duco_rt.config import Web
-from duco_rt.errors import TransportError
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device, ParsingFile, Peer, RawSecond
 from duco_rt.transports.store_chdb import ChdbStore
-from duco_rt.web.full_history import Turns, raw_chunks
+from duco_rt.web.full_history import raw_chunks
 from tests.can_seconds import Frame, second_of
 from tests.dbc_texts import dbc_text
 from tests.pipeline.raw_rows import PEER, rows_of_second
@@ -165,7 +164,7 @@ async def test_pieces_make_up_the_range() -> None:
     spans = store.asked
     assert (spans[0][0], spans[-1][1]) == (500, 1_000_000)
     assert all(end + 1 == begin for (_, end), (begin, _) in pairwise(spans))
-    assert any(end - begin < 10_000 for begin, end in spans)
+    assert any(end - begin < 60_000 for begin, end in spans[1:-1])
     assert [rows async for rows in raw_chunks(store, PEER, 1000, 999)] == []
 
 
@@ -174,7 +173,7 @@ async def test_no_large_piece_after_nothing() -> None:
     store = CountingStore()
     assert [rows async for rows in raw_chunks(store, PEER, 0, 999_999) if rows] == []
     lengths = [(end + 1 - begin) // 1000 for begin, end in store.asked]
-    assert lengths == [10, 20, 40, 80, *[120] * 7, 10]
+    assert lengths == [60, *[120] * 7, 100]
 
 
 class CountingStore(ListStore):
@@ -220,101 +219,22 @@ async def test_who_goes_away_ends_the_work(tmp_path: Path, web: Web) -> None:
         assert len(store.asked) < 3
 
 
-class Asker:
-    """Takes a turn and keeps it until it may leave; it can go away."""
-
-    def __init__(self, turns: Turns, tenant: str, done: list[str]) -> None:
-        self.leave, self.has_gone = asyncio.Event(), False
-        self._turns, self._tenant, self._done = turns, tenant, done
-
-    async def take(self) -> str:
-        """What became of it. Who has a turn is noted in `done` by tenant."""
-        try:
-            async with self._turns.turn(self._tenant, lambda: self.has_gone):
-                self._done.append(self._tenant)
-                await self.leave.wait()
-        except TransportError as e:
-            return str(e)
-        except ConnectionResetError:
-            return "gone"
-        return "had it"
-
-
-async def settle() -> None:
-    """Let every task go as far as it can."""
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
-async def test_turns_are_bounded() -> None:
-    """Two at once, some wait, half of them of one tenant, more are refused; who gives up waiting leaves no trace."""
-    turns, done = Turns(2, 4), list[str]()
-    askers = [Asker(turns, tenant, done) for tenant in "aaaaabbbca"]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(asker.take()) for asker in askers[:9]]
-        await settle()
-        assert done == ["a", "a"]
-        assert "2 requests are waiting to be read, 2 of them of a:" in tasks[4].result()
-        assert "4 requests are waiting to be read:" in tasks[7].result()  # b's third
-        assert "4 requests are waiting to be read:" in tasks[8].result()
-        tasks[3].cancel()
-        await settle()
-        tasks.append(group.create_task(askers[9].take()))
-        await settle()
-        for asker in askers:
-            asker.leave.set()
-    assert [tasks[n].result() for n in (0, 1, 2, 5, 6, 9)] == ["had it"] * 6
-    assert sorted(done) == ["a"] * 4 + ["b"] * 2
-
-
-async def test_tenants_take_turns() -> None:
-    """Who has the fewest at work is next, of those each in turn: who came last does not wait for all of one tenant."""
-    turns, done = Turns(2, 16), list[str]()
-    askers = [Asker(turns, tenant, done) for tenant in ["a"] * 6 + ["b"] * 4 + ["c"] * 2]
-    async with asyncio.TaskGroup() as group:
-        for asker in askers:
-            group.create_task(asker.take())
-        await settle()
-        assert done == ["a", "a"]
-        for asker in askers:
-            asker.leave.set()
-    assert "".join(done) == "aabacbacbaba"
-    assert not turns._waiting
-    assert not turns._working
-
-
-async def test_who_has_gone_has_no_place() -> None:
-    """Neither a turn nor a place to wait."""
-    turns, done = Turns(1, 4), list[str]()
-    askers = [Asker(turns, "a", done) for _ in range(5)]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(asker.take()) for asker in askers[:3]]
-        await settle()
-        askers[1].has_gone = True
-        tasks.append(group.create_task(askers[3].take()))  # its place is free again
-        await settle()
-        assert (tasks[1].result(), tasks[3].done()) == ("gone", False)
-        askers[2].has_gone = True
-        for asker in askers:
-            asker.leave.set()
-    assert [task.result() for task in tasks] == ["had it", "gone", "gone", "had it"]
-    assert done == ["a", "a"]
-
-
-async def test_a_turn_is_passed_on_whatever_happens() -> None:
-    """Cancelled at the moment at which it gets one, it gives it to the next."""
-    turns, done = Turns(1, 4), list[str]()
-    askers = [Asker(turns, "a", done) for _ in range(3)]
-    first, second, third = [asyncio.create_task(asker.take()) for asker in askers]
-    await settle()
-    askers[0].leave.set()
-    askers[2].leave.set()
-    while not first.done():
-        await asyncio.sleep(0)
-    second.cancel()
-    assert await third == "had it"
-    assert second.cancelled() or await second == "had it"
-    assert not turns._working
+async def test_one_tenant_does_not_take_all_places(tmp_path: Path, web: Web) -> None:
+    """Nor does it with parsing-health: the same work, the same turns."""
+    site = Site(tmp_path, web, compile_quickly)
+    store = site.store = CountingStore()
+    async with site.running():
+        await fill(site, 3)
+        store.go.clear()
+        health = HISTORY.replace("history", "parsing-health")
+        async with asyncio.TaskGroup() as tasks:
+            own = [tasks.create_task(full(site, place, fields="rpm")) for place in (HISTORY, health) for _ in range(9)]
+            await until(lambda: sum(task.done() for task in own) == 8)
+            assert all(is_error(task.result(), 503, "unavailable") for task in own if task.done())
+            other = tasks.create_task(full(site, HISTORY.replace("duco", "other", 1), fields="rpm"))
+            store.go.set()
+        assert sorted(task.result()[0] for task in own) == [200] * 10 + [503] * 8
+        assert other.result()[0] == 200
 
 
 @pytest.mark.servers

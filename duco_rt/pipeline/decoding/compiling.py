@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from duco_rt.errors import BadParsing, TransportError
+from duco_rt.errors import BadParsing, ReadingLate, TransportError
 from duco_rt.model import Parsing, ParsingFile
 from duco_rt.pipeline.decoding.described import DescribedFile
 from duco_rt.pipeline.decoding.plan import Plan, compile_plan
-from duco_rt.pipeline.decoding.reading import ASKED, LIMIT_S, LIVE, Child, Readers, ReadingLate, beside
+from duco_rt.pipeline.decoding.reading import ASKED, LIMIT_S, LIVE, Child, Readers, beside
 
 
 def compile_parsing(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from duco_rt.errors import BadParsing, TransportError
+from duco_rt.errors import BadParsing, ReadingLate, TransportError
 from duco_rt.model import ParsingFile
 from duco_rt.pipeline.decoding.described import DescribedFile
 from duco_rt.pipeline.decoding.limits import TEXT_BYTES_MAX
@@ -39,10 +39,6 @@ _SIGNALS = {"dbc": r"^[ \t]*SG_\s", "kcd": r"<(?:\w+:)?Signal\b", "sym": r"\b(?:
 
 _ENDED = (-9, -15, -24)
 """Of a process that was killed, told to end, or over its seconds: none says anything about the text."""
-
-
-class ReadingLate(BadParsing):
-    """A reading that took too long, or whose process was ended: on a less busy machine it may succeed."""
 
 
 class Readers:
@@ -156,11 +152,13 @@ async def read_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> 
 
 async def beside(child: Child, work: Callable[[], T], readers: Readers = ASKED) -> T:
     """Do work that reads by `child` in a thread; cancelled, it ends the child. Raises TransportError as `Readers`."""
+    future = asyncio.wrap_future(readers.submit(work))
     try:
         # a cancelled one keeps its place until its thread comes to it: what waits, with its texts, is bounded
-        return await asyncio.shield(asyncio.wrap_future(readers.submit(work)))
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
         child.kill()
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody else asks for it
         raise
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from duco_rt.errors import BadParsing, TransportError
+from duco_rt.errors import BadParsing, ReadingLate, TransportError
 from duco_rt.model import Parsing, ParsingFile
 from duco_rt.pipeline.decoding.compiling import (
     _compile,
@@ -19,7 +19,7 @@ from duco_rt.pipeline.decoding.compiling import (
     compile_parsing_async,
 )
 from duco_rt.pipeline.decoding.describe import describe_all
-from duco_rt.pipeline.decoding.reading import ASKED, LIMIT_S, Readers, ReadingLate
+from duco_rt.pipeline.decoding.reading import ASKED, LIMIT_S, Readers
 from tests.database_texts import TEXTS
 from tests.dbc_texts import dbc_text
 
