@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,8 +22,8 @@ from duco_rt.pipeline.decoding.columns import Column, decode_columns
 from duco_rt.pipeline.decoding.multi_packet import NOTHING_OPEN
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.decoding.portions import portions
-from duco_rt.pipeline.decoding.whole import whole_rows
-from duco_rt.pipeline.raw_seconds import Needed, can_seconds
+from duco_rt.pipeline.decoding.stored import read_stored
+from duco_rt.pipeline.decoding.whole import is_read, put_whole
 
 if TYPE_CHECKING:
     import pyarrow
@@ -61,7 +62,6 @@ class FullReading:
         self._from_ms, self._to_ms = from_ms, to_ms
         self._points, self._samples_max = points, samples_max
         self._series = {name: Series(from_ms * 1000, to_ms * 1000, points) for name in fields}
-        self._needed = None if self._plan is None else Needed(self._plan)
         self._open = NOTHING_OPEN
 
     @property
@@ -81,9 +81,11 @@ class FullReading:
         """
         if not rows:
             return
-        if self._plan is not None and self._needed is not None:
-            seconds = [second for second, _ in can_seconds(rows, self.problems, self._needed.unpack)]
-            whole, self._open = whole_rows(self._plan, seconds, self._open, self.problems)
+        if self._plan is not None:
+            can = [row for row in rows if row.kind == "can1"]
+            self.problems["unread_body"] += sum(row.kind == "unread" for row in rows)
+            found = read_stored(can, partial(is_read, self._plan), self.problems)
+            whole, self._open = put_whole(self._plan, found, self._open, self.problems)
             for some in portions(self._plan, whole):
                 for block in decode_columns(self._plan, some, self.problems):
                     for name, values in zip(block.fields, block.values, strict=True):

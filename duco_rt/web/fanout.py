@@ -49,7 +49,7 @@ class Sample(NamedTuple):
         """Lowest, highest and number of values of fields with several; None where they are not known."""
         try:
             found: _Spans | None = _read_spans.decode(self.stats)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None  # another publisher's idea of stats
         return found
 

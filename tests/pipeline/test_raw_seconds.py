@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.model import RawSecond
-from duco_rt.pipeline.raw_seconds import Needed, can_seconds
+from duco_rt.pipeline.raw_seconds import can_seconds
 from tests.can_seconds import TS_MS, Frame, frames_in, same, second_of
-from tests.pipeline.raw_rows import EEC1, ENGINE, PAGES, plan, rows_of_second
+from tests.pipeline.raw_rows import rows_of_second
 
 FRAME = Frame(0, "can1", 1, False, 0, bytes(8))
 
@@ -19,22 +19,6 @@ FRAME = Frame(0, "can1", 1, False, 0, bytes(8))
 def parted() -> list[RawSecond]:
     """The rows of second 2, in three parts."""
     return rows_of_second(second_of([FRAME._replace(can_id=n) for n in (1, 2, 3)], TS_MS + 2000, 2), 70)
-
-
-def test_only_what_is_needed_is_taken() -> None:
-    """The frames of messages that have the fields, in every part."""
-    frames = [
-        Frame(n, "can1", can_id, can_id > 0x7FF, 0, bytes([n]) * 8)
-        for n, can_id in enumerate([ENGINE, PAGES, 1, 2, EEC1, ENGINE])
-    ]
-    needed = Needed(plan().only(["rpm"]))
-    for part_bytes in (1_000_000, 100):
-        [(second, _)] = can_seconds(
-            rows_of_second(second_of(frames), part_bytes), problems := Counter[str](), needed.unpack
-        )
-        assert [(s.can_id, s.count) for s in second.streams] == [(ENGINE, 2)]
-        assert (second.times_us.tolist(), second.data) == ([0, 5], frames[0].data + frames[5].data)
-        assert not problems
 
 
 def test_seconds_are_whole() -> None:

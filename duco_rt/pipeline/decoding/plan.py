@@ -86,14 +86,17 @@ class Plan:
 
     def only(self, wanted: Collection[str]) -> Plan:
         """The plan of these fields alone; frames that have none of them are unknown to it."""
-        return _compile(self.name, self.version, self.files, self.names, frozenset(wanted))
+        kept = frozenset(wanted)
+        fields = tuple(field for field in self.fields if field.name in kept)
+        return _compile(self.name, self.version, self.files, self.names, fields, kept)
 
 
 def compile_plan(
     name: str, version: int, files: Sequence[DescribedFile], check: Callable[[], None] = lambda: None
 ) -> Plan:
     """Compile what database files say; `check` is called often, and ends it by raising."""
-    return _compile(name, version, tuple(files), field_names(files), None, check)
+    names = field_names(files)
+    return _compile(name, version, tuple(files), names, fields_of(files, names), None, check)
 
 
 def _compile(
@@ -101,6 +104,7 @@ def _compile(
     version: int,
     files: tuple[DescribedFile, ...],
     names: dict[Identity, str],
+    fields: tuple[Field, ...],
     wanted: frozenset[str] | None,
     check: Callable[[], None] = lambda: None,
 ) -> Plan:
@@ -126,9 +130,6 @@ def _compile(
                 _add(apart, (*group, sender), file, message, names, wanted, source)
         if any(message.fast_packet for _, message in described):  # whichever of its fields are wanted
             fast.add(group)
-    fields = fields_of(files, names)
-    if wanted is not None:
-        fields = tuple(each for each in fields if each.name in wanted)
     return Plan(name, version, fields, exact, groups, apart, frozenset(fast), files, names)
 
 

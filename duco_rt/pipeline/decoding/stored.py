@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,22 @@ from duco_rt.model import RawSecond
 from duco_rt.pipeline.decoding.rows import Pieces, Reads, Rows, gather
 
 _CHANNELS_MAX = 256
+
+
+def read_stored(seconds: Sequence[RawSecond], reads: Reads, problems: Counter[str]) -> list[Rows]:
+    """The frames of stored CAN seconds, which are in order, by stream.
+
+    `problems` counts `unread_body`: seconds whose columns do not fit, which are left out.
+    """
+    found = rows_of_stored(seconds, reads)
+    if found is None:
+        each = [rows_of_stored([second], reads) for second in seconds]
+        good = [second for second, rows in zip(seconds, each, strict=True) if rows is not None]
+        problems["unread_body"] += len(seconds) - len(good)
+        found = rows_of_stored(good, reads)
+        if found is None:  # too many channels for one look
+            found = [row for rows in each if rows is not None for row in rows]
+    return found
 
 
 def rows_of_stored(seconds: Sequence[RawSecond], reads: Reads | None = None) -> list[Rows] | None:

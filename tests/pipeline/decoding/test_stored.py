@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from duco_rt.body import CanSecond, Stream, StreamKey, pack_columns
 from duco_rt.model import Peer, RawSecond
 from duco_rt.parts import split
 from duco_rt.pipeline.decoding.rows import Rows, rows_of
-from duco_rt.pipeline.decoding.stored import rows_of_stored
+from duco_rt.pipeline.decoding.stored import read_stored, rows_of_stored
 from tests.can_seconds import TS_MS, Frame, busy_second, second_of, seconds
 
 Plain = dict[StreamKey, list[tuple[int, bytes]]]
@@ -89,3 +90,13 @@ def test_many_channels() -> None:
     rows = [stored(second_of([Frame(0, f"c{n}", 1, False, 0, b"x")])) for n in range(300)]
     assert rows_of_stored(rows) is None
     assert all(plain(rows_of_stored([row])) for row in rows)
+
+
+def test_what_does_not_fit_is_left_out_and_counted() -> None:
+    """The others are read, however many channels they have."""
+    bad = replace(stored(SECOND), data=b"x")
+    problems: Counter[str] = Counter()
+    found = read_stored([stored(SECOND), bad, bad], lambda _: True, problems)
+    assert plain(found) == plain(rows_of([SECOND])) and problems == {"unread_body": 2}
+    many = [stored(second_of([Frame(0, f"c{n}", 1, False, 0, b"x")])) for n in range(300)]
+    assert len(read_stored([*many, bad], lambda _: True, problems)) == 300 and problems == {"unread_body": 3}
