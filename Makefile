@@ -12,6 +12,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
+UNIT = -m 'not browser and not servers and not long' --ignore tests/browser --ignore tests/e2e -n 2
 PAGE_TESTS = $(shell find tests/page -name '*test*.js' -o -name '*test*.mjs' 2>/dev/null)
 
 help: ## this list
@@ -22,11 +23,11 @@ run: $(VENV)/.stamp-run ## the whole system with a simulated machine; ctrl-C end
 
 # Two run at a time; of those with servers or a browser, which wait more than they work, each file in one process.
 test: dev system test-page ## all tests but the long ones, the quick ones first
-	@$(PY) -m pytest -m 'not browser and not servers and not long' -n 2 $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest $(UNIT) $(ARGS) || test $$? -eq 5
 	@$(PY) -m pytest -m '(browser or servers) and not long' -n 2 --dist loadfile $(ARGS) || test $$? -eq 5
 
 test-unit: dev ## only what needs no browser and no server program
-	@$(PY) -m pytest -m 'not browser and not servers and not long' -n 2 $(ARGS)
+	@$(PY) -m pytest $(UNIT) $(ARGS)
 
 test-long: dev system ## every test, the long ones too, with many more generated examples
 	@HYPOTHESIS_PROFILE=long $(PY) -m pytest -m '' --timeout 1800 $(ARGS)

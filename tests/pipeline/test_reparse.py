@@ -29,6 +29,8 @@ from tests.pipeline.again import (
 )
 from tests.pipeline.line import PEER, AwayMeta, FixedClock, open_meta
 
+pytestmark = pytest.mark.servers  # a database and files for each test
+
 NEW = dbc_text("256 Engine 2\nrevolutions : 0|16@1+ (0.5,0)")
 
 
@@ -287,8 +289,7 @@ async def test_samples_are_replaced_not_doubled(tmp_path: Path, meta: AwayMeta) 
             assert result.samples == 400
             found = await store.history(PEER, ["rpm", "revolutions"], TS_MS, TS_MS + 199_000)
             assert found.seq == list(range(200))
-            none = [None] * 200
-            assert found.fields == {"rpm": none, "revolutions": none} | fields
+            assert found.fields == {"rpm": [None] * 200, "revolutions": [None] * 200} | fields
             assert rows_kept(store, "FINAL") == [200]
             await meta.put_parsing("p", [ParsingFile("n.dbc", NEW)])
         store._query(f"OPTIMIZE TABLE {store_sql.DATABASE}.{store_sql.PARSED} FINAL")

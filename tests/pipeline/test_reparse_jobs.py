@@ -20,6 +20,8 @@ from tests.can_seconds import TS_MS
 from tests.pipeline.again import AgainStore, asked, can_rows, late_clock, read_again, reparses
 from tests.pipeline.line import AwayMeta, open_meta
 
+pytestmark = pytest.mark.servers  # a database and files for each test
+
 DAY_MS = 86_400_000
 
 

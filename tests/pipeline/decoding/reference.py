@@ -86,28 +86,24 @@ class Reference:
             self.files.append((file, database))
         self.names = names_of(
             self._key(file, message, signal.name, source)
-            for file, message in self._messages()
+            for file, message in self._counting()
             for source in (None, *(file.sources if is_group(message) else ()))
             for signal in message.signals
         )
 
         self.offsets: dict[str, float] = {}
-        for file, message in self._messages():
+        for file, message in self._counting():
             for source in (None, *(file.sources if is_group(message) else ())):
                 for signal in message.signals:
                     name = self.names[self._key(file, message, signal.name, source)]
                     self.offsets[name] = max(abs(signal.offset), self.offsets.get(name, 0.0))
 
     def _counting(self) -> Iterator[tuple[ParsingFile, Message]]:
-        """The messages that are read: of two with one id in a file the later, as in cantools' own look-up."""
+        """The messages that are read: no containers, and of two with one id in a file the later, as in cantools."""
         for file, database in self.files:
-            later = {(m.frame_id, m.is_extended_frame): m for m in database.messages if not is_group(m)}
-            yield from ((file, m) for m in (*later.values(), *filter(is_group, database.messages)))
-
-    def _messages(self) -> Iterator[tuple[ParsingFile, Message]]:
-        for file, database in self.files:
-            for message in database.messages:
-                yield file, message
+            messages = [m for m in database.messages if not m.is_container]
+            later = {(m.frame_id, m.is_extended_frame): m for m in messages if not is_group(m)}
+            yield from ((file, m) for m in (*later.values(), *filter(is_group, messages)))
 
     def _key(self, file: ParsingFile, message: Message, signal: str, source: int | None) -> Key:
         frame = pgn_of(message.frame_id) if is_group(message) else message.frame_id
