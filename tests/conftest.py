@@ -15,7 +15,7 @@ pytest_plugins = ["tests.servers.kafka"]
 REPO = Path(__file__).resolve().parent.parent
 
 # No deadlines: a shared machine pauses when it likes.
-for profile, examples in {"fast": 25, "long": 2_000}.items():
+for profile, examples in {"fast": 20, "long": 2_000}.items():
     settings.register_profile(
         profile, max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
