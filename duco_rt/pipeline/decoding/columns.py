@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from duco_rt.pipeline.decoding.blocks import Job, decode_blocks, jobs_of
-from duco_rt.pipeline.decoding.plan import ERROR_FRAME, UNKNOWN, Plan
+from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.decoding.rows import Rows
-from duco_rt.pipeline.decoding.whole import Slice
+from duco_rt.pipeline.decoding.whole import Slice, described
 
 
 class Block(NamedTuple):
@@ -34,25 +34,10 @@ def decode_columns(plan: Plan, rows: Iterable[Rows | Slice], problems: Counter[s
     """
     jobs: list[Job] = []
     times: list[NDArray[Any]] = []
-    matches = plan.matches
-    for stream, times_us, data in rows:
-        kind, messages = matches[stream[:4]]
-        if not messages:
-            if kind == UNKNOWN:
-                problems["unknown_id"] += stream.count
-            elif kind == ERROR_FRAME:
-                problems["error_frame"] += stream.count
-            continue
-        is_short = False
-        for message in messages:
-            if stream.length < message.length_bytes:
-                is_short = True
-                continue
-            for job, chosen in jobs_of(message, stream, data):
-                jobs.append(job)
-                times.append(times_us if chosen is None else times_us[chosen])
-        if is_short:
-            problems["short_frame"] += stream.count
+    for message, (stream, times_us, data) in described(plan, rows, problems):
+        for job, chosen in jobs_of(message, stream, data):
+            jobs.append(job)
+            times.append(times_us if chosen is None else times_us[chosen])
     values = decode_blocks(jobs).blocks
     return [Block(job.block.fields, at, block) for job, at, block in zip(jobs, times, values, strict=True)]
 

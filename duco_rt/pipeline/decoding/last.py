@@ -14,8 +14,8 @@ import numpy as np
 
 from duco_rt.model import Value
 from duco_rt.pipeline.decoding.messages import Decoded, MessagePlan, is_value
-from duco_rt.pipeline.decoding.plan import ERROR_FRAME, UNKNOWN, Plan
-from duco_rt.pipeline.decoding.whole import Slice
+from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.decoding.whole import Slice, described
 
 _LEAST, _MOST = -math.inf, math.inf
 _FRAMES_MAX = 128
@@ -28,24 +28,8 @@ _Found = list[tuple[int, Decoded]]
 def last_values(plan: Plan, slices: Iterable[Slice], problems: Counter[str]) -> dict[str, Value]:
     """The last value of every field; `problems` counts frames: unknown_id, short_frame, error_frame, unknown_page."""
     found: _Found = []
-    matches = plan.matches
-    for each in slices:
-        stream = each[0]
-        kind, messages = matches[stream[:4]]
-        if not messages:
-            if kind == UNKNOWN:
-                problems["unknown_id"] += stream.count
-            elif kind == ERROR_FRAME:
-                problems["error_frame"] += stream.count
-            continue
-        is_short = False
-        for message in messages:
-            if stream.length < message.length_bytes:
-                is_short = True
-            else:
-                _last(message, each, found, problems)
-        if is_short:
-            problems["short_frame"] += stream.count
+    for message, each in described(plan, slices, problems):
+        _last(message, each, found, problems)
     found.sort(key=_time)
     out: dict[str, Value] = {}
     for _, decoded in found:

@@ -9,18 +9,13 @@ import numpy as np
 
 from duco_rt.model import Span, Stats
 from duco_rt.pipeline.decoding.blocks import Job, decode_blocks, jobs_of
-from duco_rt.pipeline.decoding.messages import MessagePlan
 from duco_rt.pipeline.decoding.plan import Plan
-from duco_rt.pipeline.decoding.whole import Slice
+from duco_rt.pipeline.decoding.whole import Slice, described
 
 
 def spans(plan: Plan, slices: Iterable[Slice]) -> Stats:
     """The spans of fields that have several values among these frames."""
-    given: list[tuple[MessagePlan, Slice]] = []
-    matches = plan.matches
-    for each in slices:
-        stream = each[0]
-        given += [(message, each) for message in matches[stream[:4]].messages if stream[4] >= message.length_bytes]
+    given = list(described(plan, slices, Counter()))
     senders = Counter([message.name for message, _ in given])
     jobs: list[Job] = []
     for message, (stream, _, data) in given:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from duco_rt.body import CanSecond, Stream
+from duco_rt.pipeline.decoding.messages import MessagePlan
 from duco_rt.pipeline.decoding.multi_packet import Open, put_together
 from duco_rt.pipeline.decoding.plan import ERROR_FRAME, FAST, TRANSPORT, UNKNOWN, Plan
 from duco_rt.pipeline.decoding.rows import Rows, rows_of
@@ -19,6 +21,8 @@ PIECES = frozenset({TRANSPORT, FAST})
 
 Slice = tuple[Stream, NDArray[np.int32] | NDArray[np.int64], bytes | memoryview]
 """A stream's frames in one second: times (count,) in µs from the second's ts, and count * length bytes."""
+
+R = TypeVar("R", Rows, Slice, Rows | Slice)
 
 
 def whole_rows(
@@ -93,3 +97,26 @@ def is_read(plan: Plan, stream: Stream) -> bool:
     """Whether the plan has a use for frames of a stream."""
     match = plan.match(stream)
     return bool(match.messages) or match.kind in PIECES
+
+
+def described(plan: Plan, rows: Iterable[R], problems: Counter[str]) -> Iterator[tuple[MessagePlan, R]]:
+    """Every message that describes frames of a stream, with these; of one stream the first that counts comes first.
+
+    `problems` counts frames: unknown_id, error_frame, and short_frame, once where several messages are longer.
+    """
+    matches = plan.matches
+    for each in rows:
+        stream = each[0]
+        kind, messages = matches[stream[:4]]
+        is_short = False
+        for message in messages:
+            if stream[4] < message.length_bytes:
+                is_short = True
+            else:
+                yield message, each
+        if is_short:
+            problems["short_frame"] += stream[5]
+        elif kind == UNKNOWN:
+            problems["unknown_id"] += stream[5]
+        elif kind == ERROR_FRAME:
+            problems["error_frame"] += stream[5]
