@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
 
 from duco_rt.errors import ConfigError, TransportError
 
@@ -84,7 +84,7 @@ class Cluster:
                 async with asyncio.timeout(CONNECT_S):
                     await admin.start()
                     # All of them: asked for a missing one by name, a broker may make it by its own defaults.
-                    await self._make(admin, wanted - set(await admin.list_topics()))
+                    await self._make(admin, wanted - await _topics(admin))
             except Exception as e:
                 raise self.error("topics", e) from e
             finally:
@@ -131,6 +131,15 @@ async def end(driver: AIOKafkaProducer | AIOKafkaConsumer | AIOKafkaAdminClient)
     if not await done(stop, STOP_S):
         for step in _parts(driver):
             await done(step, PART_S)
+
+
+async def _topics(admin: AIOKafkaAdminClient) -> set[str]:
+    """All that there are. A broker that has just begun may take a connection and be gone again: within a time-out."""
+    while True:
+        try:
+            return set(await admin.list_topics())
+        except NodeNotReadyError:
+            await asyncio.sleep(0.1)
 
 
 def _parts(
