@@ -52,7 +52,7 @@ async def test_a_rolling_restart_leaves_no_hole(tmp_path: Path) -> None:
             for each, received in zip((page, other), before, strict=True):
                 await each.wait_for_function("n => window.ducoPage.received > n + 2", arg=received, timeout=20_000)
             await studio.start()
-        await page.wait_for_timeout(3000)  # the page asks once more for what the store did not have yet
+        await page.wait_for_timeout(12_000)  # until the page has asked for the last time for what the store lacked
         for each in (page, other):
             seqs = (await series(each, "speed"))["seq"]
             assert seqs[-1] > begun + 4
