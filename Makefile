@@ -12,7 +12,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
-UNIT = -m 'not browser and not servers and not long' --ignore tests/browser --ignore tests/e2e -n 2
+UNIT = -m 'not browser and not servers and not long' --ignore tests/browser --ignore tests/e2e -n 2 --dist loadfile
 PAGE_TESTS = $(shell find tests/page -name '*test*.js' -o -name '*test*.mjs' 2>/dev/null)
 
 help: ## this list
@@ -21,7 +21,7 @@ help: ## this list
 run: $(VENV)/.stamp-run ## the whole system with a simulated machine; ctrl-C ends it
 	@$(PY) -m duco_rt $(ARGS)
 
-# Two run at a time; of those with servers or a browser, which wait more than they work, each file in one process.
+# Two run at a time, each file in one process, which makes once what its tests share.
 test: dev system test-page ## all tests but the long ones, the quick ones first
 	@$(PY) -m pytest $(UNIT) $(ARGS) || test $$? -eq 5
 	@$(PY) -m pytest -m '(browser or servers) and not long' -n 2 --dist loadfile $(ARGS) || test $$? -eq 5

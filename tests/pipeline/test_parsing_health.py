@@ -210,6 +210,7 @@ def test_lists_are_bounded() -> None:
     assert (len(found["unknown"]), found["unknown_total"], found["frames"]) == (200, 700, 700)
 
 
+@pytest.mark.servers  # half a second of big seconds
 def test_memory_is_bounded() -> None:
     """Whatever the database makes of a frame: of 4 million values a part is there at once."""
     signals = tuple(DescribedSignal(f"b{n}", 8 * n, 8) for n in range(64))

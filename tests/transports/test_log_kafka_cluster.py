@@ -50,6 +50,7 @@ async def test_a_topic_that_cannot_be_made_is_named(kafka: KafkaServer) -> None:
         await Cluster(kafka.bootstrap_servers, "test", Login(), 1, 3).ensure([name])
 
 
+@pytest.mark.servers  # it waits
 async def test_check_tells_within_two_seconds_what_is_wrong() -> None:
     """Nobody there, or somebody who does not answer."""
     with socket.create_server((HOST, 0)) as silent:

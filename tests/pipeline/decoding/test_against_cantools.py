@@ -35,7 +35,7 @@ Rows = dict[str, list[tuple[int, Number]]]
 FLAT_SIZES = ((0, 1), (128, 8192), (1_000_000, 1), (2, 40))
 """Frames a block and values at once up to which blocks are read as one flat array."""
 
-FEW = max(10, settings().max_examples // 4)
+FEW = max(6, settings().max_examples // 4)
 seeds = st.integers(0, 2**32)
 
 
