@@ -31,7 +31,7 @@ from duco_rt.web.datasets import Datasets
 from duco_rt.web.full_history import FullHistory
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
-from duco_rt.web.live import LiveService
+from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi
 from duco_rt.web.presence import Presence
 from duco_rt.web.reparse import ReparseApi

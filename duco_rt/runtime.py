@@ -25,8 +25,8 @@ from duco_rt.model import MethodResult, Peer, Sample, Stats, Value
 from duco_rt.pipeline.full_resolution import full_table
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.table import history_table
-from duco_rt.web.in_order import in_order
-from duco_rt.web.ordering import Ordering
+from duco_rt.web.live.in_order import in_order
+from duco_rt.web.live.ordering import Ordering
 from duco_rt.web.params import SPANS, check_detail, device_now_ms
 from duco_rt.web.server import listen
 

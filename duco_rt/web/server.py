@@ -19,7 +19,7 @@ from duco_rt.web.commands import Call
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
-from duco_rt.web.live import LiveService
+from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi, handle_method
 from duco_rt.web.reparse import ReparseApi
 

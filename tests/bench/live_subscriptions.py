@@ -34,7 +34,7 @@ from duco_rt.model import Peer
 from duco_rt.transports.base import Live
 from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
 from duco_rt.transports.live_redis_streams import RedisStreamsLive
-from duco_rt.web.live import LiveService
+from duco_rt.web.live.service import LiveService
 from tests.servers.redis import RedisServer
 from tests.servers.server import HOST
 

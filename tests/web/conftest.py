@@ -28,7 +28,7 @@ from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
-from duco_rt.web.live import LiveService
+from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi, hub_presence
 from duco_rt.web.methods import Methods
 from duco_rt.web.presence import Presence

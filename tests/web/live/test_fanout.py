@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadBody
-from duco_rt.web.fanout import Fanout, read_sample
+from duco_rt.web.live.fanout import Fanout, read_sample
 
 NOW_MS = 1_700_000_000_123
 

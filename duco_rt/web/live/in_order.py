@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Protocol, TypeVar
 
-from duco_rt.web.ordering import Ordering
+from duco_rt.web.live.ordering import Ordering
 
 
 class HasSeq(Protocol):

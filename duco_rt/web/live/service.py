@@ -18,9 +18,9 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry, until_first
 from duco_rt.transports.base import Live
-from duco_rt.web.fanout import STATS, Fanout, Sample, read_sample
-from duco_rt.web.in_order import in_order
-from duco_rt.web.ordering import Ordering
+from duco_rt.web.live.fanout import STATS, Fanout, Sample, read_sample
+from duco_rt.web.live.in_order import in_order
+from duco_rt.web.live.ordering import Ordering
 from duco_rt.web.params import peer_of
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.web.ordering import Ordering
+from duco_rt.web.live.ordering import Ordering
 
 
 def due(order: Ordering[str]) -> float | None:
