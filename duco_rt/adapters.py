@@ -81,7 +81,8 @@ class Transports:
             self.hub = open_hub(config, self._data_dir, self._clock, self._metrics)
             self._keep(stack, "hub", self.hub.check, self.hub.close)
         if calls_hub:
-            methods = Methods(config.hub.name, self.hub, self.meta, config.hub.method_timeout_s, self._metrics)
+            timeout_s = config.hub.method_timeout_s
+            methods = Methods(config.hub.name, self.hub, self.meta, timeout_s, self._metrics, self._clock)
             self.call = methods.call
             self.connected = partial(hub_presence, self.meta, self.hub.connected)
             self.carried.append(self.hub.run)

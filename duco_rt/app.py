@@ -31,6 +31,7 @@ from duco_rt.web.datasets import Datasets
 from duco_rt.web.full_history import FullHistory
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
+from duco_rt.web.live.means import Means as LiveMeans
 from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi
 from duco_rt.web.presence import Presence
@@ -119,8 +120,21 @@ def build_web(
     """The server with the routes of this process's roles. Methods go through studio's leases where it has studio."""
     studio, readers = None, None
     if needs(config, "studio") and parsings is not None:
-        commands = Commands(config.hub.name, t.call, t.leases, config.leases, metrics)
-        live = LiveService(t.live, config.web, clock, metrics, config.live.reorder_s)
+        commands = Commands(config.hub.name, t.call, t.leases, t.meta, config.leases, clock, metrics)
+        live = LiveService(
+            LiveMeans(
+                t.live,
+                t.store,
+                parsings,
+                t.leases,
+                config.web,
+                clock,
+                metrics,
+                config.live.reorder_s,
+                t.meta.acknowledged_ms,
+                watchdog_s=config.device.realtime_timeout_s,
+            )
+        )
         presence = Presence(config.device.upload_interval_s)
         datasets = Datasets(t.meta, t.store, parsings, presence, t.connected, config.web, clock)
         studio, readers = Studio(live, commands, datasets.full), (datasets, Groups(t.meta), live)

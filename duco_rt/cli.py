@@ -10,7 +10,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -45,6 +45,7 @@ def _config_with_roles(args: argparse.Namespace) -> Config:
 
 def _serve(config: Config) -> int:
     logs.configure(config.app.log_level)
+    _raise_file_limit()
     try:
         _run_loop(_until_signal(config))
     except ExceptionGroup as group:
@@ -52,6 +53,17 @@ def _serve(config: Config) -> int:
             print(f"duco_rt: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets this process have: each viewer is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says "no limit" and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _until_signal(config: Config) -> None:

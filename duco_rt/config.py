@@ -180,7 +180,10 @@ class Device(_Section, frozen=True):
 
 
 class Web(_Section, frozen=True):
-    """The HTTP server of every process. Port 0 takes a free one."""
+    """The HTTP server of every process. Port 0 takes a free one.
+
+    `viewer_*` bound what one live viewer may lack or hold; `recent_*` what is held of a watched machine for all of them.
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
@@ -191,7 +194,12 @@ class Web(_Section, frozen=True):
     full_hours_max: Annotated[float, Meta(gt=0)] = 6.0
     message_bytes_max: Count = 65_536
     body_bytes_max: Count = 16 * 1024 * 1024
-    viewer_queue_messages_max: Count = 60
+    viewer_queue_messages_max: Count = 10
+    viewer_queue_bytes_max: Count = 65_536
+    viewer_stall_s: Seconds = 20.0
+    resume_s_max: Seconds = 600.0
+    recent_s: Seconds = 150.0
+    recent_mb_max: Annotated[float, Meta(gt=0)] = 4.0
 
 
 class Config(_Section, frozen=True):

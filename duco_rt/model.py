@@ -186,3 +186,63 @@ class MethodResult:
 
     status: int
     payload: dict[str, object] = field(default_factory=dict)
+
+
+CommandState = Literal["leased", "queued", "sent", "acknowledged", "failed", "expired"]
+"""Of one `setRealTimeUpload`.
+
+leased        studio answered it from the lease; nobody sent it
+queued        waits for its turn
+sent          handed to the hub
+acknowledged  the device's own 200; for good
+failed        offline, another status, or the transport's error
+expired       no answer in time, its turn came too late, or MetaAPI ended meanwhile
+
+queued → sent → acknowledged | failed | expired, and queued → failed | expired. A start that was leased, and a command
+that failed or expired, may be tried again: it begins anew as queued or sent.
+"""
+
+UNDER_WAY: tuple[CommandState, ...] = ("queued", "sent")
+"""Nobody knows yet whether it will act."""
+
+COMMAND_ID_MAX = 128
+"""Characters of a commandId and of a viewerId."""
+
+
+class Command(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "chassis_id": "chassisId",
+        "command_id": "commandId",
+        "queued_ms": "queued",
+        "sent_ms": "sent",
+        "answered_ms": "answered",
+        "last_beat_ms": "lastBeat",
+    },
+):
+    """A row of the command ledger, and its JSON. Times in Unix ms by the server's clock, None where not.
+
+    `who`: the viewerId, "cron" or "anonymous". `answer`: what the device said; of a leased stop, what studio said.
+    `error`: why there is no answer. `beats`: how often the same id came again, the last time at `last_beat_ms`.
+    """
+
+    chassis_id: str
+    command_id: str
+    action: Literal["start", "stop"]
+    reason: str
+    who: str
+    state: CommandState
+    queued_ms: int
+    sent_ms: int | None = None
+    answered_ms: int | None = None
+    answer: MethodResult | None = None
+    error: str | None = None
+    beats: int = 0
+    last_beat_ms: int | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it acted: the same id again gets `answer`, and does not act."""
+        return self.answer is not None and self.state in ("acknowledged", "leased")

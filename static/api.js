@@ -68,6 +68,9 @@ function datasets(tenant) {
  *   choices: Object<string, string>|null, description: string|null, message?: string|null}} Field
  * @typedef {{field: string, label: string|null, color: string|null}} Line
  * @typedef {{groupId: string, title: string, msgType: string, lines: Line[], order: number}} Group
+ * @typedef {{commandId: string, action: string, reason: string, who: string, state: string, queued: number,
+ *   sent: number|null, answered: number|null, answer: {status: number, payload: Object}|null, error: string|null,
+ *   beats: number, lastBeat: number|null}} Command
  */
 
 /** @param {string} tenant @returns {Promise<Device[]>} */
@@ -97,20 +100,29 @@ export async function getFieldsIfAny(tenant, chassisId, msgType) {
 }
 
 /**
- * History of a range of device time, or the last 2 min. More fields than one request takes come as several answers.
+ * History of the last 2 min. More fields than one request takes come as several answers.
  * @param {{tenant: string, chassisId: string, msgType: string}} stream
- * @param {string[]} fields @param {{from: number, to: number}} [range] device ms
+ * @param {string[]} fields
  * @returns {Promise<{from: number, to: number, seq: (number|null)[], ts: number[], fields: Object}[]>}
  */
-export function getHistory(stream, fields, range) {
+export function getHistory(stream, fields) {
   const base = `${datasets(stream.tenant)}/${part(stream.chassisId)}/history?msgType=${part(stream.msgType)}`;
-  const since = range ? `&from=${Math.floor(range.from)}&to=${Math.ceil(range.to)}` : '';
   const answers = [];
   for (let i = 0; i < fields.length; i += HISTORY_FIELDS_MAX) {
     const names = fields.slice(i, i + HISTORY_FIELDS_MAX).map(part).join(',');
-    answers.push(request(`${base}&fields=${names}${since}`));
+    answers.push(request(`${base}&fields=${names}`));
   }
   return Promise.all(answers);
+}
+
+/**
+ * The commands that a machine was given, newest first. Times are Unix ms by the server's clock.
+ * @param {string} tenant @param {string} chassisId @param {number} limit
+ * @returns {Promise<Command[]>}
+ */
+export async function getCommands(tenant, chassisId, limit) {
+  const { commands } = await request(`${datasets(tenant)}/${part(chassisId)}/commands?limit=${limit}`);
+  return commands;
 }
 
 /** @param {{tenant: string, chassisId: string, msgType: string}} stream @returns {string} an absolute ws: URL */

@@ -1,5 +1,5 @@
 /**
- * The samples of one device and msgType as columns: positions, merging by seq, gaps, staleness.
+ * The samples of one device and msgType as columns: positions, order by seq, gaps, staleness.
  *
  * Pure: no DOM, no clock, no network. Times are Unix ms of the device's clock.
  * A row is one sample; `null` in a column means that the sample lacks the field.
@@ -16,7 +16,8 @@ export const KEEP_MS = 300_000;
 
 /**
  * @typedef {number|string|boolean|null} Value
- * @typedef {{seq: number|null, ts: number, payload: Object<string, Value>}} Sample
+ * @typedef {{seq: number|null, ts: number, payload: Object<string, Value>, tsOf?: Object<string, number>}} Sample
+ *   tsOf: the times of values that are not of the sample's own
  * @typedef {{seq: (number|null)[], ts: number[], fields: Map<string, Value[]>, known: Set<number>,
  *   revision: number, gaps: {revision: number, before: Int32Array}}} Table
  */
@@ -61,12 +62,17 @@ function findSame(table, seq, ts) {
   return -1;
 }
 
-/** A copy adds what the row lacks (a history of many fields comes in parts) and changes nothing else. */
-function fillRow(table, row, payload) {
+/** The value that the sample itself has of a field, or null. */
+function ownValue({ payload, tsOf }, name) {
+  return tsOf && Object.hasOwn(tsOf, name) ? null : clean(payload[name]);
+}
+
+/** A copy adds what the row lacks (one message may have stood for several samples) and changes nothing else. */
+function fillRow(table, row, sample) {
   let filled = false;
   for (const [name, column] of table.fields) {
     if (column[row] !== null) continue;
-    const value = clean(payload[name]);
+    const value = ownValue(sample, name);
     if (value === null) continue;
     column[row] = value;
     filled = true;
@@ -74,12 +80,24 @@ function fillRow(table, row, payload) {
   if (filled) table.revision++;
 }
 
-function insertRow(table, row, seq, ts, payload) {
+/** A value of an earlier sample goes to that one's time; where none is held it has no place and is left out. */
+function fillOlder(table, { payload, tsOf = {} }) {
+  for (const [name, ts] of Object.entries(tsOf)) {
+    const column = table.fields.get(name);
+    const value = clean(payload[name]);
+    const row = table.ts.lastIndexOf(ts);
+    if (!column || value === null || row < 0 || column[row] !== null) continue;
+    column[row] = value;
+    table.revision++;
+  }
+}
+
+function insertRow(table, row, seq, sample) {
   const last = row === table.ts.length;
   const put = (column, value) => (last ? column.push(value) : column.splice(row, 0, value));
   put(table.seq, seq);
-  put(table.ts, ts);
-  for (const [name, column] of table.fields) put(column, clean(payload[name]));
+  put(table.ts, sample.ts);
+  for (const [name, column] of table.fields) put(column, ownValue(sample, name));
   if (seq !== null) table.known.add(seq);
   table.revision++;
 }
@@ -92,33 +110,17 @@ function insertRow(table, row, seq, ts, payload) {
  */
 export function insertSample(table, sample) {
   const seq = cleanSeq(sample.seq);
-  const { ts, payload } = sample;
+  const { ts } = sample;
+  fillOlder(table, sample);
   const same = findSame(table, seq, ts);
   if (same >= 0) {
-    fillRow(table, same, payload);
+    fillRow(table, same, sample);
     return -1;
   }
   let row = table.ts.length;
   while (row > 0 && isBefore(table, row - 1, seq, ts)) row--;
-  insertRow(table, row, seq, ts, payload);
+  insertRow(table, row, seq, sample);
   return row;
-}
-
-/**
- * Merge an answer of the history endpoint.
- * @param {Table} table
- * @param {{seq: (number|null)[], ts: number[], fields: Object<string, Value[]>}} answer
- * @returns {number} how many rows were new
- */
-export function mergeHistory(table, answer) {
-  const names = Object.keys(answer.fields).filter((name) => table.fields.has(name));
-  let added = 0;
-  for (let i = 0; i < answer.ts.length; i++) {
-    const payload = {};
-    for (const name of names) payload[name] = answer.fields[name][i];
-    if (insertSample(table, { seq: answer.seq[i], ts: answer.ts[i], payload }) >= 0) added++;
-  }
-  return added;
 }
 
 /**
@@ -138,6 +140,19 @@ export function trim(table, keepMs = KEEP_MS) {
   table.revision++;
 }
 
+/** Forget everything. @param {Table} table */
+export function clear(table) {
+  table.known.clear();
+  table.seq.length = table.ts.length = 0;
+  for (const column of table.fields.values()) column.length = 0;
+  table.revision++;
+}
+
+/** @param {Table} table @returns {number|null} the highest position; null where no row has one */
+export function newestSeq(table) {
+  return table.seq.findLast((seq) => seq !== null) ?? null;
+}
+
 /** @param {Table} table @returns {number|null} device time of the newest row */
 export function newestTs(table) {
   return table.ts.length ? table.ts[table.ts.length - 1] : null;
@@ -154,16 +169,6 @@ export function isGap(table, i) {
   if (a === null || b === null) return false;
   const step = table.ts[i] - table.ts[i - 1];
   return b - a > 1 || step > GAP_MS || step < 0;
-}
-
-/**
- * Whether the table reaches back to `from` and has no gap after it, so that history can add nothing.
- * @param {Table} table @param {number|undefined} from device ms
- */
-export function isWhole(table, from) {
-  if (from === undefined || !table.ts.length || table.ts[0] > from) return false;
-  for (let i = table.ts.length - 1; i > 0 && table.ts[i] > from; i--) if (isGap(table, i)) return false;
-  return true;
 }
 
 /**

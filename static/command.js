@@ -14,7 +14,7 @@ function uuid() {
 }
 
 /** One a page: the server counts who watches. */
-const viewerId = uuid();
+export const viewerId = uuid();
 
 /**
  * @typedef {{realtime: boolean, ts: number, source: string, status: number}} Answer

@@ -81,6 +81,14 @@ export function formatTime(ms) {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** @param {number} ms Unix ms @param {number} now @returns {string} local "14:03:22", with its date on another day */
+export function formatMoment(ms, now) {
+  const date = new Date(ms);
+  if (date.toDateString() === new Date(now).toDateString()) return formatTime(ms);
+  const two = (n) => String(n).padStart(2, '0');
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${formatTime(ms)}`;
+}
+
 const NO_UNITS = new Set(['none', '-', '1']);
 const RAISED_DIGITS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 

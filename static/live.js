@@ -1,5 +1,8 @@
 /** One WebSocket to the live service that comes back by itself. Knows nothing of charts, tables or the page. */
 
+/** The first time after a loss: soon, yet not all the pages of a restarted server together. */
+const FIRST_MIN_MS = 200;
+const FIRST_MAX_MS = 500;
 const BACKOFF_MIN_MS = 1000;
 const BACKOFF_MAX_MS = 15_000;
 /** A connection attempt that hangs is given up. */
@@ -7,41 +10,72 @@ const CONNECT_MS = 10_000;
 const CLOSE_NOT_ALLOWED = 1008;
 
 /**
- * @typedef {{seq: number|null, ts: number, payload: Object<string, unknown>}} LiveSample
+ * @typedef {{seq: number|null, ts: number, payload: Object<string, unknown>, tsOf?: Object<string, number>}} LiveSample
+ * @typedef {{kind: 'sample'|'fill'} & LiveSample} SampleMessage fill: it was named as left out before
+ * @typedef {{kind: 'gap', from: number|null, to: number, reason: string}} GapMessage both included
+ * @typedef {{kind: 'known', seq: number|null, ts: number|null, ageMs: number}} KnownMessage of the newest sample
+ * @typedef {{kind: 'error', code: string, message: string}} ErrorMessage
+ * @typedef {SampleMessage|GapMessage|KnownMessage|ErrorMessage} Message
  * @typedef {object} LiveHandlers
- * @property {(sample: LiveSample) => void} onSample
- * @property {() => void} onOpen each time the socket is up and the fields are asked for
+ * @property {() => Object<string, unknown>} onOpen each time the socket is up; gives what to ask for beside the fields
+ * @property {(message: SampleMessage|GapMessage|KnownMessage) => void} onMessage
  * @property {(retryMs: number|null) => void} onDown null: it will not try again
  * @property {(code: string, message: string) => void} onError an ERROR message of the server
  */
 
 /** @param {number} attempt 0, 1, … @param {number} random 0…1 @returns {number} ms to wait */
 export function backoff(attempt, random) {
-  const full = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** attempt);
+  if (attempt === 0) return FIRST_MIN_MS + (FIRST_MAX_MS - FIRST_MIN_MS) * random;
+  const full = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** (attempt - 1));
   // Half of it at random, so that the pages of a restarted server do not come back at once together.
   return Math.max(BACKOFF_MIN_MS, full * (0.5 + random / 2));
+}
+
+const seqOrNull = (value) => (Number.isSafeInteger(value) ? value : null);
+
+function readSample(kind, { seq, ts, payload, ts_of: given }, now) {
+  const sample = { kind, seq: seqOrNull(seq), ts: Number.isFinite(ts) ? ts : now, payload };
+  if (given === null || typeof given !== 'object') return sample;
+  return { ...sample, tsOf: Object.fromEntries(Object.entries(given).filter(([, at]) => Number.isFinite(at))) };
+}
+
+function readKnown({ seq, ts, age_ms: age }) {
+  const isWhole = Number.isFinite(ts) && Number.isFinite(age);
+  return { kind: 'known', seq: isWhole ? seqOrNull(seq) : null, ts: isWhole ? ts : null, ageMs: isWhole ? age : 0 };
+}
+
+function readGap({ from, to, reason }) {
+  const last = seqOrNull(to);
+  return last === null ? null : { kind: 'gap', from: seqOrNull(from), to: last, reason: String(reason) };
 }
 
 /**
  * @param {string} text
  * @param {number} now local Unix ms, for a message that has no time of its own
- * @returns {{sample?: LiveSample, error?: {code: string, message: string}}}
+ * @returns {Message|null} null for what is none
  */
 export function parseMessage(text, now) {
   let message;
   try {
     message = JSON.parse(text);
   } catch {
-    return {};
+    return null;
   }
+  if (message?.type === 'GAP') return readGap(message);
   const payload = message?.payload;
-  if (payload === null || typeof payload !== 'object') return {};
-  if (message.type === 'ERROR') {
-    return { error: { code: String(payload.code), message: String(payload.message) } };
+  if (payload === null || typeof payload !== 'object') return null;
+  switch (message.type) {
+    case 'LIVE_DATA':
+      return readSample('sample', message, now);
+    case 'FILL':
+      return readSample('fill', message, now);
+    case 'LAST_KNOWN':
+      return readKnown(message);
+    case 'ERROR':
+      return { kind: 'error', code: String(payload.code), message: String(payload.message) };
+    default:
+      return null;
   }
-  if (message.type !== 'LIVE_DATA') return {};
-  const ts = Number.isFinite(message.ts) ? message.ts : now;
-  return { sample: { seq: message.seq ?? null, ts, payload } };
 }
 
 /** A live stream of fields. `open` may be called again at any time and makes a new socket. */
@@ -83,18 +117,21 @@ export class LiveSocket {
   #opened(socket) {
     if (socket !== this.#socket) return;
     clearTimeout(this.#timer);
-    socket.send(JSON.stringify({ type: 'INIT_FIELD_LIST', payload: this.#fields }));
-    this.#handlers.onOpen();
+    const options = this.#handlers.onOpen();
+    socket.send(JSON.stringify({ type: 'INIT_FIELD_LIST', payload: this.#fields, ...options }));
   }
 
   #received(socket, data) {
     if (socket !== this.#socket) return;
-    const { sample, error } = parseMessage(data, Date.now());
-    if (error) this.#handlers.onError(error.code, error.message);
-    if (!sample) return;
+    const message = parseMessage(data, Date.now());
+    if (message === null) return;
+    if (message.kind === 'error') {
+      this.#handlers.onError(message.code, message.message);
+      return;
+    }
     // Only data shows that the connection is good: a server may accept and close at once.
-    this.#attempt = 0;
-    this.#handlers.onSample(sample);
+    if (message.kind === 'sample') this.#attempt = 0;
+    this.#handlers.onMessage(message);
   }
 
   #lost(socket, code) {

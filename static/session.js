@@ -2,6 +2,7 @@
 import { ApiError, getFieldsIfAny, getGroups } from './api.js';
 import { Card } from './cards.js';
 import { RealTime } from './command.js';
+import { Commands } from './commands.js';
 import { byId } from './dom.js';
 import { Feed } from './feed.js';
 import { Folding } from './folding.js';
@@ -39,6 +40,7 @@ export class Session {
   #cards = [];
   #folding = new Folding();
   #signals;
+  #commands;
   #handlers;
   #realTime;
   #isClosed = false;
@@ -64,7 +66,13 @@ export class Session {
     this.chassisId = chassisId;
     this.#handlers = handlers;
     this.#signals = new Signals(tenant, chassisId, (message) => this.#complain(message));
-    this.#realTime = new RealTime(chassisId, commandHandlers);
+    this.#commands = new Commands(tenant, chassisId);
+    const { onAsk, onAnswer, onError } = commandHandlers;
+    const reloading = (handle) => (result) => {
+      handle(result);
+      this.#commands.reload();
+    };
+    this.#realTime = new RealTime(chassisId, { onAsk, onAnswer: reloading(onAnswer), onError: reloading(onError) });
   }
 
   open() {
@@ -74,10 +82,11 @@ export class Session {
     this.#load();
     this.#folding.start();
     this.#signals.start();
+    this.#commands.start();
     this.#tick();
   }
 
-  /** New sockets, a new command, history from the last held sample on. */
+  /** New sockets, a new command; what is held stays, and the rest comes. */
   refresh() {
     this.#openedAt = Date.now();
     this.#isFresh = false;
@@ -114,6 +123,7 @@ export class Session {
     }
     this.#folding.stop();
     this.#signals.stop();
+    this.#commands.stop();
   }
 
   /** @returns {number} live samples so far */
@@ -161,9 +171,10 @@ export class Session {
   #openFeed(msgType, names) {
     const stream = { tenant: this.tenant, chassisId: this.chassisId, msgType };
     const feed = new Feed(stream, names, {
-      onData: () => {
-        this.#lastDataAt = Date.now();
-        this.#isFresh = true;
+      onData: (heardAt) => {
+        this.#lastDataAt = Math.max(this.#lastDataAt ?? heardAt, heardAt);
+        // What was sent long ago is history, and says nothing about now.
+        if (Date.now() - heardAt < OFFLINE_MS) this.#isFresh = true;
       },
       onChange: () => {
         this.#tick();

@@ -25,8 +25,11 @@ export class SignalFeed {
     this.#stream = stream;
     const lists = splitNames(fields.map((field) => field.name), FIELDS_MAX, BYTES_MAX);
     this.#sockets = lists.map((names) => new LiveSocket(liveUrl(stream), names, {
-      onSample: (sample) => this.#take(sample),
-      onOpen: () => this.#fill(names),
+      onMessage: (message) => this.#take(message),
+      onOpen: () => {
+        this.#fill(names);
+        return {};
+      },
       onDown: () => {}, // the page has said it: its charts have a socket to the same server
       onError: (code, message) => onError(message || code),
     }));
@@ -50,6 +53,7 @@ export class SignalFeed {
   }
 
   #take(sample) {
+    if (sample.kind !== 'sample') return;
     trackSample(this.#tracker, sample);
     if (sample.ts === this.#tracker.newest) this.#clock.observe(sample.ts, Date.now());
   }

@@ -25,6 +25,13 @@ export const texts = {
   signalsNotFound: 'No signal with a value matches the search.',
   /** @param {string} message */
   signalsFailed: (message) => `Signals could not be loaded: ${message}`,
+  commandsHint: 'What this machine was asked, by whom, and what is known of it',
+  commandsLoading: 'Loading commands …',
+  commandsNone: 'No command to this machine is on record.',
+  /** @param {number} count */
+  commandsNewest: (count) => `The newest ${count} are shown.`,
+  /** @param {string} message */
+  commandsFailed: (message) => `Commands could not be loaded: ${message}`,
   /** @param {number} ms */
   stale: (ms) => `${formatAge(ms)} old`,
   /** @param {string} title @param {string[]} labels */
@@ -75,6 +82,68 @@ const COMMAND_ERRORS = {
 /** @param {import('./api.js').ApiError} error */
 export function commandErrorText(error) {
   return COMMAND_ERRORS[error.status] ?? `The command failed: ${error.message}`;
+}
+
+const ACTIONS = { start: 'Real-time on', stop: 'Real-time off' };
+
+/** @param {string} action */
+export function actionText(action) {
+  return ACTIONS[action] ?? action;
+}
+
+/** @param {string} who of the ledger @param {string} viewerId this page's own */
+export function whoText(who, viewerId) {
+  if (who === viewerId) return 'You';
+  return { cron: 'The server, to keep it on', anonymous: 'Unnamed client' }[who] ?? 'Another viewer';
+}
+
+/** What is known of a command, and no more. @param {import('./api.js').Command} command */
+export function commandStateText({ state, sent, answer }) {
+  switch (state) {
+    case 'queued':
+      return 'Waits to be sent';
+    case 'sent':
+      return 'Sent, no answer yet';
+    case 'acknowledged':
+      return 'Acknowledged by the machine';
+    case 'leased':
+      return 'Kept on by lease, not sent';
+    case 'expired':
+      return sent === null ? 'Expired before it was sent' : 'Expired without an answer';
+    case 'failed':
+      return answer ? 'Refused by the machine' : sent === null ? 'Failed, not sent' : 'Failed';
+    default:
+      return state;
+  }
+}
+
+/**
+ * What else the ledger has of a command, as name and text.
+ * @param {import('./api.js').Command} command @param {(ms: number) => string} moment
+ * @returns {[string, string][]}
+ */
+export function commandDetails({ state, commandId, reason, sent, answered, answer, error, beats, lastBeat }, moment) {
+  const isUnsure = state === 'failed' && !answer; // whether it left is not known then
+  const last = lastBeat === null ? '' : `, last ${moment(lastBeat)}`;
+  const details = [
+    [isUnsure ? 'Tried' : 'Sent', sent === null ? null : moment(sent)],
+    ['Answered', answered === null ? null : moment(answered)],
+    [state === 'leased' ? 'Answer of the server' : 'Answer of the machine', answer ? shortAnswer(answer, moment) : null],
+    ['Error', error],
+    ['Asked again', beats > 0 ? `${beats} ×${last}` : null],
+    ['Reason', reason],
+    ['Id', commandId],
+  ];
+  return details.filter(([, text]) => text);
+}
+
+/** Without what the row says already. */
+function shortAnswer({ status, payload }, moment) {
+  const { commandId, action, source, realtime, ts, ...rest } = payload ?? {};
+  const parts = [`status ${status}`];
+  if (typeof realtime === 'boolean') parts.push(`real-time ${realtime ? 'on' : 'off'}`);
+  if (Number.isFinite(ts)) parts.push(moment(ts));
+  return [...parts, ...Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`)].join(', ');
 }
 
 /**

@@ -163,7 +163,7 @@ class Log(Protocol):
 
 
 class Live(Protocol):
-    """Second-level messages on channels (`Peer.channel`); at most once, nothing waits."""
+    """Second-level messages on channels (`Peer.channel`); at most once, no publisher waits."""
 
     async def run(self) -> None:
         """Carry the subscriptions, until cancelled."""
@@ -179,6 +179,14 @@ class Live(Protocol):
         TransportError where the server is away now. A subscription outlives the server's absence: it goes on when
         the server is back, from where it was where the transport keeps messages. It ends with `close` alone; who
         waits for the next message may stop waiting (a time-out) and wait again.
+        """
+        ...
+
+    async def recent(self, channel: str, back_s: float) -> list[bytes]:
+        """Messages of the last `back_s` seconds, oldest first, as far as the transport still keeps them.
+
+        [] where it keeps none; of many the newest. A subscription begun before has none of these but for those that
+        were published since. TransportError where the server is away.
         """
         ...
 

@@ -6,7 +6,22 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from duco_rt.errors import BadRequest
-from duco_rt.model import NAME, Device, History, LastSeen, Parsing, ParsingFile, Peer, RawSecond, Sample
+from duco_rt.model import (
+    NAME,
+    Command,
+    CommandState,
+    Device,
+    History,
+    LastSeen,
+    Parsing,
+    ParsingFile,
+    Peer,
+    RawSecond,
+    Sample,
+)
+
+COMMANDS_PAGE_MAX = 500
+"""Rows of the command ledger in one answer."""
 
 
 class Store(Protocol):
@@ -51,8 +66,54 @@ class Store(Protocol):
         ...
 
 
-class Meta(Protocol):
-    """MetaAPI's data: devices, versioned parsings, groups. Raises NotFound and Conflict."""
+class CommandLedger(Protocol):
+    """Every `setRealTimeUpload` of every device, at most 2,000 a device and 30 days.
+
+    A command is known by chassisId and commandId. What a call returned from survives the end of the process. Rows that
+    are under way when MetaAPI ends are expired when it begins again.
+    """
+
+    async def begin_command(self, command: Command) -> Command | None:
+        """Claim an id, in state queued or sent: None, and it is kept, where nothing of that id acted or is under way.
+
+        Else the earlier row: one that is settled counts a beat and acts no more, one under way is as it was. NotFound
+        where the device is not known. Whoever else claims the same id at the same time gets the earlier row.
+        """
+        ...
+
+    async def move_command(self, command: Command, was: CommandState) -> bool:
+        """Take the command that began at `queued_ms` from state `was`, queued or sent, to a later one with its times,
+        answer and error; False, and nothing changes, where it is not in that state."""
+        ...
+
+    async def note_commands(self, commands: Sequence[Command]) -> None:
+        """Commands that nobody sends (state leased), in one transaction: where the id is known it counts a beat for
+        each. Of devices that are not known nothing is kept."""
+        ...
+
+    async def command(self, chassis_id: str, command_id: str) -> Command | None:
+        """One command; None where the ledger does not have it."""
+        ...
+
+    async def commands(self, chassis_id: str, limit: int, before_ms: int | None = None) -> list[Command]:
+        """The newest of a device that were queued before `before_ms`, newest first; NotFound.
+
+        At most `limit`, 1 to 500, but fewer where a millisecond would be cut in two: the list ended where none is left.
+        """
+        ...
+
+    async def acknowledged_ms(self, chassis_id: str) -> int | None:
+        """When the device last acknowledged a start, by the server's clock: its watchdog runs from there. None where it
+        acknowledged a stop since, or nothing is known."""
+        ...
+
+    async def fed(self, chassis_id: str, at_ms: int) -> None:
+        """The device acknowledged a start that it had acknowledged before; without meaning after a stop."""
+        ...
+
+
+class Meta(CommandLedger, Protocol):
+    """MetaAPI's data: devices, versioned parsings, groups, commands. Raises NotFound and Conflict."""
 
     async def devices(self, tenant: str | None = None) -> list[Device]:
         """All devices, or those of a tenant, by chassisId."""
@@ -67,7 +128,7 @@ class Meta(Protocol):
         ...
 
     async def remove_device(self, chassis_id: str) -> None:
-        """Forget a device; its data stays until its retention ends."""
+        """Forget a device; its data and commands stay until their retention ends."""
         ...
 
     async def parsing(self, name: str, version: int | None = None) -> Parsing:

@@ -82,6 +82,10 @@ class RedisPubSubLive(RedisLive):
             raise
         return Reader(self._queues, queue)
 
+    async def recent(self, channel: str, back_s: float) -> list[bytes]:
+        """The server keeps nothing."""
+        return []
+
     def _name(self, channel: str) -> str:
         return PATTERN if self._pattern else channel
 

@@ -35,6 +35,12 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 # By the server's clock, which also numbers the entries: a publisher whose clock is ahead would trim its own message.
 # Exactly, not "about" (~): that leaves whole nodes of up to 100 entries, minutes of them at one a second.
 
+_RECENT = """
+local time = redis.call('TIME')
+local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1]
+return redis.call('XREVRANGE', KEYS[1], '+', string.format('%.0f', math.max(oldest, 0)), 'COUNT', ARGV[2])
+"""
+
 _ENTRIES_MAX = 100  # a stream and answer
 _BLOCK_MS = 1000
 _ANSWER_S = 3.0  # for a read that blocks _BLOCK_MS at most
@@ -66,6 +72,8 @@ class RedisStreamsLive(RedisLive):
         client = RedisClient(url, user=user, password=password, ca_file=ca_file)
         super().__init__(client, queue_messages_max, metrics)
         self._publish = client.redis.register_script(_PUBLISH)
+        self._recent = client.redis.register_script(_RECENT)
+        self._recent_max = queue_messages_max
         self._keep_ms = round(keep_s * 1000)
         self._wake_key = f"duco:live-wake:{uuid.uuid4().hex}"
         self._version = 0
@@ -81,6 +89,13 @@ class RedisStreamsLive(RedisLive):
         queue = self._queues.open(channel, _position(newest[0][0]) if newest else BEGIN)
         self._changed.set()
         return Reader(self._queues, queue)
+
+    async def recent(self, channel: str, back_s: float) -> list[bytes]:
+        """The stream's entries of that time by the server's clock, at most `queue_messages_max` of them."""
+        async with self._client.limit("recent"):
+            found = await self._recent(keys=[channel], args=[round(back_s * 1000), self._recent_max])
+        messages = [_message(fields) for _, fields in reversed(found)]
+        return [message for message in messages if message is not None]
 
     async def _session(self, connection: AbstractConnection) -> None:
         await self._settle(connection)
@@ -120,9 +135,7 @@ class RedisStreamsLive(RedisLive):
         queues = self._queues.of(channel)  # none for the key that wakes
         for entry_id, fields in entries if queues else ():
             position = _position(entry_id)
-            message = next(
-                (value for name, value in zip(fields[::2], fields[1::2], strict=True) if name == b"data"), None
-            )
+            message = _message(fields)
             if message is None:
                 self._metrics.count("live_bad_publications_total")
             for queue in queues:
@@ -149,6 +162,11 @@ class RedisStreamsLive(RedisLive):
 def _position(entry_id: bytes) -> Position:
     ms, _, count = entry_id.partition(b"-")
     return int(ms), int(count)
+
+
+def _message(fields: Sequence[bytes]) -> bytes | None:
+    """The message of an entry; None where it has none."""
+    return next((value for name, value in zip(fields[::2], fields[1::2], strict=True) if name == b"data"), None)
 
 
 def _id(position: Position) -> str:

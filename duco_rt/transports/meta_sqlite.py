@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import msgspec
 
-from duco_rt.errors import BadRequest, Conflict, NotFound, TransportError
+from duco_rt.errors import Conflict, NotFound
 from duco_rt.model import Device, Parsing, ParsingFile
+from duco_rt.transports import meta_sqlite_commands
 from duco_rt.transports.base_data import check_name
-
-T = TypeVar("T")
+from duco_rt.transports.meta_sqlite_commands import SqliteCommands
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parsings (
@@ -35,24 +31,19 @@ _files = msgspec.json.Decoder(tuple[ParsingFile, ...])
 _group = msgspec.json.Decoder(dict[str, object])
 
 
-class SqliteMeta:
-    """Devices, versioned parsings and groups."""
+class SqliteMeta(SqliteCommands):
+    """Devices, versioned parsings, groups, and the command ledger."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="meta-sqlite")
-        self._db: sqlite3.Connection | None = None
+    schema = _SCHEMA + meta_sqlite_commands.SCHEMA
 
     async def open(self) -> bool:
         """Open the file; True until `seeded` was called once."""
         return await self._run(self._open)
 
     def _open(self) -> bool:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
-        self._db.executescript(_SCHEMA)
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        db = self._opened()
+        self._begin_ledger(db)
+        version: int = db.execute("PRAGMA user_version").fetchone()[0]
         return version == 0
 
     async def seeded(self) -> None:
@@ -142,30 +133,3 @@ class SqliteMeta:
         gone = await self._rows("DELETE FROM groups WHERE tenant = ? AND groupId = ? RETURNING 1", tenant, group_id)
         if not gone:
             raise NotFound(f"group {group_id!r} is not known")
-
-    async def check(self) -> None:
-        """Raises TransportError where the file cannot be read."""
-        await self._rows("PRAGMA user_version")
-
-    async def close(self) -> None:
-        """Close the file; safe to call twice."""
-        if self._db is not None:
-            await self._run(self._db.close)
-            self._db = None
-        self._thread.shutdown()
-
-    async def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:  # rows have the types of their columns
-        db = self._db
-        if db is None:
-            raise TransportError("the meta database is closed")
-        return await self._run(lambda: db.execute(sql, values).fetchall())
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.IntegrityError:
-            raise
-        except OverflowError as e:
-            raise BadRequest("a number is out of range: -2^63 to 2^63 - 1") from e
-        except (sqlite3.Error, OSError) as e:
-            raise TransportError(f"{self._file}: {e}") from e

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import structlog
+from msgspec.structs import replace
 
+from duco_rt.clock import Clock
 from duco_rt.config import Leases as LeasesConfig
-from duco_rt.errors import DucoError, NotFound
+from duco_rt.errors import DucoError, NotFound, TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import MethodResult
+from duco_rt.model import UNDER_WAY, Command, MethodResult
 from duco_rt.pipeline.runner import retry
 from duco_rt.transports.base import Leases
-from duco_rt.web.methods import check_command
+from duco_rt.transports.base_data import CommandLedger
+from duco_rt.web.leased_notes import LeasedNotes
+from duco_rt.web.ledger import SET_REALTIME, check_command, command_of
 
 log = structlog.get_logger()
 
@@ -24,25 +27,35 @@ Call = Callable[[str, str, str, dict[str, object]], Awaitable[MethodResult]]
 
 _ANONYMOUS = "anonymous"
 _RENEW_AT_ONCE = 32
-_REMEMBERED = 10_000
 
 
 class Commands:
-    """The proxy in front of MetaAPI's methods."""
+    """The proxy in front of MetaAPI's methods. What acted is in MetaAPI's ledger; this process remembers none of it."""
 
-    def __init__(self, hub_name: str, call: Call, leases: Leases, config: LeasesConfig, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        hub_name: str,
+        call: Call,
+        leases: Leases,
+        ledger: CommandLedger,
+        config: LeasesConfig,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
         self._hub_name = hub_name
         self._call = call
         self._leases = leases
+        self._ledger = ledger
         self._config = config
+        self._clock = clock
         self._metrics = metrics
+        self.notes = LeasedNotes(ledger, metrics)
         self._heard: set[str] = set()  # devices that answered this process: a lease alone may be older than they are
-        self._acted: OrderedDict[tuple[str, str], MethodResult] = OrderedDict()
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def handle(self, hub: str, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
         """A viewer's call. Only `setRealTimeUpload` is known here, any other goes through."""
-        if method != "setRealTimeUpload" or hub != self._hub_name:
+        if method != SET_REALTIME or hub != self._hub_name:
             return await self._call(hub, chassis_id, method, payload)
         check_command(method, payload)
         try:
@@ -58,49 +71,71 @@ class Commands:
         viewer = str(payload.get("viewerId") or _ANONYMOUS)
         held = await self._leases.renew(chassis_id, viewer, self._config.ttl_s)
         if not held.first and held.answer_ms is not None and chassis_id in self._heard:
+            self.notes.add(command_of(chassis_id, payload, "leased", self._clock.wall_ms()))
             return _from_lease(payload, held.answer_ms)
-        command = chassis_id, str(payload["commandId"])
-        earlier = self._acted.get(command)
-        if earlier is not None:
-            return earlier  # a heartbeat; what the device said then says nothing of now
         try:
-            result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
+            earlier = await self._ledger.command(chassis_id, str(payload["commandId"]))
+            result = await self._send(chassis_id, payload)
         except DucoError:
             await self._leases.drop(chassis_id, viewer)
             raise
-        if result.status == 200:
+        if result.status != 200:
+            await self._leases.drop(chassis_id, viewer)
+        elif (
+            earlier is None or earlier.state != "acknowledged"
+        ):  # else a heartbeat: what was said then says nothing of now
             self._heard.add(chassis_id)
             await self._leases.note(chassis_id, _answer_ms(result))
-            self._remember(command, result)
-        else:
-            await self._leases.drop(chassis_id, viewer)
         return result
 
     async def _stop(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         """A stop that comes twice does not end what others began in between."""
-        command = chassis_id, str(payload["commandId"])
-        earlier = self._acted.get(command)
-        if earlier is not None:
-            return earlier
         viewer = payload.get("viewerId")
-        none_left = await self._leases.drop(chassis_id, None if viewer is None else str(viewer))
-        if none_left:
-            result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
-            if await self._leases.is_held(chassis_id):  # by a viewer of another studio, who came in between
-                again = {**payload, "action": "start", "reason": "lease", "commandId": str(uuid.uuid4())}
-                await self._call(self._hub_name, chassis_id, "setRealTimeUpload", again)
-        else:
-            result = _from_lease(payload, await self._leases.noted(chassis_id))
-        self._remember(command, result)
+        earlier = await self._earlier_stop(chassis_id, str(payload["commandId"]), viewer is not None)
+        if earlier is not None and earlier.answer is not None and earlier.is_settled:
+            self.notes.add(command_of(chassis_id, payload, "leased", self._clock.wall_ms()))  # a beat of that row
+            return earlier.answer
+        if earlier is not None and earlier.state in UNDER_WAY:  # another studio took the viewer out
+            return await self._send(chassis_id, payload)
+        if not await self._leases.drop(chassis_id, None if viewer is None else str(viewer)):
+            return await self._leave(chassis_id, payload)
+        result = await self._send(chassis_id, payload)
+        if await self._leases.is_held(chassis_id):  # by a viewer of another studio, who came in between
+            await self._send(chassis_id, _renewal())
         return result
 
-    def _remember(self, command: tuple[str, str], result: MethodResult) -> None:
-        self._acted[command] = result
-        if len(self._acted) > _REMEMBERED:
-            self._acted.popitem(last=False)
+    async def _earlier_stop(self, chassis_id: str, command_id: str, is_of_viewer: bool) -> Command | None:
+        """What the ledger has of a stop. While it is away a viewer still leaves; nobody else is put out."""
+        waiting = self.notes.waiting(chassis_id, command_id)
+        if waiting is not None and waiting.is_settled:
+            return waiting
+        try:
+            return await self._ledger.command(chassis_id, command_id)
+        except TransportError:
+            if is_of_viewer:
+                return None
+            raise
+
+    async def _leave(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
+        """One viewer less, the stream goes on: in the ledger at once, so that no other studio does it again."""
+        result = _from_lease(payload, await self._leases.noted(chassis_id))
+        row = replace(command_of(chassis_id, payload, "leased", self._clock.wall_ms()), answer=result)
+        try:
+            await self._ledger.note_commands([row])
+        except TransportError:
+            self.notes.add(row)
+        return result
+
+    async def _send(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
+        return await self._call(self._hub_name, chassis_id, SET_REALTIME, payload)
 
     async def run(self) -> None:
-        """The cron, for ever."""
+        """The cron, and the way of the heartbeats into the ledger, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.notes.run())
+            tasks.create_task(self._run_cron())
+
+    async def _run_cron(self) -> None:
         while True:
             await asyncio.sleep(self._config.cron_s)
             await retry("leases", self.renew_all, self._metrics)
@@ -113,12 +148,11 @@ class Commands:
         await asyncio.gather(*(self._renew(chassis_id, at_once) for chassis_id in await self._leases.held()))
 
     async def _renew(self, chassis_id: str, at_once: asyncio.Semaphore) -> None:
-        payload: dict[str, object] = {"action": "start", "reason": "lease", "commandId": str(uuid.uuid4())}
         async with at_once, self._locks.setdefault(chassis_id, asyncio.Lock()):
             if not await self._leases.is_held(chassis_id):
                 return  # its last viewer left since the cron began
             try:
-                result = await self._call(self._hub_name, chassis_id, "setRealTimeUpload", payload)
+                result = await self._send(chassis_id, _renewal())
             except DucoError as e:
                 await self._leases.note(chassis_id, None)  # the next heartbeat asks the device itself
                 self._metrics.count("lease_renewals_total", result=type(e).__name__)
@@ -126,6 +160,11 @@ class Commands:
                 return
             await self._leases.note(chassis_id, _answer_ms(result) if result.status == 200 else None)
         self._metrics.count("lease_renewals_total", result=str(result.status))
+
+
+def _renewal() -> dict[str, object]:
+    """A start in the name of all who hold the lease, with an id of its own."""
+    return {"action": "start", "reason": "lease", "commandId": str(uuid.uuid4())}
 
 
 def _answer_ms(result: MethodResult) -> int | None:

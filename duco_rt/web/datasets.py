@@ -17,6 +17,7 @@ from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.encoding import AT_ONCE, to_json
 from duco_rt.web.full_history import FullHistory
+from duco_rt.web.ledger_api import TenantCommands
 from duco_rt.web.params import SPANS, detail_of, gone, int_of, name_of, peer_of, range_of, reply, reply_text
 from duco_rt.web.parsing_health import ParsingHealth
 from duco_rt.web.presence import Presence
@@ -55,6 +56,7 @@ class Datasets:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         turns = Turns()
         self.full = FullHistory(store, parsings, config, turns)
+        self.commands = TenantCommands(meta)
         self.health = ParsingHealth(meta, store, parsings, clock, turns)
 
     async def devices(self, request: web.Request) -> web.Response:

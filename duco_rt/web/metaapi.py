@@ -15,6 +15,7 @@ from duco_rt.pipeline.decoding.reading import LIMIT_S
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
+from duco_rt.web.ledger_api import LedgerApi
 from duco_rt.web.params import body_of, int_of, name_of, reply
 
 _FILES_MAX = 20
@@ -54,6 +55,7 @@ class MetaApi:
         self._connected = connected
         self._read_limit_s = read_limit_s
         self.groups = Groups(meta, upsert=True)
+        self.ledger = LedgerApi(meta)
 
     async def devices(self, request: web.Request) -> web.Response:
         """All devices, or a tenant's."""

@@ -73,6 +73,7 @@ def routes(
             web.get(f"{base}/parsings/{{name}}", _tagged(metaapi.parsing)),
             web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
             *_group_routes(f"{base}/groups", metaapi.groups),
+            *metaapi.ledger.routes(base),
         ]
     if reparse is not None:
         table.append(web.post("/api/reparse", reparse.handle))
@@ -89,6 +90,7 @@ def _studio_routes(datasets: Datasets, groups: Groups, live: LiveService) -> lis
         web.get(f"{base}/{{chassisId}}/fields", datasets.fields),
         web.get(f"{base}/{{chassisId}}/history", datasets.history),
         web.get(f"{base}/{{chassisId}}/parsing-health", datasets.health.handle),
+        web.get(f"{base}/{{chassisId}}/commands", datasets.commands.handle),
         web.get(f"{base}/{{chassisId}}/live", live.handle),
     ]
     return table + _group_routes(f"{base}/_groups", groups)

@@ -31,12 +31,17 @@ from duco_rt.clock import SystemClock
 from duco_rt.config import Web
 from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
+from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.transports.base import Live
+from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
 from duco_rt.transports.live_redis_streams import RedisStreamsLive
+from duco_rt.transports.meta_sqlite import SqliteMeta
+from duco_rt.web.live.means import Means
 from duco_rt.web.live.service import LiveService
 from tests.servers.redis import RedisServer
 from tests.servers.server import HOST
+from tests.web.conftest import ListStore
 
 KINDS: dict[str, Callable[[str, Metrics], Live]] = {
     "exact": lambda url, metrics: RedisPubSubLive(url, 600, metrics, pattern=False),
@@ -78,7 +83,9 @@ async def studio(port: int, kind: str) -> None:
     """Serve viewers until killed; prints its own port."""
     metrics = Metrics()
     live = KINDS[kind](f"redis://{HOST}:{port}", metrics)
-    service = LiveService(live, Web(), SystemClock(), metrics)
+    clock = SystemClock()
+    parsings = ParsingCache(SqliteMeta(Path("never opened")), 5, metrics)
+    service = LiveService(Means(live, ListStore(), parsings, MemoryLeases(clock), Web(), clock, metrics))
     application = web.Application()
     application.router.add_get("/api/resources/{tenant}/_common/datasets/{chassisId}/live", service.handle)
     runner = web.AppRunner(application, access_log=None)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import TimeoutError as BrowserTimeout
 
 from tests.needs import needs
 
@@ -64,6 +65,15 @@ async def series(page: Page, field: str, msg_type: str = "vehicle_can") -> dict[
         [msg_type, field],
     )
     return found
+
+
+async def wait_whole(page: Page, field: str, timeout_s: float = 20) -> None:
+    """Until the seqs that the page holds of a field have no step; the test goes on where they keep one."""
+    step = "s => s.length > 0 && s.at(-1) - s[0] === s.length - 1"
+    with suppress(BrowserTimeout):
+        await page.wait_for_function(
+            f"field => ({step})(window.ducoPage.series('vehicle_can', field).seq)", arg=field, timeout=timeout_s * 1000
+        )
 
 
 async def wait_changes(page: Page, field: str, changes: int, timeout_s: float = 30) -> None:

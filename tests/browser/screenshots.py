@@ -15,7 +15,7 @@ LOOK_S = 60
 
 
 async def take(folder: Path, data_dir: Path) -> None:
-    """The demo after a minute, at each size; then offline."""
+    """The demo after a minute and its commands, at each size; then offline."""
     async with chromium() as browser, program(data_dir, "device.upload_interval_s=2") as running:
         async with page_at(browser, running.url) as first:
             await wait_state(first, "live")
@@ -26,6 +26,9 @@ async def take(folder: Path, data_dir: Path) -> None:
                     await wait_state(page, "live")
                     await asyncio.sleep(3)
                     await page.screenshot(path=folder / f"live-{width}-{scheme}.png", full_page=True)
+                    await page.click("#commands-summary")
+                    await page.locator("#commands-rows summary").last.click()
+                    await page.locator("#commands").screenshot(path=folder / f"commands-{width}-{scheme}.png")
         async with page_at(browser, running.url, 390, "light", server_ends=True) as page:
             await wait_state(page, "live")
             await running.end()

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.browser.page import chromium, page_at, series, wait_changes, wait_state
+from tests.browser.page import chromium, page_at, series, wait_changes, wait_state, wait_whole
 from tests.e2e.processes import Process, everything_stored, first_seq, running
 from tests.e2e.real import Servers, System
 
@@ -52,8 +52,8 @@ async def test_a_rolling_restart_leaves_no_hole(tmp_path: Path) -> None:
             for each, received in zip((page, other), before, strict=True):
                 await each.wait_for_function("n => window.ducoPage.received > n + 2", arg=received, timeout=20_000)
             await studio.start()
-        await page.wait_for_timeout(12_000)  # until the page has asked for the last time for what the store lacked
         for each in (page, other):
+            await wait_whole(each, "speed")  # what the new studio did not have comes when the store has it
             seqs = (await series(each, "speed"))["seq"]
             assert seqs[-1] > begun + 4
             assert seqs == list(range(seqs[0], seqs[-1] + 1)), "the chart has a hole"

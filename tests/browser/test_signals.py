@@ -133,7 +133,7 @@ async def test_folded_chart_returns(tmp_path: Path) -> None:
 
             def forward(text: str | bytes) -> None:
                 message = json.loads(text)
-                if is_sent and "engine_rpm" in message["payload"]:
+                if is_sent and "engine_rpm" in message.get("payload", {}):
                     message["payload"]["GnssAccelerationX"] = 1.5
                 socket.send(json.dumps(message))
 

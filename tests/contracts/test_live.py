@@ -191,6 +191,30 @@ async def test_a_slow_reader_loses_the_oldest_counted(opened: Open, metrics: Met
     await close(quick)
 
 
+async def test_recent_messages_are_those_that_are_kept(live: Live, request: pytest.FixtureRequest) -> None:
+    """Oldest first, of this channel alone; a transport that keeps none says so."""
+    channel, other = f"{CHANNEL}-recent", f"{CHANNEL}-recent-other"
+    assert await live.recent(channel, 60) == []
+    messages = [b'{"payload":{"a":%d}}' % i for i in range(5)] + [b"\xff\x00", b""]
+    for message in messages:
+        await live.publish(channel, message)
+    await live.publish(other, b"foreign")
+    keeps = "redis-streams" in request.node.callspec.id
+    assert await live.recent(channel, 60) == (messages if keeps else [])
+
+
+async def test_recent_messages_are_bounded(opened: Open, request: pytest.FixtureRequest) -> None:
+    """By their number, the newest stay, and by their age."""
+    live, channel = await opened(3), f"{CHANNEL}-bounded"
+    for i in range(8):
+        await live.publish(channel, b"%d" % i)
+    keeps = "redis-streams" in request.node.callspec.id
+    assert await live.recent(channel, 60) == ([b"5", b"6", b"7"] if keeps else [])
+    await asyncio.sleep(0.06)
+    await live.publish(channel, b"new")
+    assert await live.recent(channel, 0.05) == ([b"new"] if keeps else [])
+
+
 async def test_closing_ends_all_subscriptions(live: Live) -> None:
     """A reader that waits is let go; closing twice is safe."""
     source = await live.subscribe(CHANNEL)

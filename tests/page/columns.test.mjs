@@ -1,8 +1,8 @@
-/** Merge by seq, gaps, slow fields, staleness. Run by `node --test tests/page/`. */
+/** Order by seq, gaps, merged values, slow fields, staleness. Run by `node --test tests/page/`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  UNKNOWN_PERIOD_MS, createTable, insertSample, isGap, isWhole, latest, mergeHistory, newestTs, trim, usualPeriod,
+  UNKNOWN_PERIOD_MS, clear, createTable, insertSample, isGap, latest, newestSeq, newestTs, trim, usualPeriod,
 } from '../../static/columns.js';
 
 const T0 = 1_700_000_000_000;
@@ -14,23 +14,6 @@ function tableOf(samples, fields = ['speed']) {
   for (const one of samples) insertSample(table, one);
   return table;
 }
-
-function answerOf(numbers, fields = ['speed']) {
-  return {
-    seq: numbers,
-    ts: numbers.map((n) => T0 + n * 1000),
-    fields: Object.fromEntries(fields.map((name) => [name, numbers.map((n) => n)])),
-  };
-}
-
-test('live samples before, within and after history give every seq once and in order', () => {
-  const table = tableOf([sample(8), sample(9)]);
-  const added = mergeHistory(table, answerOf([1, 2, 3, 4, 5, 6, 7, 8]));
-  insertSample(table, sample(10));
-  assert.equal(added, 7);
-  assert.deepEqual(table.seq, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-  assert.deepEqual(table.fields.get('speed'), table.seq);
-});
 
 test('any order of arrival, with copies, gives the same table', () => {
   let random = 7;
@@ -52,13 +35,22 @@ test('a copy is dropped and does not change a value', () => {
   assert.deepEqual(table.fields.get('speed'), [1, 2]);
 });
 
-test('a copy fills what the row lacks, as the second part of a history of many fields', () => {
-  const table = createTable(['speed', 'rpm']);
-  mergeHistory(table, answerOf([1, 2], ['speed']));
+test('a copy fills what the row lacks, as a whole sample after one that stood for several', () => {
+  const table = tableOf([sample(1, { speed: 1 })], ['speed', 'rpm']);
   const { revision } = table;
-  assert.equal(mergeHistory(table, answerOf([1, 2], ['rpm'])), 0);
-  assert.deepEqual(table.fields.get('rpm'), [1, 2]);
+  assert.equal(insertSample(table, sample(1, { speed: 9, rpm: 2 })), -1);
+  assert.deepEqual([table.fields.get('speed'), table.fields.get('rpm')], [[1], [2]]);
   assert.ok(table.revision > revision);
+});
+
+test('an older value of a merged sample goes to its own time, or nowhere', () => {
+  const table = tableOf([sample(1, { speed: 1 }), sample(2, { fuel: 5 })], ['speed', 'fuel', 'rpm']);
+  const tsOf = { fuel: T0 + 2000, rpm: T0 + 2000, speed: T0 + 2500, other: T0 + 1000 };
+  insertSample(table, { ...sample(4, { speed: 8, fuel: 99, rpm: 7, other: 1 }), tsOf });
+  assert.deepEqual(table.seq, [1, 2, 4]);
+  assert.deepEqual(table.fields.get('speed'), [1, null, null]);
+  assert.deepEqual(table.fields.get('fuel'), [null, 5, null]);
+  assert.deepEqual(table.fields.get('rpm'), [null, 7, null]);
 });
 
 test('a late sample is put at its place and closes the gap', () => {
@@ -136,11 +128,11 @@ test('trimming keeps the newest and forgets seqs, also those ahead of a clock th
   assert.equal(newestTs(back), T0);
 });
 
-test('a table is whole where it reaches back and has no gap since', () => {
-  const table = tableOf([sample(1), sample(3), sample(4)]);
-  assert.equal(isWhole(table, T0 + 3000), true);
-  assert.equal(isWhole(table, T0 + 1000), false);
-  assert.equal(isWhole(table, T0), false);
-  assert.equal(isWhole(table, undefined), false);
-  assert.equal(isWhole(createTable(['speed']), T0), false);
+test('a cleared table is as a new one', () => {
+  const table = tableOf([sample(1), foreign(2000)]);
+  assert.equal(newestSeq(table), 1);
+  clear(table);
+  assert.deepEqual([table.seq, table.ts, table.fields.get('speed')], [[], [], []]);
+  assert.equal(newestSeq(table), null);
+  assert.equal(insertSample(table, sample(1)), 0);
 });

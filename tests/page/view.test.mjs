@@ -84,21 +84,35 @@ test('the device clock follows the quickest samples, takes a jump, and prefers t
   assert.equal(clock.now(2000), 100_000);
 });
 
-test('messages: data, data without a time, errors, and what is none', () => {
+test('messages: data, data without a time, what was left out, errors, and what is none', () => {
   const parse = (value) => parseMessage(JSON.stringify(value), 42);
   const full = parse({ type: 'LIVE_DATA', payload: {}, ts: 7, seq: 1 });
-  assert.deepEqual(full, { sample: { seq: 1, ts: 7, payload: {} } });
-  const bare = parse({ type: 'LIVE_DATA', payload: { a: 1 } });
-  assert.deepEqual(bare, { sample: { seq: null, ts: 42, payload: { a: 1 } } });
+  assert.deepEqual(full, { kind: 'sample', seq: 1, ts: 7, payload: {} });
+  const bare = parse({ type: 'LIVE_DATA', payload: { a: 1 }, seq: '7' });
+  assert.deepEqual(bare, { kind: 'sample', seq: null, ts: 42, payload: { a: 1 } });
+  const merged = parse({ type: 'FILL', payload: { a: 1 }, ts: 7, seq: 1, ts_of: { a: 5, b: 'x' } });
+  assert.deepEqual(merged, { kind: 'fill', seq: 1, ts: 7, payload: { a: 1 }, tsOf: { a: 5 } });
+  const gap = parse({ type: 'GAP', from: null, to: 9, reason: 'unknown' });
+  assert.deepEqual(gap, { kind: 'gap', from: null, to: 9, reason: 'unknown' });
   const error = parse({ type: 'ERROR', payload: { code: 'x', message: 'y' } });
-  assert.deepEqual(error, { error: { code: 'x', message: 'y' } });
-  for (const text of ['', 'null', '[]', '{"type":"LIVE_DATA"}', '{"type":"LATER","payload":{}}']) {
-    assert.deepEqual(parseMessage(text, 42), {});
+  assert.deepEqual(error, { kind: 'error', code: 'x', message: 'y' });
+  for (const text of ['', 'null', '[]', '{"type":"LIVE_DATA"}', '{"type":"LATER","payload":{}}', '{"type":"GAP"}']) {
+    assert.equal(parseMessage(text, 42), null);
   }
 });
 
-test('back-off grows from 1 s to 15 s', () => {
-  assert.equal(backoff(0, 0), 1000);
-  assert.equal(backoff(3, 1), 8000);
+test('the last known sample has a position and an age, or nothing is known', () => {
+  const parse = (value) => parseMessage(JSON.stringify({ type: 'LAST_KNOWN', payload: {}, ...value }), 42);
+  assert.deepEqual(parse({ ts: 7, seq: 1, age_ms: 50 }), { kind: 'known', seq: 1, ts: 7, ageMs: 50 });
+  assert.deepEqual(parse({ ts: 7, seq: null, age_ms: 50 }), { kind: 'known', seq: null, ts: 7, ageMs: 50 });
+  const nothing = { kind: 'known', seq: null, ts: null, ageMs: 0 };
+  assert.deepEqual(parse({ ts: null, seq: null, age_ms: null }), nothing);
+  assert.deepEqual(parse({ ts: 7, seq: 1, age_ms: null }), nothing);
+});
+
+test('after a loss it tries again soon, then the wait grows from 1 s to 15 s', () => {
+  assert.deepEqual([backoff(0, 0), backoff(0, 1)], [200, 500]);
+  assert.equal(backoff(1, 0), 1000);
+  assert.equal(backoff(4, 1), 8000);
   assert.equal(backoff(50, 1), 15_000);
 });

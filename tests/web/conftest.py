@@ -28,6 +28,7 @@ from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
+from duco_rt.web.live.means import Means
 from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi, hub_presence
 from duco_rt.web.methods import Methods
@@ -139,9 +140,13 @@ class Site:
         self.meta = SqliteMeta(folder / "meta.sqlite")
         self.parsings = ParsingCache(self.meta, 5, self.metrics, compile_parsing=compile_parsing)
         self.store = ListStore()
-        self.methods = Methods("ducohub", self.hub, self.meta, 0.2, self.metrics)
-        self.commands = Commands("ducohub", self.methods.call, self.leases, Leases(), self.metrics)
-        self.service = LiveService(self.live, web, self.clock, self.metrics)
+        self.methods = Methods("ducohub", self.hub, self.meta, 0.2, self.metrics, self.clock)
+        self.commands = Commands(
+            "ducohub", self.methods.call, self.leases, self.meta, Leases(), self.clock, self.metrics
+        )
+        means = Means(self.live, self.store, self.parsings, self.leases, web, self.clock, self.metrics)
+        self.service = LiveService(means._replace(acknowledged_ms=self.acknowledged_ms))
+        self.acknowledged: dict[str, int] = {}
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
         self.session: aiohttp.ClientSession
         self.url = ""
@@ -161,6 +166,10 @@ class Site:
             self.url = server.url.rstrip("/")
             self.session = await stack.enter_async_context(aiohttp.ClientSession(self.url))
             yield self
+
+    async def acknowledged_ms(self, chassis_id: str) -> int | None:
+        """As the test set it in `acknowledged`."""
+        return self.acknowledged.get(chassis_id)
 
     async def disconnect(self, chassis_id: str) -> None:
         """Take a device off the hub."""

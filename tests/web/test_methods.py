@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from duco_rt.errors import BadRequest, DeviceOffline, DeviceTimeout, NotFound
+from duco_rt.errors import BadRequest, NotFound
 from duco_rt.model import MethodResult
 from tests.web.conftest import Site
 
@@ -60,17 +60,13 @@ async def test_one_at_a_time_for_a_device(site: Site) -> None:
     assert [c["commandId"] for c in device.calls] == ["c1", "c2"]
 
 
-async def test_a_call_that_failed_may_be_tried_again(site: Site) -> None:
-    """Offline, then too slow, then answered: the same commandId all the time."""
-    with pytest.raises(DeviceOffline):
-        await call(site, payload())
+async def test_other_methods_are_not_in_the_ledger(site: Site) -> None:
+    """They act once by what this process remembers."""
     device = await site.device()
-    device.answers.clear()
-    with pytest.raises(DeviceTimeout):
-        await call(site, payload())
-    device.answers.set()
-    assert (await call(site, payload())).status == 200
-    assert len(device.calls) == 2
+    for _ in range(2):
+        assert (await call(site, payload(), "reboot")).status == 200
+    assert len(device.calls) == 1
+    assert await site.meta.commands("DUCO_001", 10) == []
 
 
 BAD: dict[str, tuple[Callable[[Site], Any], type[Exception]]] = {

@@ -1,131 +1,215 @@
-"""One live message to many viewers: read once, picked and encoded once per distinct field list. Pure.
+"""One live message to many viewers: picked once per distinct field list, framed once per list and encoding. Pure.
 
-Values are never decoded: their JSON text goes through as the publisher wrote it.
+A list that is sent less than every sample, or only what changed, has viewers that stand differently: who just came got
+what is kept back for the others before, and knows none of the values that did not change. Those viewers are a cohort
+of their own until the list is next sent, then all are one. Two cohorts are the rule, one a sample the limit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-import msgspec
-
-from duco_rt.errors import BadBody
+from duco_rt.web.live.field_lists import FieldList
+from duco_rt.web.live.frames import Encoding, frame
+from duco_rt.web.live.samples import Sample
+from duco_rt.web.live.texts import LIVE_DATA, NAMES_MAX, Merge, Picked, Picker
 
 V = TypeVar("V", bound=Hashable)
 
+WHOLE_S = 10.0
+"""An on-change list has all values again when this has passed since the last whole message."""
 
-STATS = ("min", "max", "count")
-"""What a viewer may ask for beside the last value, in the order of a live message's spans."""
-
-_UNKNOWN = msgspec.Raw(b"null")
-
-_Spans = dict[str, tuple[msgspec.Raw, msgspec.Raw, msgspec.Raw]]
+_PICKERS_MAX = 64
+_NEVER_S = float("-inf")
 
 
-class _Message(msgspec.Struct):
-    payload: dict[str, msgspec.Raw]
-    ts: int | None = None
-    seq: int | None = None
-    stats: msgspec.Raw = _UNKNOWN
+class Delivery(NamedTuple, Generic[V]):
+    """A finished frame, whom it is for, and the index of the oldest sample in it."""
+
+    frame: bytes
+    viewers: Sequence[V]
+    index: int  # type: ignore[assignment]  # nobody looks for a frame in it
 
 
-_read = msgspec.json.Decoder(_Message)
-_read_spans = msgspec.json.Decoder(_Spans | None)
+class _Cohort(Generic[V]):
+    """Viewers of a list that got the same, by encoding."""
+
+    def __init__(self) -> None:
+        self.viewers: dict[Encoding, dict[V, None]] = {}
+        self.kept = Merge()
+        self.kept_index = 0
+        self.sent_s = _NEVER_S
+        self.whole_s = _NEVER_S
+        self.sent: dict[str, bytes] = {}
+        """On-change lists: the text of each value that all of them hold."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether they got nothing of this list so far."""
+        return self.sent_s == _NEVER_S
+
+    def deliveries(self, text: bytes, index: int) -> Iterator[Delivery[V]]:
+        """The text, framed once an encoding."""
+        for encoding, viewers in self.viewers.items():
+            yield Delivery(frame(text, encoding), list(viewers), index)
+
+    def keep(self, picked: Picked, index: int) -> None:
+        """A sample that is to be sent, now or later."""
+        if not self.kept.samples:
+            self.kept_index = index
+        self.kept.add(picked)
+
+    def take_in(self, other: _Cohort[V]) -> None:
+        """Another cohort that, too, has all up to now: what both hold is held by all."""
+        for encoding, viewers in other.viewers.items():
+            self.viewers.setdefault(encoding, {}).update(viewers)
+        self.sent_s = max(self.sent_s, other.sent_s)
+        self.whole_s = min(self.whole_s, other.whole_s)
+        self.sent = dict(self.sent.items() & other.sent.items())
 
 
-class Sample(NamedTuple):
-    """A live message: the JSON text of each value, `ts` in ms, `seq` where it has one, and the text of its spans.
+class _List(Generic[V]):
+    """A field list and its cohorts; the first is that of all who are not new."""
 
-    `stats` is null where the publisher does not say; it is read when a viewer asks for it.
-    """
+    def __init__(self, fields: FieldList, picker: Picker) -> None:
+        self.fields = fields
+        self.is_plain = fields.max_hz is None and not fields.on_change
+        self.cohorts: list[_Cohort[V]] = []
+        self._picker = picker
+        self._period_s = 1 / fields.max_hz if fields.max_hz else 0.0
 
-    payload: dict[str, msgspec.Raw]
-    ts_ms: int
-    seq: int | None
-    stats: msgspec.Raw = _UNKNOWN
+    def join(self, viewer: V, encoding: Encoding) -> None:
+        """The viewer has all up to now."""
+        if not self.cohorts or not (self.is_plain or self.cohorts[-1].is_new):
+            self.cohorts.append(_Cohort())
+        self.cohorts[-1].viewers.setdefault(encoding, {})[viewer] = None
 
-    def spans(self) -> _Spans | None:
-        """Lowest, highest and number of values of fields with several; None where they are not known."""
-        try:
-            found: _Spans | None = _read_spans.decode(self.stats)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None  # another publisher's idea of stats
-        return found
+    def cohort_of(self, viewer: V, encoding: Encoding) -> _Cohort[V]:
+        """Where a viewer of the list is."""
+        return next(each for each in self.cohorts if viewer in each.viewers.get(encoding, ()))
 
+    def leave(self, viewer: V, encoding: Encoding) -> None:
+        """A viewer of the list is gone."""
+        cohort = self.cohort_of(viewer, encoding)
+        del cohort.viewers[encoding][viewer]
+        if not cohort.viewers[encoding]:
+            del cohort.viewers[encoding]
+        if not cohort.viewers:
+            self.cohorts.remove(cohort)
 
-def read_sample(message: bytes, received_ms: int) -> Sample:
-    """Read a live message; without `ts` it gets `received_ms`. Raises BadBody where it is none."""
-    try:
-        read = _read.decode(message)
-        if not message.isascii():
-            message.decode()  # raw values are not looked at, and a text frame must be UTF-8
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-        raise BadBody(f"live message: {e}") from e
-    return Sample(read.payload, received_ms if read.ts is None else read.ts, read.seq, read.stats)
+    def publish(self, sample: Sample, index: int, now_s: float) -> Iterator[Delivery[V]]:
+        """A sample for all viewers, now or later."""
+        if self.is_plain:
+            yield from self.cohorts[0].deliveries(self._picker.text(sample), index)
+            return
+        picked = self._picker.pick(sample)
+        for cohort in self.cohorts:
+            cohort.keep(picked, index)
+        yield from self.send(now_s)
 
+    @property
+    def due_s(self) -> float | None:
+        """When what is kept back is to be sent."""
+        first = self.cohorts[0]
+        waiting = [first] if first.kept.samples else [each for each in self.cohorts if each.kept.samples]
+        return min((each.sent_s + self._period_s for each in waiting), default=None)
 
-class FieldList(NamedTuple):
-    """What a viewer wants: names, and of STATS those that it asked for."""
+    def send(self, now_s: float) -> Iterator[Delivery[V]]:
+        """What is due. Who is new gets its first message at once, and then waits for the others to be one with them."""
+        first = self.cohorts[0]
+        is_time = not first.kept.samples or first.sent_s + self._period_s <= now_s
+        for cohort in self.cohorts:
+            if cohort.kept.samples and (cohort.is_new or (is_time and cohort.sent_s + self._period_s <= now_s)):
+                text = self._text(cohort, now_s)
+                yield from cohort.deliveries(text, cohort.kept_index)
+                cohort.sent_s, cohort.kept = now_s, Merge()
+        if not first.kept.samples and not first.is_new:
+            for cohort in self.cohorts[1:]:
+                if not cohort.kept.samples and not cohort.is_new:
+                    first.take_in(cohort)
+                    self.cohorts.remove(cohort)
 
-    fields: tuple[str, ...]
-    stats: tuple[str, ...] = ()
+    def _text(self, cohort: _Cohort[V], now_s: float) -> bytes:
+        """Of what is kept; of an on-change list only what its viewers do not hold."""
+        if not self.fields.on_change:
+            return self._picker.merge_text(cohort.kept)
+        values = {name: each.text for name, each in cohort.kept.values.items()}
+        if now_s - cohort.whole_s >= WHOLE_S or len(cohort.sent) > NAMES_MAX:
+            cohort.whole_s, cohort.sent = now_s, values
+            return self._picker.merge_text(cohort.kept)
+        text = self._picker.merge_text(cohort.kept, cohort.sent)
+        cohort.sent |= values
+        return text
 
 
 class Fanout(Generic[V]):
-    """The viewers of one peer, by field list."""
+    """The viewers of one peer that are up to date, by field list and encoding.
+
+    A sample's `index` grows from one to the next.
+    """
 
     def __init__(self) -> None:
-        self._lists: dict[FieldList, dict[V, None]] = {}
-        self._keys: dict[FieldList, list[tuple[str, bytes]]] = {}
-        self._list_of: dict[V, FieldList] = {}
+        self._lists: dict[FieldList, _List[V]] = {}
+        self._place_of: dict[V, tuple[_List[V], Encoding]] = {}
+        self._picker = lru_cache(_PICKERS_MAX)(Picker)
 
     def __len__(self) -> int:
-        return len(self._list_of)
+        return len(self._place_of)
 
-    def watch(self, viewer: V, fields: Sequence[str], stats: Sequence[str] = ()) -> None:
-        """The viewer wants these fields from now on, with these of STATS; replaces its earlier list."""
+    def __contains__(self, viewer: V) -> bool:
+        return viewer in self._place_of
+
+    @property
+    def due_s(self) -> float | None:
+        """When the next rate-limited list is to be sent; None while none keeps anything back."""
+        lists = (each for each in self._lists.values() if not each.is_plain)
+        return min((due_s for each in lists if (due_s := each.due_s) is not None), default=None)
+
+    def watch(self, viewer: V, fields: FieldList, encoding: Encoding) -> None:
+        """The viewer has all up to now, and wants what comes as this list and encoding; replaces its earlier list.
+
+        What that kept back for it is not sent any more: see `kept_index`.
+        """
         self.leave(viewer)
-        key = FieldList(tuple(dict.fromkeys(fields)), tuple(name for name in STATS if name in stats))
-        self._lists.setdefault(key, {})[viewer] = None
-        if key not in self._keys:
-            self._keys[key] = [(name, msgspec.json.encode(name) + b":") for name in key.fields]
-        self._list_of[viewer] = key
+        held = self._lists.get(fields)
+        if held is None:
+            held = self._lists[fields] = _List(fields, self._picker(fields))
+        held.join(viewer, encoding)
+        self._place_of[viewer] = held, encoding
 
     def leave(self, viewer: V) -> None:
         """The viewer is gone; safe for one who never watched."""
-        key = self._list_of.pop(viewer, None)
-        if key is None:
+        place = self._place_of.pop(viewer, None)
+        if place is None:
             return
-        del self._lists[key][viewer]
-        if not self._lists[key]:
-            del self._lists[key], self._keys[key]
+        held, encoding = place
+        held.leave(viewer, encoding)
+        if not held.cohorts:
+            del self._lists[held.fields]
 
-    def texts(self, sample: Sample) -> Iterator[tuple[bytes, list[V]]]:
-        """LIVE_DATA for each list and its viewers."""
-        tail = b',"ts":%d' % sample.ts_ms
-        tail += b"}" if sample.seq is None else b',"seq":%d}' % sample.seq
-        payload, spans = sample.payload, None
-        if any(key.stats for key in self._lists):
-            spans = sample.spans()
-        for key, viewers in self._lists.items():
-            picked = [
-                (name, name_text, bytes(value))
-                for name, name_text in self._keys[key]
-                if (value := payload.get(name)) is not None and bytes(value) != b"null"
-            ]
-            text = b'{"type":"LIVE_DATA","payload":{' + b",".join([name + value for _, name, value in picked]) + b"}"
-            if key.stats:
-                shown = [name_text + _stats(key.stats, name, value, spans) for name, name_text, value in picked]
-                text += b',"stats":{' + b",".join(shown if spans is not None else []) + b"}"
-            yield text + tail, list(viewers)
+    def kept_index(self, viewer: V) -> int | None:
+        """The index of the oldest sample that its rate-limited list still keeps back for it; None for none."""
+        if viewer not in self._place_of:
+            return None
+        held, encoding = self._place_of[viewer]
+        cohort = held.cohort_of(viewer, encoding)
+        return cohort.kept_index if cohort.kept.samples else None
 
+    def publish(self, sample: Sample, index: int, now_s: float) -> list[Delivery[V]]:
+        """A sample for everybody: each list is picked once, each text framed once an encoding."""
+        return [each for held in self._lists.values() for each in held.publish(sample, index, now_s)]
 
-def _stats(wanted: Sequence[str], name: str, value: bytes, spans: _Spans | None) -> bytes:
-    """Of one field as JSON; of a single value that is no number only the count."""
-    found = spans.get(name) if spans else None
-    texts = [bytes(each) for each in found] if found else [value, value, b"1"]
-    is_number = found is not None or value[:1] in b"-0123456789"
-    pairs = zip(STATS, texts, strict=True)
-    parts = [b'"%s":%s' % (each.encode(), text) for each, text in pairs if each in wanted]
-    return b"{" + b",".join(parts if is_number else [part for part in parts if part.startswith(b'"count"')]) + b"}"
+    def due(self, now_s: float) -> list[Delivery[V]]:
+        """What rate-limited lists kept back and is to be sent now."""
+        lists = [each for each in self._lists.values() if not each.is_plain]
+        return [each for held in lists for each in held.send(now_s)]
+
+    def frame(self, fields: FieldList, encoding: Encoding, sample: Sample, kind: bytes = LIVE_DATA) -> bytes:
+        """One sample for somebody who catches up, as a message of type `kind`."""
+        return frame(self._picker(fields).text(sample, kind), encoding)
+
+    def merged(self, fields: FieldList, encoding: Encoding, samples: Sequence[Sample]) -> bytes:
+        """Samples, oldest first and one at least, as one message for somebody who catches up."""
+        return frame(self._picker(fields).merged(samples), encoding)

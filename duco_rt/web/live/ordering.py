@@ -1,4 +1,4 @@
-"""Samples of one peer in the order of `seq`, though several ingestors may swap neighbours. Pure: it is given the time.
+"""Samples of one peer in the order of `seq`, though several ingestors may swap neighbours. Pure; it is given the time.
 
 A sample that leaves a hole before it waits for what is missing, `wait_s` at most; one that comes later than that is
 left to the history, counted in `late`.
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _HELD_MAX = 64
-_ANEW = 600
+ANEW = 600
 """A step back of so many is no late sample but a machine that lost its memory of seq: the order begins anew."""
 
 
@@ -33,7 +33,7 @@ class Ordering(Generic[T]):
         """What can go on now that this one came, in order; one without `seq` has no place to wait for."""
         if seq is None:
             return [item]
-        if self._last is not None and seq <= self._last - _ANEW:
+        if self._last is not None and seq <= self._last - ANEW:
             rest = self._all()
             self._last = seq
             return [*rest, item]

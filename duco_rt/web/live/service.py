@@ -3,211 +3,230 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from contextlib import aclosing
+from collections import OrderedDict
+from contextlib import suppress
 from functools import partial
 
-import msgspec
-import structlog
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from duco_rt.clock import Clock
-from duco_rt.config import Web
-from duco_rt.errors import BadBody
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
-from duco_rt.pipeline.runner import retry, until_first
-from duco_rt.transports.base import Live
-from duco_rt.web.live.fanout import STATS, Fanout, Sample, read_sample
-from duco_rt.web.live.in_order import in_order
-from duco_rt.web.live.ordering import Ordering
+from duco_rt.pipeline.runner import Complaints
+from duco_rt.web.live.connection import OVERLOADED, Connection, connect
+from duco_rt.web.live.field_lists import FieldList
+from duco_rt.web.live.means import Means, Work
+from duco_rt.web.live.peers import Watched
+from duco_rt.web.live.protocol import (
+    AskStatus,
+    Change,
+    Refused,
+    Wish,
+    ack_text,
+    error_text,
+    read_message,
+    status_text,
+)
+from duco_rt.web.live.pumps import Pumps
+from duco_rt.web.live.status import LastOfStore, Status, last_known
 from duco_rt.web.params import peer_of
 
-log = structlog.get_logger()
-
-_FIELDS_MAX = 1000
-_OVERLOADED = 1013
-_CLOSE_S = 2.0
-
-
-class _FieldList(msgspec.Struct):
-    type: str
-    payload: list[str] | None = None
-    stats: list[str] | None = None
+_QUESTIONS_AT_ONCE = 4
+_LINGER_S = 30.0
+_LINGERING_MAX = 64
+_END_S = 3.0
 
 
-_read = msgspec.json.Decoder(_FieldList)
+class _Visit:
+    """What the service knows of one connection."""
 
+    __slots__ = ("connection", "peer", "status", "watched")
 
-class Viewer:
-    """One connection: its texts wait in a bounded queue; a full one ends the connection with 1013."""
-
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse, messages_max: int) -> None:
-        self.request = request
-        self.socket = socket
-        self._overload = asyncio.Event()
-        self._messages_max = messages_max
-        self._texts: deque[bytes] = deque()
-        self._ready = asyncio.Event()
-
-    @property
-    def overloaded(self) -> bool:
-        """Whether the viewer did not keep up."""
-        return self._overload.is_set()
-
-    def offer(self, text: bytes) -> bool:
-        """Queue a text; False where the viewer does not keep up."""
-        if len(self._texts) >= self._messages_max:
-            self._overload.set()
-        else:
-            self._texts.append(text)
-        self._ready.set()
-        return not self.overloaded
-
-    async def run(self) -> None:
-        """Write texts until the connection ends or does not keep up, be it in the middle of a write."""
-        await until_first(self._write(), self._overloaded())
-
-    async def _overloaded(self) -> None:
-        await self._overload.wait()
-
-    async def _write(self) -> None:
-        try:
-            while True:
-                while self._texts:
-                    await self.socket.send_frame(self._texts.popleft(), WSMsgType.TEXT)
-                self._ready.clear()
-                await self._ready.wait()
-        except ConnectionError:
-            pass  # the viewer is gone
+    def __init__(self, peer: Peer, connection: Connection) -> None:
+        self.peer = peer
+        self.connection = connection
+        self.watched: Watched | None = None
+        self.status: asyncio.Task[None] | None = None
+        """Answers STATUS again and again, where that was asked for."""
 
 
 class LiveService:
-    """Peers that are watched, each with one subscription however many viewers it has."""
+    """Peers that are watched, each with one subscription however many viewers it has.
 
-    def __init__(self, live: Live, config: Web, clock: Clock, metrics: Metrics, reorder_s: float = 0.5) -> None:
-        self._live = live
-        self._reorder_s = reorder_s
-        self._config = config
-        self._clock = clock
-        self._metrics = metrics
-        self._peers: dict[Peer, tuple[Fanout[Viewer], asyncio.Task[None]]] = {}
-        self._viewers: set[Viewer] = set()
+    A peer is followed `linger_s` longer than it has viewers, so that one who comes back finds what it missed.
+    """
+
+    def __init__(self, means: Means, linger_s: float = _LINGER_S) -> None:
+        self._means = means
+        self._linger_s = linger_s
         self._tasks = asyncio.TaskGroup()
-        metrics.gauge("live_viewers", lambda: len(self._viewers))
-        metrics.gauge("live_peers", lambda: len(self._peers))
+        asking, complaints = asyncio.Semaphore(_QUESTIONS_AT_ONCE), Complaints("live", means.metrics)
+        self._work = Work(means, self._tasks, asking, complaints, self._pump)
+        self._pumps = Pumps(self._tasks, self._take, means.config.viewer_stall_s)
+        self._status = Status(self._work)
+        self._last = LastOfStore(self._work)
+        self._visits: dict[Connection, _Visit] = {}
+        self._handlers: set[asyncio.Task[object]] = set()
+        self._peers: dict[Peer, Watched] = {}
+        self._viewers: dict[Peer, int] = {}
+        self._lingering: OrderedDict[Peer, asyncio.TimerHandle] = OrderedDict()
+        self._is_closing = False
+        metrics = means.metrics
+        metrics.gauge("live_viewers", lambda: len(self._visits))
+        metrics.gauge("live_peers", lambda: len(self._viewers))
+        metrics.gauge("live_recent_bytes", lambda: sum(each.stream.recent.bytes for each in self._peers.values()))
 
     async def run(self) -> None:
         """Carry the subscriptions until cancelled."""
-        async with self._tasks:
-            await asyncio.Event().wait()
+        try:
+            async with self._tasks:
+                while True:
+                    await asyncio.sleep(self._pumps.look_s)
+                    for viewer in self._pumps.stalled(self._visits):
+                        self._overloaded(viewer)
+        finally:
+            for timer in self._lingering.values():
+                timer.cancel()
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """The endpoint `/{chassisId}/live?msgType=`."""
         peer = peer_of(request)
-        socket = web.WebSocketResponse(heartbeat=30, max_msg_size=self._config.message_bytes_max)
-        await socket.prepare(request)
-        viewer = Viewer(request, socket, self._config.viewer_queue_messages_max)
-        self._viewers.add(viewer)
+        if self._is_closing:
+            raise web.HTTPServiceUnavailable
+        task = asyncio.current_task()
+        assert task is not None
+        self._handlers.add(task)
+        task.add_done_callback(self._handlers.discard)
+        connection = await connect(request, self._means.config.message_bytes_max)
+        visit = self._visits[connection] = _Visit(peer, connection)
         try:
-            await until_first(viewer.run(), self._read(peer, viewer))
+            await connection.serve(partial(self._act, visit))
         finally:
-            self._leave(peer, viewer)
-        if viewer.overloaded:
-            await _cut(request, socket, _OVERLOADED, b"too slow")
-        return socket
+            self._leave(visit)
+        return await connection.finish()
 
-    async def _read(self, peer: Peer, viewer: Viewer) -> None:
-        async for message in viewer.socket:
-            error = self._take(peer, viewer, message)
-            if error is not None:
-                self._metrics.count("live_bad_messages_total", code=error[0])
-                viewer.offer(_error_text(*error))
+    # --- what clients say -------------------------------------------------------------------------------------------
 
-    def _take(self, peer: Peer, viewer: Viewer, message: WSMessage) -> tuple[str, str] | None:
-        """Act on a client's message; what is wrong with it, as code and text."""
-        if message.type is not WSMsgType.TEXT:
-            return "bad_message", "a message must be text"
+    async def _act(self, visit: _Visit, message: WSMessage) -> None:
+        """Act on a client's message; what is wrong with it is said."""
+        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            return  # an error of the connection, which ends it
         try:
-            read = _read.decode(message.data)
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as e:
-            return "bad_message", f"not a message of this service: {e}"
-        if read.type != "INIT_FIELD_LIST":
-            return "unknown_type", f"type {read.type!r} is not one of INIT_FIELD_LIST"
-        if read.payload is None or len(read.payload) > _FIELDS_MAX:
-            return "bad_fields", f"INIT_FIELD_LIST needs a payload of at most {_FIELDS_MAX} field names"
-        unknown = [name for name in read.stats or () if name not in (*STATS, "last")]
-        if unknown:
-            return "bad_stats", f"stats {unknown[0][:80]!r} is not one of last, {', '.join(STATS)}"
-        self._watch(peer, viewer, read.payload, read.stats or [])
-        return None
+            try:
+                is_msgpack = visit.connection.encoding.msgpack
+                read = read_message(message.data, is_msgpack, self._means.config.resume_s_max)
+                if isinstance(read, Wish):
+                    await self._init(visit, read)
+                elif isinstance(read, Change):
+                    await self._change(visit, read)
+                else:
+                    await self._ask_status(visit, read)
+            except Refused as e:
+                self._means.metrics.count("live_bad_messages_total", code=e.code)
+                self._say(visit, error_text(e.code, e.message))
+        except ConnectionError:
+            pass  # the client is gone
 
-    def _watch(self, peer: Peer, viewer: Viewer, fields: list[str], stats: list[str]) -> None:
+    async def _init(self, visit: _Visit, wish: Wish) -> None:
+        watched = self._watch(visit)
+        await watched.ready.wait()
+        stored = await self._last.of(watched, wish.fields) if wish.last else None
+        known = await watched.known() if wish.ack else ()
+        async with watched.turn:
+            if wish.last:
+                self._say(visit, last_known(watched, wish.fields, stored, self._means.clock.wall_ms()))
+            watched.stream.init(visit.connection, wish, visit.connection.encoding, asyncio.get_running_loop().time())
+            if wish.ack:
+                self._say(visit, ack_text(wish.fields.entries, wish.fields.unknown(known)))
+        watched.settle()
+
+    async def _change(self, visit: _Visit, change: Change) -> None:
+        watched = visit.watched
+        if watched is None:
+            name = "ADD_FIELDS" if change.add else "REMOVE_FIELDS"
+            raise Refused("bad_fields", f"{name} needs an INIT_FIELD_LIST before it")
+        known = await watched.known() if change.ack else ()
+        async with watched.turn:
+            fields: FieldList = watched.stream.change(visit.connection, change)
+            if change.ack:
+                self._say(visit, ack_text(fields.entries, fields.unknown(known)))
+        watched.settle()
+
+    async def _ask_status(self, visit: _Visit, asked: AskStatus) -> None:
+        if asked.every_s is not None and visit.status is not None:
+            visit.status.cancel()
+            visit.status = None
+        if asked.every_s:
+            visit.status = self._tasks.create_task(self._repeat_status(visit, asked.every_s))
+        else:
+            await self._say_status(visit)
+
+    async def _repeat_status(self, visit: _Visit, every_s: float) -> None:
+        while True:
+            if not visit.connection.waiting_bytes():  # what waits is older than the next one
+                await self._say_status(visit)
+            await asyncio.sleep(every_s)
+
+    async def _say_status(self, visit: _Visit) -> None:
+        self._say(visit, status_text(await self._status.of(visit.peer, visit.watched, visit.connection)))
+
+    def _say(self, visit: _Visit, text: bytes) -> None:
+        if not visit.connection.say(text, self._means.config.viewer_queue_bytes_max):
+            self._overloaded(visit.connection)
+
+    # --- viewers and peers ------------------------------------------------------------------------------------------
+
+    def _watch(self, visit: _Visit) -> Watched:
+        """The visit's peer, followed from now on."""
+        if visit.watched is not None:
+            return visit.watched
+        peer = visit.peer
+        if (timer := self._lingering.pop(peer, None)) is not None:
+            timer.cancel()
         if peer not in self._peers:
-            fanout: Fanout[Viewer] = Fanout()
-            task = self._tasks.create_task(self._follow(peer, fanout), name=f"live {peer.channel}")
-            self._peers[peer] = fanout, task
-        self._peers[peer][0].watch(viewer, fields, stats)
+            self._peers[peer] = Watched(peer, self._work)
+        self._viewers[peer] = self._viewers.get(peer, 0) + 1
+        visit.watched = self._peers[peer]
+        return visit.watched
 
-    def _leave(self, peer: Peer, viewer: Viewer) -> None:
-        self._viewers.discard(viewer)
-        held = self._peers.get(peer)
-        if held is None:
+    def _leave(self, visit: _Visit) -> None:
+        del self._visits[visit.connection]
+        if visit.status is not None:
+            visit.status.cancel()
+        if visit.watched is None:
             return
-        fanout, task = held
-        fanout.leave(viewer)
-        if not len(fanout):
-            del self._peers[peer]
-            task.cancel()
+        visit.watched.leave(visit.connection)
+        self._viewers[visit.peer] -= 1
+        if not self._viewers[visit.peer]:
+            del self._viewers[visit.peer]
+            self._lingering[visit.peer] = asyncio.get_running_loop().call_later(
+                self._linger_s, self._forget, visit.peer
+            )
+            if len(self._lingering) > _LINGERING_MAX:
+                self._forget(next(iter(self._lingering)))
 
-    async def _follow(self, peer: Peer, fanout: Fanout[Viewer]) -> None:
-        """Stay subscribed while anybody watches."""
-        await retry("live", partial(self._hand_on, peer, fanout), self._metrics)
+    def _forget(self, peer: Peer) -> None:
+        self._lingering.pop(peer).cancel()
+        self._peers.pop(peer).close()
 
-    async def _hand_on(self, peer: Peer, fanout: Fanout[Viewer]) -> None:
-        """Hand every message of the peer's channel to its viewers, in order of seq."""
-        order: Ordering[Sample] = Ordering(self._reorder_s)
-        late = 0
-        async with (
-            aclosing(await self._live.subscribe(peer.channel)) as messages,  # type: ignore[type-var]  # it has aclose
-            aclosing(in_order(messages, partial(self._read_sample, peer), order)) as samples,
-        ):
-            async for sample in samples:
-                if order.late > late:
-                    self._metrics.count("live_late_total", order.late - late)
-                    late = order.late
-                self._deliver(fanout, sample)
+    # --- viewers that lag -------------------------------------------------------------------------------------------
 
-    def _read_sample(self, peer: Peer, message: bytes) -> Sample | None:
-        try:
-            return read_sample(message, self._clock.wall_ms())
-        except BadBody as e:
-            self._metrics.count("live_bad_publications_total")
-            log.warning("live message not readable", channel=peer.channel, error=str(e))
-            return None
+    def _pump(self, viewer: Connection) -> None:
+        self._pumps.start(viewer)
 
-    def _deliver(self, fanout: Fanout[Viewer], sample: Sample) -> None:
-        for text, viewers in fanout.texts(sample):
-            for viewer in viewers:
-                good = viewer.offer(text)
-                self._metrics.count("live_deliveries_total" if good else "live_overloaded_total")
+    def _take(self, viewer: Connection) -> list[bytes]:
+        visit = self._visits.get(viewer)
+        return [] if visit is None or visit.watched is None else visit.watched.take(viewer)
+
+    def _overloaded(self, viewer: Connection) -> None:
+        if not viewer.is_ending:
+            self._means.metrics.count("live_overloaded_total")
+            viewer.end(OVERLOADED, b"too slow")
 
     async def close(self) -> None:
         """Tell all viewers that the server goes (1001); who takes no bytes is cut."""
-        going = (_cut(v.request, v.socket, WSCloseCode.GOING_AWAY, b"server stops") for v in self._viewers)
-        await asyncio.gather(*going, return_exceptions=True)
-
-
-async def _cut(request: web.Request, socket: web.WebSocketResponse, code: int, message: bytes) -> None:
-    """Close a connection in order, within 2 s; one that takes no bytes at all is cut."""
-    try:
-        async with asyncio.timeout(_CLOSE_S):
-            await socket.close(code=code, message=message, drain=False)
-    except TimeoutError:
-        pass
-    if request.transport is not None:
-        request.transport.abort()
-
-
-def _error_text(code: str, message: str) -> bytes:
-    return msgspec.json.encode({"type": "ERROR", "payload": {"code": code, "message": message[:500]}})
+        self._is_closing = True
+        for viewer in list(self._visits):
+            viewer.end(WSCloseCode.GOING_AWAY, b"server stops")
+        handlers = self._handlers - {asyncio.current_task()}
+        if handlers:
+            with suppress(TimeoutError):
+                await asyncio.wait(handlers, timeout=_END_S)

@@ -1,164 +1,213 @@
-"""One live message to many viewers: each gets its fields as they were published."""
+"""One sample to many viewers: each list picked once, each frame made once."""
 
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from duco_rt.errors import BadBody
-from duco_rt.web.live.fanout import Fanout, read_sample
+from duco_rt.web.live.fanout import WHOLE_S, Delivery, Fanout
+from duco_rt.web.live.field_lists import FieldList, field_list
+from duco_rt.web.live.frames import JSON, Encoding, frame
+from duco_rt.web.live.samples import Sample, read_sample
 
-NOW_MS = 1_700_000_000_123
+AB = field_list(["a", "b"])
+DEFLATE = Encoding(deflate=True)
 
 
-def send(fields: list[str], message: object, text: bytes | None = None) -> object:
-    """What a viewer of these fields gets."""
+def sample(seq: int, **payload: object) -> Sample:
+    """A sample of one second."""
+    return read_sample(msgspec.json.encode({"payload": payload, "ts": 1000 * seq, "seq": seq}), 0)
+
+
+def message_of(whole: bytes) -> dict[str, object]:
+    """What a frame says."""
+    body = whole[4:] if whole[1] == 126 else whole[2:]
+    if whole[0] & 0x40:
+        body = zlib.decompressobj(-15).decompress(body)
+    found: dict[str, object] = msgspec.msgpack.decode(body) if whole[0] & 2 else json.loads(body)
+    return found
+
+
+def shown(deliveries: Sequence[Delivery[str]]) -> dict[str, object]:
+    """The payload for each viewer; nobody is in two deliveries."""
+    found = {viewer: message_of(each.frame)["payload"] for each in deliveries for viewer in each.viewers}
+    assert len(found) == sum(len(each.viewers) for each in deliveries)
+    return found
+
+
+def test_viewers_with_the_same_list_share_one_frame() -> None:
+    """A delivery a distinct list; a new list replaces, who left gets nothing."""
     fanout: Fanout[str] = Fanout()
-    fanout.watch("v", fields)
-    ((out, viewers),) = fanout.texts(read_sample(json.dumps(message).encode() if text is None else text, NOW_MS))
-    assert viewers == ["v"]
-    return json.loads(out)
-
-
-TABLE: dict[str, tuple[list[str], object, object, int, int | None]] = {
-    "its fields": (["a", "b"], {"payload": {"a": 1, "b": 2.5, "c": 3}, "ts": 5, "seq": 6}, {"a": 1, "b": 2.5}, 5, 6),
-    "its order": (["b", "a"], {"payload": {"a": 1, "b": 2}, "ts": 5, "seq": 6}, {"b": 2, "a": 1}, 5, 6),
-    "one is absent": (["a", "x"], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {"a": 1}, 5, 6),
-    "null is absent": (["a", "b"], {"payload": {"a": None, "b": 0}, "ts": 5, "seq": 6}, {"b": 0}, 5, 6),
-    "none is there": (["x"], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {}, 5, 6),
-    "no fields": ([], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {}, 5, 6),
-    "twice the same": (["a", "a"], {"payload": {"a": 1}, "ts": 5, "seq": 6}, {"a": 1}, 5, 6),
-    "kinds": (["s", "t"], {"payload": {"s": 'ü"\n', "t": True}, "ts": 5, "seq": 6}, {"s": 'ü"\n', "t": True}, 5, 6),
-    "payload alone": (["a"], {"payload": {"a": 1}}, {"a": 1}, NOW_MS, None),
-    "its own ts": (["a"], {"payload": {"a": 1}, "ts": 5}, {"a": 1}, 5, None),
-    "more around it": (["a"], {"payload": {"a": 1}, "received": 9, "x": [{}]}, {"a": 1}, NOW_MS, None),
-}
-
-
-@pytest.mark.parametrize("case", TABLE)
-def test_live_data(case: str) -> None:
-    """Exactly type, payload, ts, and seq where there is one."""
-    fields, message, payload, ts, seq = TABLE[case]
-    expected = {"type": "LIVE_DATA", "payload": payload, "ts": ts} | ({} if seq is None else {"seq": seq})
-    assert send(fields, message) == expected
-    assert list(send(fields, message)["payload"]) == list(payload)  # type: ignore[index, call-overload]
-
-
-_JSON = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
-_PAYLOADS = st.dictionaries(st.text(max_size=6), _JSON | st.text(max_size=6), max_size=6)
-
-
-@given(payload=_PAYLOADS, wanted=st.lists(st.text(max_size=6), max_size=6), seq=st.none() | st.integers(0, 2**53))
-def test_any_payload(payload: dict[str, object], wanted: list[str], seq: int | None) -> None:
-    """The picked values are equal to the published ones; field names of any letters."""
-    names = [*wanted, *list(payload)[:2]]
-    message = msgspec.json.encode({"payload": payload, "ts": 1, "seq": seq})
-    expected = {name: payload[name] for name in names if payload.get(name) is not None}
-    got = send(names, None, message)
-    assert got == {"type": "LIVE_DATA", "payload": expected, "ts": 1} | ({} if seq is None else {"seq": seq})
-
-
-BAD = [
-    b"", b"null", b"[]", b"{}", b'{"payload":[]}', b'{"payload":{"a":1}', b'{"payload":{"a":NaN}}',
-    b'{"payload":{},"ts":"x"}',
-    b'{"payload":{"a":"\xff"}}', b'{"payload":{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}}", b"\xff\xfe",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("message", BAD, ids=range(len(BAD)))
-def test_what_is_no_live_message(message: bytes) -> None:
-    """BadBody and nothing else: a foreign publisher harms nobody."""
-    with pytest.raises(BadBody):
-        send(["a"], None, message)
-
-
-SPANS = {
-    "payload": {"a": 5, "b": 2.5, "t": "on", "f": True},
-    "ts": 1,
-    "seq": 2,
-    "stats": {"a": [-1, 9.5, 20], "z": [0, 1, 2]},
-}
-FOREIGN = {"payload": {"a": 5, "t": "on"}, "ts": 1}
-
-STATS_OF: dict[str, tuple[list[str], list[str], object, object]] = {
-    "all of several": (["a"], ["min", "max", "count"], SPANS, {"a": {"min": -1, "max": 9.5, "count": 20}}),
-    "of a single value": (["b"], ["min", "max", "count"], SPANS, {"b": {"min": 2.5, "max": 2.5, "count": 1}}),
-    "of text": (["t"], ["min", "max", "count"], SPANS, {"t": {"count": 1}}),
-    "of a boolean": (["f"], ["min", "max", "count"], SPANS, {"f": {"count": 1}}),
-    "some": (["a", "b"], ["max"], SPANS, {"a": {"max": 9.5}, "b": {"max": 2.5}}),
-    "in any order": (["a"], ["count", "min"], SPANS, {"a": {"min": -1, "count": 20}}),
-    "with last": (["a"], ["last", "count"], SPANS, {"a": {"count": 20}}),
-    "no count of text": (["t"], ["min"], SPANS, {"t": {}}),
-    "in the payload alone": (["z", "b"], ["count"], SPANS, {"b": {"count": 1}}),
-    "nothing": ([], ["count"], SPANS, {}),
-    "foreign": (["a", "t"], ["min", "count"], FOREIGN, {}),
-    "null": (["a"], ["count"], FOREIGN | {"stats": None}, {}),
-    "of another shape": (["a"], ["count"], FOREIGN | {"stats": {"a": {"min": 1}}}, {}),
-    "of another kind": (["a"], ["count"], FOREIGN | {"stats": "many"}, {}),
-    "none with several": (["a"], ["min"], FOREIGN | {"stats": {}}, {"a": {"min": 5}}),
-}
-
-
-def text_of(fields: list[str], stats: list[str], message: object) -> bytes:
-    """What a viewer of these fields with these stats gets."""
-    fanout: Fanout[str] = Fanout()
-    fanout.watch("v", fields, stats)
-    ((text, _),) = fanout.texts(read_sample(json.dumps(message).encode(), NOW_MS))
-    return text
-
-
-@pytest.mark.parametrize("case", STATS_OF)
-def test_stats(case: str) -> None:
-    """Of the fields in the payload, what was asked for; all else as without."""
-    fields, stats, message, wanted = STATS_OF[case]
-    found = json.loads(text_of(fields, stats, message))
-    assert found.pop("stats") == wanted
-    assert found == send(fields, message)
-
-
-@pytest.mark.parametrize("stats", [[], ["last"], ["other"]])
-def test_who_asks_for_no_stats_gets_the_same_bytes(stats: list[str]) -> None:
-    """Whether the message has them or not."""
-    plain = {key: value for key, value in SPANS.items() if key != "stats"}
-    assert text_of(["a", "b"], stats, SPANS) == text_of(["a", "b"], [], plain)
-    assert text_of(["a"], stats, plain) == b'{"type":"LIVE_DATA","payload":{"a":5},"ts":1,"seq":2}'
-
-
-def test_viewers_of_one_list_with_and_without_stats() -> None:
-    """Each gets its own text; equal wishes share one, in whatever order they are told."""
-    fanout: Fanout[str] = Fanout()
-    for viewer, stats in {"v1": ["min", "max"], "v2": ["max", "min", "last"], "v3": [], "v4": ["count"]}.items():
-        fanout.watch(viewer, ["a"], stats)
-    texts = {
-        tuple(viewers): json.loads(text) for text, viewers in fanout.texts(read_sample(json.dumps(SPANS).encode(), 0))
+    for viewer, name in {"v1": "a", "v2": "a", "v3": "b", "v4": "b"}.items():
+        fanout.watch(viewer, field_list([name]), JSON)
+    fanout.watch("v2", field_list(["b"]), JSON)
+    for viewer in ("v4", "v4", "never"):
+        fanout.leave(viewer)
+    assert len(fanout) == 3 and "v1" in fanout and "v4" not in fanout
+    out = fanout.publish(sample(7, a=1, b=2), 40, 0.0)
+    assert {tuple(each.viewers): message_of(each.frame)["payload"] for each in out} == {
+        ("v1",): {"a": 1},
+        ("v3", "v2"): {"b": 2},
     }
-    assert {viewers: found.get("stats") for viewers, found in texts.items()} == {
-        ("v1", "v2"): {"a": {"min": -1, "max": 9.5}},
-        ("v3",): None,
-        ("v4",): {"a": {"count": 20}},
-    }
-    fanout.watch("v4", ["a"])
-    assert len(list(fanout.texts(read_sample(json.dumps(SPANS).encode(), 0)))) == 2
-
-
-def test_viewers_with_the_same_list_share_one_text() -> None:
-    """Encoded once a distinct list; a new list replaces, who left gets nothing."""
-    fanout: Fanout[str] = Fanout()
-    for viewer, fields in {"v1": ["a"], "v2": ["a"], "v3": ["b"], "v4": ["b"]}.items():
-        fanout.watch(viewer, fields)
-    fanout.watch("v2", ["b"])
-    fanout.leave("v4")
-    fanout.leave("v4")
-    fanout.leave("never")
-    assert len(fanout) == 3
-    sample = read_sample(b'{"payload":{"a":1,"b":2}}', 0)
-    out = {tuple(viewers): json.loads(text)["payload"] for text, viewers in fanout.texts(sample)}
-    assert out == {("v1",): {"a": 1}, ("v3", "v2"): {"b": 2}}
+    assert {each.index for each in out} == {40}
     for viewer in ("v1", "v2", "v3"):
         fanout.leave(viewer)
-    assert list(fanout.texts(sample)) == []
-    assert len(fanout) == 0
+    assert fanout.publish(sample(8, a=1), 41, 1.0) == [] and len(fanout) == 0
+
+
+def test_a_list_is_framed_once_an_encoding() -> None:
+    """Four encodings, four frames, of the same text; equal wishes share one in whatever order they are told."""
+    fanout: Fanout[str] = Fanout()
+    encodings = [Encoding(msgpack, deflate) for msgpack in (False, True) for deflate in (False, True)]
+    fields = [field_list(["a"], ["max", "min"]), field_list(["a", "a"], ["min", "max", "last"])]
+    for at in range(8):
+        fanout.watch(f"v{at}", fields[at // 4], encodings[at % 4])
+    out = fanout.publish(sample(7, a="x" * 200), 0, 0.0)
+    assert {tuple(each.viewers): each.frame[0] for each in out} == {
+        ("v0", "v4"): 0x81,
+        ("v1", "v5"): 0xC1,
+        ("v2", "v6"): 0x82,
+        ("v3", "v7"): 0xC2,
+    }
+    assert len({json.dumps(message_of(each.frame)) for each in out}) == 1
+
+
+def test_viewers_may_come_and_go_while_a_delivery_is_written() -> None:
+    """The viewers of a delivery are those of its moment."""
+    fanout: Fanout[str] = Fanout()
+    fanout.watch("v1", AB, JSON)
+    fanout.watch("v2", AB, JSON)
+    (delivery,) = fanout.publish(sample(1, a=1), 0, 0.0)
+    for viewer in delivery.viewers:
+        fanout.leave(viewer)
+    fanout.watch("v3", AB, JSON)
+    assert delivery.viewers == ["v1", "v2"]
+
+
+def test_frames_for_who_catches_up() -> None:
+    """One sample, or several as one, for any list, watched or not."""
+    fanout: Fanout[str] = Fanout()
+    text = b'{"type":"FILL","payload":{"a":1},"ts":1000,"seq":1}'
+    assert fanout.frame(AB, DEFLATE, sample(1, a=1, c=2), b"FILL") == frame(text, DEFLATE)
+    found = message_of(fanout.merged(AB, Encoding(msgpack=True), [sample(1, a=1), sample(2, b=3)]))
+    assert found["payload"] == {"a": 1, "b": 3} and found["merged"] == 2
+
+
+# --- only what changed ----------------------------------------------------------------------------------------------
+
+
+def test_on_change() -> None:
+    """Values that differ; all again after 10 s; a sample without any still comes."""
+    fanout: Fanout[str] = Fanout()
+    fanout.watch("v", field_list(["a", "b"], on_change=True), JSON)
+    steps: list[tuple[float, dict[str, object], object]] = [
+        (0.0, {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        (1.0, {"a": 1, "b": 3}, {"b": 3}),
+        (2.0, {"a": 1, "b": 3}, {}),
+        (3.0, {"b": 3}, {}),
+        (4.0, {"a": 1, "b": 3}, {}),
+        (WHOLE_S - 0.1, {"a": 1.0, "b": 3}, {"a": 1.0}),
+        (WHOLE_S, {"a": 1.0, "b": 3}, {"a": 1.0, "b": 3}),
+        (WHOLE_S + 1, {"a": 1.0, "b": 3}, {}),
+        (WHOLE_S * 2, {"a": 1.0}, {"a": 1.0}),
+        (WHOLE_S * 2 + 1, {"a": 1.0, "b": 3}, {"b": 3}),
+    ]
+    for at, (now_s, payload, expected) in enumerate(steps):
+        assert shown(fanout.publish(sample(at, **payload), at, now_s)) == {"v": expected}, now_s
+        assert fanout.due_s is None
+
+
+def test_a_viewer_that_comes_to_an_on_change_list() -> None:
+    """Gets its first message whole, the others theirs; what it was never given comes though it did not change."""
+    fanout: Fanout[str] = Fanout()
+    fields = field_list(["a", "b"], on_change=True)
+    fanout.watch("old", fields, JSON)
+    fanout.publish(sample(1, a=1, b=2), 1, 1.0)
+    fanout.watch("new", fields, JSON)
+    fanout.watch("packed", fields, Encoding(msgpack=True))
+    assert shown(fanout.publish(sample(2, a=1), 2, 2.0)) == {"old": {}, "new": {"a": 1}, "packed": {"a": 1}}
+    out = fanout.publish(sample(3, a=1, b=2), 3, 3.0)
+    assert shown(out) == {"old": {"b": 2}, "new": {"b": 2}, "packed": {"b": 2}}
+    assert len(out) == 2, "one again, but for the encoding"
+
+
+# --- at most so many a second ---------------------------------------------------------------------------------------
+
+
+def test_max_hz() -> None:
+    """At once after a pause, else kept and merged until it is time."""
+    fanout: Fanout[str] = Fanout()
+    fanout.watch("v", field_list(["a", "b"], max_hz=0.5), JSON)
+    assert shown(fanout.publish(sample(1, a=1, b=1), 1, 10.0)) == {"v": {"a": 1, "b": 1}}
+    assert (fanout.due_s, fanout.kept_index("v")) == (None, None)
+    assert fanout.publish(sample(2, b=2), 2, 10.9) == []
+    assert fanout.publish(sample(3, a=3), 3, 11.9) == []
+    assert (fanout.due_s, fanout.kept_index("v")) == (12.0, 2)
+    assert fanout.due(11.99) == []
+    (delivery,) = fanout.due(12.0)
+    assert message_of(delivery.frame) == {
+        "type": "LIVE_DATA", "payload": {"b": 2, "a": 3}, "ts": 3000, "seq": 3, "merged": 2, "ts_of": {"b": 2000},
+    }  # fmt: skip
+    assert delivery.index == 2 and fanout.due_s is None and fanout.due(20.0) == []
+    (delivery,) = fanout.publish(sample(4, a=4), 4, 14.0)
+    assert message_of(delivery.frame) == {"type": "LIVE_DATA", "payload": {"a": 4}, "ts": 4000, "seq": 4}
+
+
+def test_a_viewer_that_comes_to_a_slow_list() -> None:
+    """Gets its first sample at once and nothing from before it came; then it is one with the others."""
+    fanout: Fanout[str] = Fanout()
+    fields = field_list(["a"], max_hz=0.5)
+    fanout.watch("old", fields, JSON)
+    fanout.publish(sample(1, a=1), 1, 10.0)
+    fanout.publish(sample(2, a=2), 2, 11.0)
+    fanout.watch("new", fields, JSON)
+    assert fanout.kept_index("new") is None
+    assert shown(fanout.publish(sample(3, a=3), 3, 11.5)) == {"new": {"a": 3}}
+    (delivery,) = fanout.due(12.0)
+    assert (delivery.viewers, delivery.index, message_of(delivery.frame)["merged"]) == (["old"], 2, 2)
+    assert fanout.publish(sample(4, a=4), 4, 12.5) == []
+    (delivery,) = fanout.due(14.0)
+    assert sorted(delivery.viewers) == ["new", "old"] and delivery.index == 4
+
+
+def test_what_is_kept_goes_out_though_who_waited_with_it_left() -> None:
+    """A newcomer's own time counts when the others are gone, or have nothing to wait for."""
+    fanout: Fanout[str] = Fanout()
+    fields = field_list(["a"], max_hz=0.5)
+    fanout.watch("old", fields, JSON)
+    fanout.publish(sample(1, a=1), 1, 10.0)
+    fanout.watch("new", fields, JSON)
+    fanout.publish(sample(2, a=2), 2, 11.0)
+    fanout.publish(sample(3, a=3), 3, 11.5)
+    assert shown(fanout.due(12.0)) == {"old": {"a": 3}}
+    assert (fanout.due_s, shown(fanout.due(13.0))) == (13.0, {"new": {"a": 3}})
+    fanout.publish(sample(4, a=4), 4, 13.5)
+    fanout.leave("old")
+    assert (fanout.due_s, shown(fanout.due(15.0))) == (15.0, {"new": {"a": 4}})
+
+
+def test_many_who_come_one_by_one_become_one() -> None:
+    """However many came at moments of their own, they share a frame after two periods, though samples go on."""
+    fanout: Fanout[str] = Fanout()
+    out: list[Delivery[str]] = []
+    for at in range(50):
+        now_s = float(at)
+        if at < 20:
+            fanout.watch(f"v{at}", field_list(["a"], max_hz=0.1, on_change=True), JSON)
+        out = fanout.due(now_s) + fanout.publish(sample(at, a=at), at, now_s + 0.5) or out
+    assert len(out[0].viewers) == 20
+
+
+@pytest.mark.parametrize("fields", [AB, field_list(["*"], max_hz=2.0), field_list(["a"], on_change=True)])
+def test_nothing_is_kept_of_who_left(fields: FieldList) -> None:
+    """Lists go with their last viewer."""
+    fanout: Fanout[str] = Fanout()
+    fanout.watch("v", fields, JSON)
+    fanout.publish(sample(1, a=1), 1, 1.0)
+    fanout.publish(sample(2, a=1), 2, 1.1)
+    fanout.leave("v")
+    assert fanout.due_s is None and fanout.due(9.0) == [] and not fanout._lists

@@ -4,58 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import ClientWebSocketResponse
 
 from duco_rt.model import Peer
 from tests.web.conftest import BASE, NOW_MS, Site
-
-PEER = Peer("duco", "DUCO_001", "vehicle_can")
-LIVE = f"{BASE}/DUCO_001/live?msgType=vehicle_can"
-WITHIN_S = 5.0
-QUIET_S = 0.05
-
-
-@asynccontextmanager
-async def viewing(site: Site, fields: Sequence[str] | None = None, path: str = LIVE) -> AsyncIterator[Any]:
-    """A connected viewer, subscribed where it names fields."""
-    async with site.session.ws_connect(path) as socket:
-        if fields is not None:
-            await watch(site, socket, fields)
-        yield socket
-
-
-async def watch(site: Site, socket: ClientWebSocketResponse, fields: Sequence[str]) -> None:
-    """Send a field list and wait until the server has acted on it: it answers in order."""
-    await socket.send_json({"type": "INIT_FIELD_LIST", "payload": list(fields)})
-    await socket.send_str("?")
-    assert (await receive(socket))["type"] == "ERROR"
-    await asyncio.sleep(0)  # the peer's subscription begins with its task
-
-
-async def receive(socket: ClientWebSocketResponse) -> Any:
-    """The next message."""
-    return await asyncio.wait_for(socket.receive_json(), WITHIN_S)
-
-
-async def is_quiet(socket: ClientWebSocketResponse) -> bool:
-    """Whether nothing comes."""
-    try:
-        await asyncio.wait_for(socket.receive(), QUIET_S)
-    except TimeoutError:
-        return True
-    return False
-
-
-async def publish(site: Site, payload: dict[str, object], seq: int = 1, peer: Peer = PEER) -> None:
-    """A sample as ingest publishes it."""
-    message = {"payload": payload, "ts": NOW_MS + seq * 1000, "seq": seq, "received": NOW_MS}
-    await site.live.publish(peer.channel, json.dumps(message).encode())
+from tests.web.live.viewing import PEER, WITHIN_S, becomes, closed, is_quiet, publish, receive, viewing, watch
 
 
 async def test_live_data_is_exactly_as_documented(site: Site) -> None:
@@ -177,62 +132,9 @@ async def test_too_large_closes_with_1009(site: Site) -> None:
     """That connection alone."""
     async with viewing(site, ["speed"]) as other, viewing(site, ["speed"]) as socket:
         await socket.send_str("x" * 5000)
-        closed = await asyncio.wait_for(_closed(socket), WITHIN_S)
-        assert closed == 1009
+        assert await asyncio.wait_for(closed(socket), WITHIN_S) == 1009
         await publish(site, {"speed": 1.0})
         assert (await receive(other))["payload"] == {"speed": 1.0}
-
-
-async def viewers_become(site: Site, count: int) -> None:
-    """Wait until the server has so many."""
-    async with asyncio.timeout(WITHIN_S):
-        while site.metrics.value("live_viewers") != count:
-            await asyncio.sleep(0.005)
-
-
-async def _closed(socket: ClientWebSocketResponse) -> int | None:
-    async for _ in socket:
-        pass
-    return socket.close_code
-
-
-async def test_a_viewer_that_does_not_read_is_closed_with_1013_and_others_are_not_affected(site: Site) -> None:
-    """The quick one gets every message meanwhile."""
-    async with viewing(site, ["text"]) as slow, viewing(site, ["text"]) as quick:
-        slow._response.connection.transport.pause_reading()  # its kernel buffers fill up, then ours
-        text, count = "x" * 100_000, 0
-        while not site.metrics.value("live_overloaded_total"):
-            count += 1
-            assert count < 2000
-            await publish(site, {"text": text}, count)
-            message = await receive(quick)
-            assert message["seq"] == count
-        await viewers_become(site, 1)  # it is let go though it still takes no byte
-        slow._response.connection.transport.resume_reading()
-        assert await asyncio.wait_for(_closed(slow), WITHIN_S) == 1013
-        await publish(site, {"text": "after"}, count + 1)
-        assert (await receive(quick))["payload"] == {"text": "after"}
-
-
-async def test_a_stalled_viewer_does_not_hold_up_the_end(site: Site) -> None:
-    """Less is waiting for it than would close it, and it takes no bytes: the server still ends within seconds."""
-    async with viewing(site, ["text"]) as socket:
-        transport = socket._response.connection.transport
-        transport.pause_reading()
-        for n in range(20):
-            await publish(site, {"text": "x" * 500_000}, n)
-            await asyncio.sleep(0)
-        await asyncio.wait_for(site.service.close(), WITHIN_S)
-        await viewers_become(site, 0)
-        transport.resume_reading()
-
-
-async def test_overloaded_says_1013(site: Site) -> None:
-    """A viewer that reads again in time hears why."""
-    async with viewing(site, ["speed"]) as socket:
-        for seq in range(site.web.viewer_queue_messages_max + 1):  # faster than any writer: the loop does not turn
-            await publish(site, {"speed": 1.0}, seq)
-        assert await asyncio.wait_for(_closed(socket), WITHIN_S) == 1013
 
 
 async def test_a_device_is_followed_as_long_as_somebody_watches(site: Site) -> None:
@@ -241,14 +143,14 @@ async def test_a_device_is_followed_as_long_as_somebody_watches(site: Site) -> N
     async with viewing(site, ["a"]), viewing(site, ["b"]):
         assert site.metrics.value("live_peers") == 1
         assert site.metrics.value("live_viewers") == 2
-    await viewers_become(site, 0)
+    await becomes(site, "live_viewers", 0)
     assert site.metrics.value("live_peers") == 0
 
 
 async def test_a_server_that_stops_says_so(site: Site) -> None:
     """1001 to every viewer."""
     async with viewing(site, ["a"]) as socket:
-        closing = asyncio.gather(site.service.close(), _closed(socket))
+        closing = asyncio.gather(site.service.close(), closed(socket))
         assert (await asyncio.wait_for(closing, WITHIN_S))[1] == 1001
 
 

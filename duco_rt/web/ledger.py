@@ -1,0 +1,53 @@
+"""What a call of setRealTimeUpload is in the command ledger. Pure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from duco_rt.errors import BadRequest, DeviceTimeout
+from duco_rt.model import COMMAND_ID_MAX, Command, CommandState, MethodResult
+
+SET_REALTIME = "setRealTimeUpload"
+
+_REASON_MAX = 200
+
+
+def check_command(method: str, payload: dict[str, object]) -> str:
+    """The commandId of a method call. Raises BadRequest naming what is wrong."""
+    command_id = payload.get("commandId")
+    if not isinstance(command_id, str) or not 1 <= len(command_id) <= COMMAND_ID_MAX:
+        raise BadRequest(f"payload.commandId: a text of 1 to {COMMAND_ID_MAX} characters is needed")
+    if method == SET_REALTIME and payload.get("action") not in ("start", "stop"):
+        raise BadRequest(f"payload.action {payload.get('action')!r}: start or stop")
+    viewer = payload.get("viewerId")
+    if viewer is not None and not (isinstance(viewer, str) and 1 <= len(viewer) <= COMMAND_ID_MAX):
+        raise BadRequest(f"payload.viewerId: a text of 1 to {COMMAND_ID_MAX} characters")
+    return command_id
+
+
+def command_of(chassis_id: str, payload: dict[str, object], state: CommandState, now_ms: int) -> Command:
+    """The row of a payload that `check_command` let through, which begins now."""
+    viewer, reason = payload.get("viewerId"), payload.get("reason")
+    who = str(viewer) if viewer else "cron" if reason == "lease" else "anonymous"
+    return Command(
+        chassis_id=chassis_id,
+        command_id=str(payload["commandId"]),
+        action="start" if payload["action"] == "start" else "stop",
+        reason=reason[:_REASON_MAX] if isinstance(reason, str) else "",
+        who=who,
+        state=state,
+        queued_ms=now_ms,
+        sent_ms=now_ms if state == "sent" else None,
+    )
+
+
+def answered(sent: Command, result: MethodResult, now_ms: int) -> Command:
+    """The row once the device has spoken: acknowledged by its 200 alone."""
+    state: CommandState = "acknowledged" if result.status == 200 else "failed"
+    return replace(sent, state=state, answered_ms=now_ms, answer=result)
+
+
+def unanswered(command: Command, error: BaseException) -> Command:
+    """The row once it is clear that no answer comes."""
+    state: CommandState = "expired" if isinstance(error, DeviceTimeout) else "failed"
+    return replace(command, state=state, error=str(error) or type(error).__name__)

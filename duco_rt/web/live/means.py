@@ -1,0 +1,106 @@
+"""What the watched machines of a process share: transports, bounds on what they ask, and what is known of fields."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from typing import NamedTuple, TypeVar
+
+from duco_rt.app_fields import CLIENT_FIELDS
+from duco_rt.clock import Clock
+from duco_rt.config import Web
+from duco_rt.errors import TransportError
+from duco_rt.metrics import Metrics
+from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, Peer
+from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.pipeline.runner import Complaints
+from duco_rt.transports.base import Leases, Live
+from duco_rt.transports.base_data import Store
+from duco_rt.web.encoding import AT_ONCE
+from duco_rt.web.full_history import plan_of
+from duco_rt.web.live.connection import Connection
+from duco_rt.web.live.rows import samples_of
+from duco_rt.web.live.samples import Sample
+
+T = TypeVar("T")
+
+_ROWS_AT_ONCE = AT_ONCE // 4  # a value of a row costs more than one of an answer
+_PARSING_S = 2.0
+
+
+async def _unknown(_: str) -> int | None:
+    return None
+
+
+class Means(NamedTuple):
+    """What the live service works with.
+
+    `acknowledged_ms`: when a device last acknowledged a start, by our clock; None where none is known, or it stopped.
+    `watchdog_s`: how long it goes on from there.
+    """
+
+    live: Live
+    store: Store
+    parsings: ParsingCache
+    leases: Leases
+    config: Web
+    clock: Clock
+    metrics: Metrics
+    reorder_s: float = 0.5
+    acknowledged_ms: Callable[[str], Awaitable[int | None]] = _unknown
+    watchdog_s: float = 180.0
+
+
+class Work(NamedTuple):
+    """What the watched machines of a process share."""
+
+    means: Means
+    tasks: asyncio.TaskGroup
+    asking: asyncio.Semaphore
+    complaints: Complaints
+    pump: Callable[[Connection], None]
+    """Give a viewer what its stream has for it, as fast as it reads."""
+
+    async def within(self, work: Coroutine[object, object, T], limit_s: float) -> T | None:
+        """What `work` gives, None where that takes longer; it is not cut off. It must not raise."""
+        task = self.tasks.create_task(work)
+        await asyncio.wait([task], timeout=limit_s)
+        return task.result() if task.done() and not task.cancelled() else None
+
+    async def samples(self, peer: Peer, names: Sequence[str], from_ms: int, to_ms: int, spans: bool) -> list[Sample]:
+        """The store's samples with from_ms <= ts <= to_ms, in order. Raises TransportError."""
+        async with self.asking:
+            found = await self.means.store.history(peer, names, from_ms, to_ms, stats=spans)
+        if _values(found) <= _ROWS_AT_ONCE:
+            return samples_of(found)
+        return await asyncio.to_thread(samples_of, found)
+
+    async def names(self, peer: Peer) -> Collection[str]:
+        """The fields of a peer's parsing, none where that is another tenant's, or not there within 2 s."""
+        if peer.msg_type == CLIENT_RAW_DATA:
+            return [field.name for field in CLIENT_FIELDS]
+        if peer.msg_type != VEHICLE_CAN:
+            return ()
+        return await self.within(self._parsed_names(peer), _PARSING_S) or ()
+
+    async def _parsed_names(self, peer: Peer) -> Collection[str]:
+        try:
+            plan = await plan_of(self.means.parsings, peer)
+        except TransportError:
+            return ()
+        return () if plan is None else [field.name for field in plan.fields]
+
+    async def is_of(self, peer: Peer) -> bool:
+        """Whether the device is the tenant's, as far as MetaAPI says so within 2 s."""
+        return await self.within(self._is_of(peer), _PARSING_S) or False
+
+    async def _is_of(self, peer: Peer) -> bool:
+        try:
+            known = await self.means.parsings.get(peer.chassis_id)
+        except TransportError:
+            return False
+        return known is not None and known.tenant == peer.tenant
+
+
+def _values(found: History) -> int:
+    return len(found.ts) * (1 + len(found.fields) + 3 * len(found.stats))

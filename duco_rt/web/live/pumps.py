@@ -1,0 +1,69 @@
+"""Viewers that lag are given what they lack as fast as they read: a task each, while that lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from duco_rt.web.live.connection import Connection
+
+_LOOKS = 4
+"""So many in the time after which a viewer counts as stalled."""
+
+
+class _Wait(NamedTuple):
+    """For a connection to take what it holds: how much had passed, and when that was new."""
+
+    passed_bytes: int
+    since_s: float
+
+
+class Pumps:
+    """`take` gives frames for a viewer, [] for none; a viewer that takes no byte for `stall_s` is stalled."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, take: Callable[[Connection], list[bytes]], stall_s: float) -> None:
+        self._tasks = tasks
+        self._take = take
+        self._stall_s = stall_s
+        self._waits: dict[Connection, _Wait] = {}
+        self.look_s = stall_s / _LOOKS
+        """How often to look who is stalled."""
+
+    def __len__(self) -> int:
+        return len(self._waits)
+
+    def start(self, viewer: Connection) -> None:
+        """There may be something for a viewer."""
+        if viewer not in self._waits:
+            self._note(viewer)
+            self._tasks.create_task(self._run(viewer))
+
+    def _note(self, viewer: Connection) -> None:
+        self._waits[viewer] = _Wait(viewer.passed_bytes, asyncio.get_running_loop().time())
+
+    async def _run(self, viewer: Connection) -> None:
+        try:
+            while True:
+                self._note(viewer)
+                await viewer.drained()
+                frames = self._take(viewer)
+                if not frames or not viewer.give(frames):
+                    return
+                await asyncio.sleep(0)  # uvloop writes, and counts, when its turn is over
+        finally:
+            del self._waits[viewer]
+
+    def stalled(self, viewers: Iterable[Connection]) -> list[Connection]:
+        """Who has taken nothing for too long. Of `viewers`, those that hold bytes are looked at from now on."""
+        for viewer in viewers:
+            if viewer.waiting_bytes():
+                self.start(viewer)
+        now_s = asyncio.get_running_loop().time()
+        found = []
+        for viewer, wait in list(self._waits.items()):
+            if viewer.passed_bytes > wait.passed_bytes:
+                self._note(viewer)
+            elif now_s - wait.since_s >= self._stall_s and viewer.waiting_bytes():
+                found.append(viewer)
+        return found

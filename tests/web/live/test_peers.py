@@ -1,0 +1,229 @@
+"""A watched machine as its viewers see it: what they lack first, then live, over every kind of source."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duco_rt.config import Web
+from duco_rt.errors import TransportError
+from duco_rt.metrics import Metrics
+from duco_rt.model import History, Peer
+from duco_rt.transports.live_memory import MemoryLive
+from duco_rt.web.live import peers, place
+from tests.web.conftest import BASE, NOW_MS, ListStore, Site
+from tests.web.live.viewing import (
+    PEER,
+    becomes,
+    is_quiet,
+    narrow,
+    publish,
+    receive,
+    receive_until,
+    shown,
+    store,
+    ts_of,
+    viewing,
+    watch,
+)
+
+OTHER = Peer("other", "DUCO_001", "vehicle_can")
+
+
+class KeepingLive(MemoryLive):
+    """A transport that still has what was published before anybody watched."""
+
+    def __init__(self, kept: Sequence[bytes]) -> None:
+        super().__init__(100, Metrics())
+        self.kept = list(kept)
+        self.is_away = False
+
+    async def recent(self, channel: str, back_s: float) -> list[bytes]:
+        """What it was given."""
+        if self.is_away:
+            raise TransportError("redis://x: recent: no answer in time")
+        return self.kept if channel == PEER.channel else []
+
+
+class AwayStore(ListStore):
+    """A store that answers when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = True
+
+    async def history(
+        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
+    ) -> History:
+        """What was kept, in order of time."""
+        if self.is_away:
+            raise TransportError("store: no answer in time")
+        return await super().history(peer, fields, from_ms, to_ms, stats)
+
+
+def text(seq: int | None, received_ms: int = NOW_MS) -> bytes:
+    """A sample as another program finds it."""
+    message: dict[str, object] = {"payload": {"a": seq}, "received": received_ms}
+    return json.dumps(message | ({} if seq is None else {"ts": ts_of(seq), "seq": seq})).encode()
+
+
+async def test_history_comes_first_then_live(site: Site) -> None:
+    """From the store and the stream together: no hole, nothing double, one order."""
+    store(site, range(1, 101))
+    site.clock.now_s = ts_of(101) / 1000
+    async with viewing(site, ["a"]):
+        await publish(site, {"a": 99}, 99)
+        await publish(site, {"a": 100}, 100)
+        async with viewing(site, ["a"], history=50) as late:
+            await publish(site, {"a": 101}, 101)
+            found = await receive_until(late, 101)
+            assert shown(found) == list(range(found[0]["seq"], 102))
+            assert 45 <= len(found) <= 58
+            assert all(message["payload"] == {"a": message["seq"]} for message in found)
+            await publish(site, {"a": 102}, 102)
+            assert shown([await receive(late)]) == [102]
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["ring", "store"])
+async def test_since_continues_where_a_connection_ended(site: Site, stored: bool) -> None:
+    """What came while the viewer was away, from the ring, or where that has nothing of it, from the store."""
+    async with viewing(site, ["a"], since=0) as first:
+        for seq in (1, 2, 3):
+            await publish(site, {"a": seq}, seq)
+        assert shown(await receive_until(first, 3))[-3:] == [1, 2, 3]
+    await becomes(site, "live_viewers", 0)
+    if stored:
+        site.service._forget(PEER)  # as after 30 s
+        store(site, range(1, 7))
+        site.clock.now_s = ts_of(7) / 1000
+    else:
+        for seq in (4, 5, 6):
+            await publish(site, {"a": seq}, seq)
+    async with viewing(site, ["a"], since=3) as again:
+        assert shown(await receive_until(again, 6)) == [4, 5, 6]
+        await publish(site, {"a": 7}, 7)
+        assert shown([await receive(again)]) == [7]
+        assert await is_quiet(again)
+
+
+async def test_what_is_missing_is_told_and_filled(site: Site) -> None:
+    """A GAP in its place, and the sample as soon as the store has it; a viewer that did not resume sees neither."""
+    async with viewing(site, ["a"], since=0) as told, viewing(site, ["a"]) as plain:
+        await publish(site, {"a": 1}, 1)
+        await publish(site, {"a": 3}, 3)  # 2 is waited for, half a second
+        store(site, [1, 2, 3])
+        assert shown([await receive(told) for _ in range(4)]) == [1, (2, 2, "missing"), 3, -2]
+        assert shown([await receive(plain) for _ in range(2)]) == [1, 3]
+        assert await is_quiet(plain)
+        assert site.metrics.value("live_missing_total") == 1
+
+
+async def test_a_store_that_is_away_holds_up_nobody(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live data comes after a hole that is told, counted; what the store has in the end fills it."""
+    monkeypatch.setattr(place, "PATIENCE_S", 0.3)
+    site = Site(tmp_path, web)
+    site.store = away = AwayStore()
+    site.service._means = site.service._means._replace(store=away)
+    site.service._work = site.service._work._replace(means=site.service._means)
+    async with site.running():
+        store(site, range(1, 10))
+        site.clock.now_s = ts_of(10) / 1000
+        async with viewing(site, ["a"], since=5) as ws:
+            await becomes_more(site, "live_store_questions_total", result="failed")
+            for seq in (10, 11):
+                await publish(site, {"a": seq}, seq)
+            found = shown(await receive_until(ws, 11))
+            assert found == [(6, 9, "missing"), 10, 11]
+            away.is_away = False
+            assert shown([await receive(ws) for _ in range(4)]) == [-6, -7, -8, -9]
+
+
+async def becomes_more(site: Site, name: str, **labels: str) -> None:
+    """Wait until a figure of the server is not 0."""
+    async with asyncio.timeout(5):
+        while not site.metrics.value(name, **labels):
+            await asyncio.sleep(0.005)
+
+
+async def test_another_tenants_history_is_never_seen(site: Site) -> None:
+    """The store is asked for the peer of the address, whatever tenant the device has."""
+    store(site, range(1, 6))
+    site.clock.now_s = ts_of(6) / 1000
+    path = f"/api/resources/{OTHER.tenant}/_common/datasets/DUCO_001/live"
+    async with viewing(site, ["a", "s*"], path, history=60, last=False) as foreign:
+        await publish(site, {"a": "foreign"}, 9, peer=OTHER)
+        assert (await receive(foreign))["payload"] == {"a": "foreign"}
+        assert await is_quiet(foreign)
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+async def test_what_the_transport_keeps_is_there_at_once(
+    tmp_path: Path, web: Web, is_away: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For who resumes; a plain viewer gets nothing of it. Where it cannot be had, live goes on all the same."""
+    monkeypatch.setattr(place, "PATIENCE_S", 0.3)
+    site = Site(tmp_path, web)
+    messages = [text(None), b"nonsense", *(text(seq, NOW_MS - 1000 * (6 - seq)) for seq in range(1, 6))]
+    site.live = KeepingLive(messages)
+    site.live.is_away = is_away
+    site.service._work = site.service._work._replace(means=site.service._means._replace(live=site.live))
+    async with site.running(), viewing(site, ["a"]) as plain, viewing(site, ["a"], since=2) as resumed:
+        await site.live.publish(PEER.channel, text(5))  # read twice: it is no other one
+        await publish(site, {"a": 6}, 6)
+        found = shown(await receive_until(resumed, 6))
+        assert found == ([(3, 4, "missing"), 5, 6] if is_away else [3, 4, 5, 6])
+        assert shown(await receive_until(plain, 6)) == ([5, 6] if is_away else [6])
+
+
+async def test_patterns_reach_the_store_by_the_parsings_names(site: Site) -> None:
+    """A list of patterns alone gets its history, before the machine has said anything."""
+    store(site, [1, 2], field="speed")
+    store(site, [1, 2], field="nobody_knows")
+    site.clock.now_s = ts_of(3) / 1000
+    async with viewing(site, ["sp*"], history=60) as ws:
+        found = [await receive(ws) for _ in range(2)]
+        assert [message["payload"] for message in found] == [{"speed": 1}, {"speed": 2}]
+
+
+async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the loop turns after each write: each viewer gets each sample once, by one list or the other."""
+    monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
+    async with viewing(site, ["a"]) as first, viewing(site, ["a"]) as second, viewing(site, ["a"]) as third:
+        for seq in range(1, 200):
+            await publish(site, {"a": seq, "b": -seq}, seq)
+            await third.send_json({"type": "INIT_FIELD_LIST", "payload": ["a", "b"] if seq % 2 else ["a"]})
+            assert shown([await receive(first)]) == [seq]  # the others' turn is still to come
+        for ws in (second, third):
+            assert shown(await receive_until(ws, 199)) == list(range(1, 200))
+
+
+async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pieces of one write, with a viewer that reads now and then: all that it gets is in order and once."""
+    monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
+    async with narrow(site) as session, viewing(site, ["a"]) as quick:
+        ws = await session.ws_connect(f"{BASE}/DUCO_001/live")
+        await watch(site, ws, ["a"], since=0)
+        seen: list[Any] = []
+        for seq in range(1, 400):
+            await publish(site, {"a": "x" * 20_000}, seq)
+            if seq % 40 == 0:
+                await receive_until(quick, seq)
+                seen.append(await receive(ws))
+        while not seen or shown(seen[-1:]) != [399]:
+            seen.append(await receive(ws))
+        await ws.close()
+    at = 0
+    for message in seen:
+        first = message["seq"] if message["type"] == "LIVE_DATA" else message["from"]
+        assert first == at + 1
+        at = message["seq"] if message["type"] == "LIVE_DATA" else message["to"]
+    assert any(message["type"] == "GAP" for message in seen)
