@@ -36,7 +36,7 @@ function showState(state, lastDataAt) {
   const isOffline = state === 'offline';
   byId('offline').hidden = !isOffline;
   if (!isOffline) return;
-  const { title, detail } = offlineText({ lastDataAt, isServerAway });
+  const { title, detail } = offlineText({ lastDataAt, isServerAway }, Date.now());
   setText(byId('offline-title'), title);
   setText(byId('offline-detail'), detail);
 }

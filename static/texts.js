@@ -1,5 +1,5 @@
 /** Every text that the page shows. */
-import { formatAge, formatTime } from './format.js';
+import { formatAge, formatMoment, formatTime } from './format.js';
 
 export const texts = {
   noName: 'Unnamed machine',
@@ -148,11 +148,11 @@ function shortAnswer({ status, payload }, moment) {
 
 /**
  * The offline banner: what is missing since when, and what happens next.
- * @param {{lastDataAt: number|null, isServerAway: boolean}} what
+ * @param {{lastDataAt: number|null, isServerAway: boolean}} what @param {number} now
  * @returns {{title: string, detail: string}}
  */
-export function offlineText({ lastDataAt, isServerAway }) {
-  const since = lastDataAt === null ? 'No data from this machine yet.' : `No data since ${formatTime(lastDataAt)}.`;
+export function offlineText({ lastDataAt, isServerAway }, now) {
+  const since = lastDataAt === null ? 'No data from this machine yet.' : `No data since ${formatMoment(lastDataAt, now)}.`;
   if (isServerAway) {
     return { title: 'The server does not answer', detail: `${since} The page keeps trying to reach it.` };
   }

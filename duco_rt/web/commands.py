@@ -81,12 +81,11 @@ class Commands:
             raise
         if result.status != 200:
             await self._leases.drop(chassis_id, viewer)
-        elif (
-            earlier is None or earlier.state != "acknowledged"
-        ):  # else a heartbeat: what was said then says nothing of now
+            return result
+        if earlier is None or earlier.state != "acknowledged":
             self._heard.add(chassis_id)
             await self._leases.note(chassis_id, _answer_ms(result))
-        return result
+        return result  # of a repeated one: what the device said then, which says nothing of now
 
     async def _stop(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         """A stop that comes twice does not end what others began in between."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Awaitable
 from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -17,6 +19,7 @@ from duco_rt.transports.base import HubCloud
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.ledger import SET_REALTIME, answered, check_command, command_of, unanswered
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 _REMEMBERED = 10_000
@@ -79,18 +82,20 @@ class Methods:
         waiting, earlier = None, None
         if busy.locked():
             command = command_of(chassis_id, payload, "queued", self._clock.wall_ms())
-            earlier = await self._meta.begin_command(command)
+            earlier = await self._kept(self._meta.begin_command(command), command)
             waiting = command if earlier is None else None
         try:
             await self._turn(chassis_id, busy)
         except (DeviceTimeout, asyncio.CancelledError) as e:
             if waiting is not None:
-                await self._end(unanswered(waiting, _as_said(e, "while it waited for its turn")), "queued")
+                await self._end(
+                    unanswered(waiting, _as_said(e, "the caller gave up waiting for its turn: not sent")), "queued"
+                )
             raise
         try:
             if waiting is not None:
                 sent = replace(waiting, state="sent", sent_ms=self._clock.wall_ms())
-                if not await self._meta.move_command(sent, "queued"):
+                if not await self._kept(self._meta.move_command(sent, "queued"), sent):
                     raise TransportError(f"command {sent.command_id!r} of {chassis_id} was lost while it waited")
                 return await self._act(sent, payload)
             if earlier is None or earlier.state in UNDER_WAY:
@@ -112,21 +117,29 @@ class Methods:
 
     async def _begin(self, chassis_id: str, payload: dict[str, object]) -> Command:
         """The row that is to be sent, or the settled one. Waits while another process is on the same id."""
+        time_s = asyncio.get_running_loop().time
+        until_s = time_s() + self._timeout_s
+        while True:
+            command = command_of(chassis_id, payload, "sent", self._clock.wall_ms())
+            earlier = await self._kept(self._meta.begin_command(command), command)
+            if earlier is None:
+                return command
+            if earlier.state not in UNDER_WAY:
+                return earlier
+            if await self._is_expired(earlier, command.queued_ms):
+                continue
+            if time_s() >= until_s:
+                words = f"command {command.command_id!r} of device {chassis_id} is under way, its outcome not known"
+                raise DeviceTimeout(words)
+            await asyncio.sleep(_LOOK_S)
+
+    async def _kept(self, writing: Awaitable[T], command: Command) -> T:
+        """What the ledger says to a row; a caller who gives up meanwhile leaves no open row behind."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                while True:
-                    now_ms = self._clock.wall_ms()
-                    command = command_of(chassis_id, payload, "sent", now_ms)
-                    earlier = await self._meta.begin_command(command)
-                    if earlier is None:
-                        return command
-                    if earlier.state not in UNDER_WAY:
-                        return earlier
-                    if not await self._is_expired(earlier, now_ms):
-                        await asyncio.sleep(_LOOK_S)
-        except TimeoutError as e:
-            words = f"command {payload['commandId']!r} of device {chassis_id} is under way, its outcome not known"
-            raise DeviceTimeout(words) from e
+            return await writing
+        except asyncio.CancelledError as e:
+            await self._end(unanswered(command, _as_said(e, "the caller gave up: not sent")), command.state)
+            raise
 
     async def _is_expired(self, earlier: Command, now_ms: int) -> bool:
         """Whether nobody can be at work on it any more: how it ended could not be written."""
@@ -139,16 +152,19 @@ class Methods:
         try:
             result = await self._send(sent.chassis_id, SET_REALTIME, payload)
         except (Exception, asyncio.CancelledError) as e:
-            await self._end(unanswered(sent, _as_said(e, "before the device's answer came")), "sent")
+            await self._end(
+                unanswered(sent, _as_said(e, "unknown outcome: the caller gave up before the device's answer came")),
+                "sent",
+            )
             raise
         await self._end(answered(sent, result, self._clock.wall_ms()), "sent")
         return result
 
     async def _end(self, command: Command, was: CommandState) -> None:
         """Write how it ended. Where that cannot be, the caller is told what is known all the same."""
-        self._metrics.count("commands_total", state=command.state)
         try:
-            await self._meta.move_command(command, was)
+            if await self._meta.move_command(command, was):
+                self._metrics.count("commands_total", state=command.state)
         except DucoError as e:
             self._metrics.count("ledger_lost_total")
             log.error("command ledger not written", command_id=command.command_id, state=command.state, error=str(e))
@@ -176,7 +192,6 @@ class Methods:
         return result
 
 
-def _as_said(error: BaseException, when: str) -> BaseException:
-    """An error as the ledger has it: where the caller gave up nothing else is known."""
-    gave_up = isinstance(error, asyncio.CancelledError)
-    return DeviceTimeout(f"unknown outcome: the caller gave up {when}") if gave_up else error
+def _as_said(error: BaseException, given_up: str) -> BaseException:
+    """An error as the ledger has it; a cancellation has no words of its own."""
+    return DeviceTimeout(given_up) if isinstance(error, asyncio.CancelledError) else error

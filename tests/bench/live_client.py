@@ -146,9 +146,11 @@ class Client:
         self._wrong += read["type"] != "LIVE_DATA" or got != wanted
 
     def act(self, order: dict[str, Any]) -> dict[str, Any]:
-        """connect: viewers of a server; reset: forget what came, and from now on take `delays`, or sleep
-        `nap_s` before each look, so that no server pays for waking the client; report: what came; pause and resume: the last so many
-        viewers read nothing, or go on; close: all connections."""
+        """connect: viewers of a server; report: what came; close: all connections.
+
+        reset: forget what came, and from now on note `delays`, and sleep `nap_s` before each look, so that no server
+        pays for waking the client; pause and resume: the last so many viewers read nothing, or go on.
+        """
         match order.pop("do"):
             case "connect":
                 return self._connect(**order)

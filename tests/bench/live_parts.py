@@ -45,12 +45,15 @@ def value_of(name: str, seq: int) -> float:
     return 1000 + seq % 1000 + int(name[-3:]) / 8
 
 
-def message(seq: int) -> bytes:
-    """A live message of all fields, as ingest writes it."""
+def message(seq: int, *, stats: bool = False) -> bytes:
+    """A live message of all fields, as ingest writes it; `stats`: with lowest, highest and number, its default."""
     now_ms = time.time_ns() // 1_000_000
     payload: dict[str, float] = {name: value_of(name, seq) for name in FIELDS}
     payload[SENT] = time.monotonic_ns()
-    return msgspec.json.encode({"payload": payload, "ts": now_ms, "seq": seq, "received": now_ms})
+    read: dict[str, object] = {"payload": payload, "ts": now_ms, "seq": seq, "received": now_ms}
+    if stats:
+        read["stats"] = {name: [payload[name] - 1.5, payload[name] + 1.5, 10] for name in FIELDS}
+    return msgspec.json.encode(read)
 
 
 def path_of(chassis_id: str) -> str:
@@ -70,22 +73,21 @@ class Publisher:
         self._redis = socket.create_connection((HOST, redis.port))
         self._seqs: dict[str, int] = {}
 
-    def publish(self, chassis_id: str) -> None:
+    def publish(self, chassis_id: str, *, stats: bool = False) -> None:
         """The machine's next sample, now."""
         seq = self._seqs[chassis_id] = self._seqs.get(chassis_id, 0) + 1
-        channel, text = channel_of(chassis_id).encode(), message(seq)
+        channel, text = channel_of(chassis_id).encode(), message(seq, stats=stats)
         words = b"PUBLISH", channel, text
         self._redis.sendall(b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         while not self._redis.recv(1024).endswith(b"\r\n"):
             pass
 
-    def stream(self, chassis_id: str, rate: float, seconds: float) -> int:
-        """So many samples a second, evenly; returns how many."""
-        begun_s, count = time.monotonic(), round(rate * seconds)
+    def stream(self, chassis_id: str, count: int, rate: float, *, stats: bool = False) -> None:
+        """So many samples, `rate` a second, evenly."""
+        begun_s = time.monotonic()
         for number in range(count):
             time.sleep(max(0.0, begun_s + number / rate - time.monotonic()))
-            self.publish(chassis_id)
-        return count
+            self.publish(chassis_id, stats=stats)
 
 
 class Studio(Server):

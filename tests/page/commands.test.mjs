@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatMoment } from '../../static/format.js';
-import { actionText, commandDetails, commandStateText, whoText } from '../../static/texts.js';
+import { actionText, commandDetails, commandStateText, offlineText, whoText } from '../../static/texts.js';
 
 const row = (more) => ({
   commandId: 'id-1', action: 'start', reason: 'user_action', who: 'me', state: 'sent', queued: 1, sent: 2,
@@ -49,4 +49,6 @@ test('a time of another day has its date', () => {
   const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
   assert.equal(formatMoment(noon, noon + 3_600_000), '12:03:04');
   assert.equal(formatMoment(noon, noon + 86_400_000), '2026-01-05 12:03:04');
+  const { detail } = offlineText({ lastDataAt: noon, isServerAway: false }, noon + 86_400_000);
+  assert.match(detail, /^No data since 2026-01-05 12:03:04\. /);
 });

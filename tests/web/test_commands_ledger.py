@@ -54,6 +54,23 @@ async def test_a_stop_repeated_at_another_studio_ends_nothing_new(both: Studios)
     assert await both.leases.held() == {"D1": 1}
 
 
+async def test_a_stop_repeated_while_it_is_under_way(both: Studios) -> None:
+    """Who began to watch meanwhile is not put out by the second studio."""
+    await both.send(0, "start", "v1")
+    both.device.answers.clear()
+    async with asyncio.TaskGroup() as tasks:
+        calls = [tasks.create_task(both.send(0, "stop", None, "halt"))]
+        while len(both.device.calls) < 2:
+            await asyncio.sleep(0.001)
+        await both.leases.renew("D1", "v2", 60)  # as a third studio does
+        calls.append(tasks.create_task(both.send(1, "stop", None, "halt")))
+        await asyncio.sleep(0.05)
+        both.device.answers.set()
+    assert calls[0].result() == calls[1].result()
+    assert await both.leases.held() == {"D1": 1}
+    assert both.device.actions() == ["start", "stop", "start"]
+
+
 async def test_a_leave_repeated_at_another_studio(both: Studios) -> None:
     """It took its viewer out once; the same viewer who came again since goes on."""
     for viewer in ("v1", "v2"):

@@ -88,7 +88,7 @@ async def test_a_command_whose_turn_comes_too_late_is_not_sent(site: Site) -> No
 
 
 async def test_a_caller_who_gives_up_leaves_no_open_row(site: Site) -> None:
-    """Whether the device acted is not known, and the row says so; whoever waits behind has its turn."""
+    """Whether it was sent, and that nobody knows whether the device acted; the next has its turn."""
     device = await site.device()
     device.answers.clear()
     site.methods._timeout_s = 5
@@ -103,9 +103,27 @@ async def test_a_caller_who_gives_up_leaves_no_open_row(site: Site) -> None:
         first.cancel()
     device.answers.set()
     rows = await site.meta.commands("DUCO_001", 10)
-    assert [row.state for row in rows] == ["expired", "expired"]
-    assert all(row.error is not None and row.error.startswith("unknown outcome") for row in rows)
+    assert [(row.state, row.sent_ms, row.error) for row in rows] == [
+        ("expired", None, "the caller gave up waiting for its turn: not sent"),
+        ("expired", NOW_MS, "unknown outcome: the caller gave up before the device's answer came"),
+    ]
     assert (await call(site, payload("c3"))).status == 200
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_caller_who_gives_up_at_any_moment(site: Site, turns: int) -> None:
+    """Also while the ledger is being written: no row stays open."""
+    device = await site.device()
+    device.answers.clear()
+    async with asyncio.TaskGroup() as tasks:
+        calling = tasks.create_task(call(site, payload()))
+        for _ in range(turns):
+            await site.meta.check()  # as long as the ledger takes
+        calling.cancel()
+    row = await site.meta.command("DUCO_001", "c1")
+    assert row is None or row.state == "expired"
+    device.answers.set()
+    assert (await call(site, payload())).status == 200
 
 
 async def test_a_start_that_comes_again_feeds_the_watchdog(site: Site) -> None:

@@ -16,7 +16,7 @@ ENTRIES_MAX = 4096
 class Entry(NamedTuple):
     """A delivered sample: its position (`seq` None for a publisher without), its text, and when it arrived."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
     seq: int | None
     ts_ms: int
     message: bytes

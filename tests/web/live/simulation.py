@@ -6,6 +6,7 @@ import heapq
 import itertools
 import json
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -118,11 +119,11 @@ class Studio:
         for client in self.stream.woken():
             self._pump(client)
         for question in self.stream.questions(self.world.now_s):
-            self.world.at(self.world.now_s + self.rng.uniform(0.01, 0.4), lambda asked=question: self._answer(asked))
+            self.world.at(self.world.now_s + self.rng.uniform(0.01, 0.4), partial(self._answer, question))
         due_s = self.stream.due_s
         if due_s is not None and (self._tick_s is None or due_s < self._tick_s):
             self._tick_s = due_s
-            self.world.at(due_s, lambda at=due_s: self._tick(at))
+            self.world.at(due_s, partial(self._tick, due_s))
 
     def _tick(self, at_s: float) -> None:
         if self._tick_s == at_s:
@@ -271,7 +272,7 @@ class Play:
             for _ in range(1 + (is_bad and rng.random() < plan.double)):
                 if not (is_bad and rng.random() < plan.drop):
                     delay_s = rng.uniform(0.0, plan.delay_s) if is_bad else 0.05
-                    self.world.at(seq + delay_s, lambda studio=studio: studio.publish(seq))
+                    self.world.at(seq + delay_s, partial(studio.publish, seq))
 
     def _connect(self) -> None:
         rng, world, plan = self.rng, self.world, self.plan

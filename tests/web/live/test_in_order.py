@@ -9,9 +9,9 @@ import msgspec
 
 from duco_rt.metrics import Metrics
 from duco_rt.transports.live_memory import MemoryLive
-from duco_rt.web.live.samples import Sample, read_sample
 from duco_rt.web.live.in_order import in_order
 from duco_rt.web.live.ordering import Ordering
+from duco_rt.web.live.samples import Sample, read_sample
 
 
 def read(message: bytes) -> Sample | None:

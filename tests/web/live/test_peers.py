@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from duco_rt.metrics import Metrics
 from duco_rt.model import History, Peer
 from duco_rt.transports.live_memory import MemoryLive
 from duco_rt.web.live import peers, place
-from tests.web.conftest import BASE, NOW_MS, ListStore, Site
+from tests.web.conftest import NOW_MS, ListStore, Site
 from tests.web.live.viewing import (
+    LIVE,
     PEER,
     becomes,
     is_quiet,
@@ -193,37 +195,45 @@ async def test_patterns_reach_the_store_by_the_parsings_names(site: Site) -> Non
 async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though the loop turns after each write: each viewer gets each sample once, by one list or the other."""
+    """Though the loop turns after each write: each sample once, and by the new list from its ACK on."""
     monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
-    async with viewing(site, ["a"]) as first, viewing(site, ["a"]) as second, viewing(site, ["a"]) as third:
-        for seq in range(1, 200):
+    async with AsyncExitStack() as stack:
+        first, *_, last = [await stack.enter_async_context(viewing(site, ["a"])) for _ in range(8)]
+        for seq in range(1, 100):
             await publish(site, {"a": seq, "b": -seq}, seq)
-            await third.send_json({"type": "INIT_FIELD_LIST", "payload": ["a", "b"] if seq % 2 else ["a"]})
+            wanted = ["b"] if seq % 2 else ["a"]
+            await last.send_json({"type": "INIT_FIELD_LIST", "payload": wanted, "ack": True})
             assert shown([await receive(first)]) == [seq]  # the others' turn is still to come
-        for ws in (second, third):
-            assert shown(await receive_until(ws, 199)) == list(range(1, 200))
+        found = await receive_until(last, 99)
+    assert [seq for seq in shown(found) if seq != "ACK"] == list(range(1, 100))
+    fields = ["a"]
+    for message in found:
+        if message["type"] == "ACK":
+            fields = message["payload"]["fields"]
+        else:
+            assert list(message["payload"]) == fields
 
 
 async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In pieces of one write, with a viewer that reads now and then: all that it gets is in order and once."""
+    """A hole and a sample go out together, in pieces of one write, to one that reads as slowly as it may."""
     monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
-    async with narrow(site) as session, viewing(site, ["a"]) as quick:
-        ws = await session.ws_connect(f"{BASE}/DUCO_001/live")
+    site = Site(tmp_path, web)
+    site.service._work = site.service._work._replace(means=site.service._means._replace(reorder_s=0))
+    seen: list[Any] = []
+    async with site.running(), narrow(site) as session, AsyncExitStack() as stack:
+        ws = await stack.enter_async_context(session.ws_connect(LIVE))
         await watch(site, ws, ["a"], since=0)
-        seen: list[Any] = []
-        for seq in range(1, 400):
-            await publish(site, {"a": "x" * 20_000}, seq)
-            if seq % 40 == 0:
-                await receive_until(quick, seq)
-                seen.append(await receive(ws))
-        while not seen or shown(seen[-1:]) != [399]:
-            seen.append(await receive(ws))
-        await ws.close()
+        quick = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(5)][0]
+        reader = asyncio.ensure_future(receive_until(ws, 399))
+        for seq in range(1, 400, 2):
+            await publish(site, {"a": "x" * 15_000}, seq)
+            await receive_until(quick, seq)
+        seen = await reader
     at = 0
     for message in seen:
-        first = message["seq"] if message["type"] == "LIVE_DATA" else message["from"]
-        assert first == at + 1
-        at = message["seq"] if message["type"] == "LIVE_DATA" else message["to"]
-    assert any(message["type"] == "GAP" for message in seen)
+        is_sample = message["type"] == "LIVE_DATA"
+        assert (message["seq"] if is_sample else message["from"]) == at + 1, (at, shown([message]))
+        at = message["seq"] if is_sample else message["to"]
+    assert at == 399

@@ -1,0 +1,287 @@
+"""What the soak is made of: a machine, its store, and viewers with habits, on real sockets in one accelerated loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+
+from duco_rt.errors import TransportError
+from duco_rt.model import History, LastSeen, Peer, Sample
+from duco_rt.transports.live_memory import MemoryLive
+from tests.accelerated import LoopClock
+from tests.bench.live_client import masked
+from tests.web.conftest import BASE, ListStore
+
+PEER = Peer("duco", "DUCO_001", "vehicle_can")
+FIELDS = [f"signal_{number:02d}" for number in range(60)]
+_STORED_S_MAX = 900
+_CLOSED = (OSError, EOFError)
+
+
+def now_s() -> float:
+    """The loop's time."""
+    return asyncio.get_running_loop().time()
+
+
+def values(seq: int) -> dict[str, float]:
+    """What the machine sends: a field's number in front, the seq behind."""
+    return {name: number * 1e9 + seq for number, name in enumerate(FIELDS)}
+
+
+class DayStore(ListStore):
+    """Keeps the last quarter of an hour, and is away at times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = False
+
+    def add(self, sample: Sample) -> None:
+        """It has a sample from now on."""
+        self.samples.append(sample)
+        self.seen[sample.peer] = LastSeen(sample.received_ms, sample.ts_ms)
+        if len(self.samples) > 2 * _STORED_S_MAX:
+            del self.samples[:_STORED_S_MAX]
+
+    async def history(
+        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
+    ) -> History:
+        """Raises TransportError where it is away."""
+        if self.is_away:
+            raise TransportError("the store is away")
+        return await super().history(peer, fields, from_ms, to_ms, stats)
+
+
+class Machine:
+    """Sends a sample a second; some come double, late, swapped, or to the store alone."""
+
+    def __init__(self, live: MemoryLive, store: DayStore, clock: LoopClock, rng: Random) -> None:
+        self._live, self._store, self._clock, self._rng = live, store, clock, rng
+        self.seq = 1_700_000_000
+        self.left_out: set[int] = set()
+        """What may be missing for those who do not ask for holes: not published, or too late for the order."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        next_s = now_s()
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                next_s += 1.0
+                await asyncio.sleep(next_s - now_s())
+                self.seq += 1
+                tasks.create_task(self._send(self.seq, self._clock.wall_ms()))
+                if self.seq % 3600 == 0:
+                    self._store.is_away = True
+                elif self.seq % 3600 == 20:
+                    self._store.is_away = False
+
+    async def _send(self, seq: int, ts_ms: int) -> None:
+        rng = self._rng
+        luck = rng.random()
+        read = {"payload": values(seq), "ts": ts_ms, "seq": seq, "received": ts_ms}
+        if luck < 0.003:
+            self.left_out.add(seq)
+        if luck >= 0.002:
+            await asyncio.sleep(3.0 if luck < 0.003 else 1.2 * rng.random() if luck < 0.03 else 0.0)
+            await self._live.publish(PEER.channel, msgspec.json.encode(read))
+            if luck > 0.99:
+                await self._live.publish(PEER.channel, msgspec.json.encode(read))
+        await asyncio.sleep(rng.uniform(0.5, 2.0))
+        self._store.add(Sample(PEER, ts_ms, seq, ts_ms, values(seq)))
+
+
+class Link:
+    """A WebSocket of a viewer's own, that may read nothing."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    @staticmethod
+    async def open(port: int, more: str = "") -> Link:
+        """Connect with a small receive buffer. `more`: header lines."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
+        path = f"{BASE}/{PEER.chassis_id}/live?msgType={PEER.msg_type}"
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n".encode()
+        )
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 101"), head
+        return Link(reader, writer)
+
+    def say(self, **message: object) -> None:
+        """Send a message."""
+        self._writer.write(masked(json.dumps(message).encode()))
+
+    async def receive(self) -> dict[str, Any]:
+        """The next message; pings are answered. Raises EOFError at the end, with the close code."""
+        while True:
+            first, size = await self._reader.readexactly(2)
+            if size >= 126:
+                size = int.from_bytes(await self._reader.readexactly(2 if size == 126 else 8), "big")
+            content = await self._reader.readexactly(size)
+            if first & 15 == 9:
+                self._writer.write(b"\x8a\x80\0\0\0\0")
+            elif first & 15 == 8:
+                raise EOFError(int.from_bytes(content[:2], "big"))
+            elif first & 15 in (1, 2):
+                if first & 0x40:
+                    content = zlib.decompressobj(-15).decompress(content + b"\0\0\xff\xff")
+                read: dict[str, Any] = (msgspec.json if first & 15 == 1 else msgspec.msgpack).decode(content)
+                return read
+
+    def end(self, *, orderly: bool) -> None:
+        """Close, or cut."""
+        if orderly:
+            self._writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
+            self._writer.close()
+        else:
+            self._writer.transport.abort()
+
+
+class Ledger:
+    """What a viewer holds: every message has to be the next one, and every hole marked."""
+
+    def __init__(self, machine: Machine, *, resumes: bool, rated: bool) -> None:
+        self._machine, self._resumes, self._rated = machine, resumes, rated
+        self.after: int | None = None
+        self.counts: dict[str, int] = {}
+        self._holes: dict[int, None] = {}
+        self._owed = 0
+        """Of a rated viewer: positions passed that nothing has stood for; 0 when all has come."""
+
+    def take(self, message: dict[str, Any]) -> None:
+        """A message came; AssertionError where it is not a right one."""
+        kind = message["type"]
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if kind == "LIVE_DATA":
+            self._live(message["seq"], message.get("merged", 1), message)
+        elif kind == "GAP":
+            self._gap(message["from"], message["to"], message["reason"])
+        elif kind == "FILL":
+            del self._holes[message["seq"]]  # one that was told, once
+        else:
+            assert kind in ("ACK", "STATUS", "LAST_KNOWN"), message
+
+    def _live(self, seq: int, merged: int, message: dict[str, Any]) -> None:
+        for name, value in message["payload"].items():
+            at = message.get("ts_of", {}).get(name)
+            assert at is not None or value == values(seq)[name], (name, value, seq)
+        after, self.after = self.after, seq
+        if after is None:
+            return
+        assert seq > after, f"{seq} after {after}"
+        if self._rated:
+            self._owed += seq - after - merged
+        elif self._resumes:
+            assert seq == after + 1, f"{seq} after {after}: the hole is not marked"
+        else:
+            assert self._machine.left_out >= set(range(after + 1, seq)), f"{seq} after {after}"
+
+    def _gap(self, from_seq: int | None, to_seq: int, reason: str) -> None:
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        assert from_seq is not None and self.after is not None and self._resumes
+        assert from_seq <= to_seq
+        if self._rated:
+            self._owed -= to_seq - from_seq + 1
+        else:
+            assert from_seq == self.after + 1, f"GAP from {from_seq} after {self.after}"
+            self.after = to_seq
+        if reason == "missing":
+            self._holes.update(dict.fromkeys(range(from_seq, to_seq + 1)))
+            for old in list(self._holes)[:-2000]:
+                del self._holes[old]
+
+    def check_settled(self) -> None:
+        """Everything up to `after` came or was told."""
+        assert self._owed == 0, f"{self._owed} positions that nothing stood for"
+
+
+class Habit(NamedTuple):
+    """How a viewer behaves. `stay_s`, `away_s`: how long it is there and gone, at most; `rest_s`: how long it reads
+    nothing at times; `wish`: more of its INIT_FIELD_LIST; `header`: lines of its handshake."""
+
+    wish: dict[str, Any]
+    stay_s: float = 1e9
+    away_s: float = 60.0
+    rest_s: float = 0.0
+    changes: bool = False
+    resumes: bool = True
+    header: str = ""
+
+
+class Viewer:
+    """Somebody who comes, goes, and comes back."""
+
+    def __init__(self, name: str, habit: Habit, machine: Machine, port: int, rng: Random) -> None:
+        self.name, self._habit, self._machine, self._port, self._rng = name, habit, machine, port, rng
+        self.ledger = Ledger(machine, resumes=habit.resumes, rated="max_hz" in habit.wish)
+        self.closed: dict[str, int] = {}
+
+    async def live(self, until_s: float) -> None:
+        """Visits until then."""
+        rng, habit = self._rng, self._habit
+        while now_s() < until_s:
+            stays_until_s = min(until_s, now_s() + rng.uniform(0.1, 1.0) * habit.stay_s)
+            link = await self._come()
+            try:
+                async with asyncio.timeout_at(stays_until_s):
+                    await self._read(link)
+            except TimeoutError:
+                link.end(orderly=rng.random() < 0.5)
+            except _CLOSED as e:
+                code = str(e.args[0]) if type(e) is EOFError else "cut"
+                self.closed[code] = self.closed.get(code, 0) + 1
+                link.end(orderly=False)
+            if now_s() < until_s and habit.away_s:
+                await asyncio.sleep(rng.uniform(0.0, habit.away_s))
+
+    async def catch_up(self) -> None:
+        """A last visit, until it has all that the machine sent before."""
+        newest, link = self._machine.seq, await self._come()
+        while self.ledger.after is None or self.ledger.after < newest:
+            self.ledger.take(await link.receive())
+        link.end(orderly=True)
+        self.ledger.check_settled()
+
+    async def _come(self) -> Link:
+        link = await Link.open(self._port, self._habit.header)
+        wish: dict[str, Any] = {"payload": FIELDS[:12], **self._habit.wish}
+        if not self._habit.resumes:
+            self.ledger.after = None
+        elif self.ledger.after is None:
+            wish["history"] = 120
+        else:
+            wish["since"] = self.ledger.after
+        link.say(type="INIT_FIELD_LIST", **wish)
+        if self._habit.changes:
+            link.say(type="STATUS", every_s=7)
+        return link
+
+    async def _read(self, link: Link) -> None:
+        rng, habit = self._rng, self._habit
+        while True:
+            self.ledger.take(await link.receive())
+            if habit.rest_s and rng.random() < 0.01:
+                await asyncio.sleep(rng.uniform(0.3, 1.0) * habit.rest_s)
+            if habit.changes and rng.random() < 0.02:
+                kind = rng.choice(["ADD_FIELDS", "REMOVE_FIELDS"])
+                link.say(type=kind, payload=[rng.choice([*FIELDS, "signal_1*"])], ack=True)
+
+
+async def quietly(work: asyncio.Task[Any]) -> None:
+    """End a task."""
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
