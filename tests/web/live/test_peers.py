@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -215,25 +214,45 @@ async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
 
 
 async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
-    tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch
+    site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A hole and a sample go out together, in pieces of one write, to one that reads as slowly as it may."""
+    """A hole and a sample go out together: who was full at the first of them, and is not when the second's turn comes,
+    has had both by then.
+    """
     monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(8)]
+        await publish(site, {"a": 1}, 1)
+        for ws in viewers:
+            await receive_until(ws, 1)
+        connection = next(iter(site.service._visits))
+        answers = iter([1])  # full once
+        monkeypatch.setattr(connection, "waiting_bytes", lambda: next(answers, 0))
+        await publish(site, {"a": 3}, 3)
+        assert shown(await receive_until(viewers[0], 3)) == [(2, 2, "missing"), 3]
+        assert next(answers, None) is None
+        await publish(site, {"a": 4}, 4)
+        assert shown(await receive_until(viewers[0], 4)) == [4]
+
+
+async def test_one_that_reads_slowly_gets_everything_or_is_told(tmp_path: Path, web: Web) -> None:
+    """Each position once, as a sample or in a hole, in order."""
     site = Site(tmp_path, web)
     site.service._work = site.service._work._replace(means=site.service._means._replace(reorder_s=0))
-    seen: list[Any] = []
-    async with site.running(), narrow(site) as session, AsyncExitStack() as stack:
-        ws = await stack.enter_async_context(session.ws_connect(LIVE))
+    async with site.running(), narrow(site) as session, session.ws_connect(LIVE) as ws:
         await watch(site, ws, ["a"], since=0)
-        quick = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(5)][0]
-        reader = asyncio.ensure_future(receive_until(ws, 399))
-        for seq in range(1, 400, 2):
-            await publish(site, {"a": "x" * 15_000}, seq)
-            await receive_until(quick, seq)
-        seen = await reader
+        seen = []
+        async with viewing(site, ["a"], since=0) as quick:
+            for seq in (seq for seq in range(1, 400) if seq % 5):
+                await publish(site, {"a": "x" * 15_000}, seq)
+                await receive_until(quick, seq)
+                if seq % 40 == 1:
+                    seen.append(await receive(ws))
+            seen += await receive_until(ws, 399)
     at = 0
     for message in seen:
         is_sample = message["type"] == "LIVE_DATA"
-        assert (message["seq"] if is_sample else message["from"]) == at + 1, (at, shown([message]))
+        assert (message["seq"] if is_sample else message["from"]) == at + 1, shown([message])
         at = message["seq"] if is_sample else message["to"]
     assert at == 399
+    assert {message.get("reason") for message in seen} == {None, "missing", "slow"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -71,8 +70,9 @@ class Soak:
         left = {name: metrics.value(name) for name in ("live_viewers", "live_peers", "live_recent_bytes")}
         assert not any(left.values()), left
         gc.collect()
+        files = len(list(Path("/proc/self/fd").iterdir()))
         traced_kib = tracemalloc.get_traced_memory()[0] / 1024
-        return Held(len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), len(gc.get_objects()), traced_kib)
+        return Held(len(asyncio.all_tasks()), files, len(gc.get_objects()), traced_kib)
 
     async def catch_up(self) -> None:
         """Every viewer that resumes comes once more, and has everything then."""

@@ -53,6 +53,23 @@ async def watch(site: Site, ws: ClientWebSocketResponse, fields: Sequence[str], 
     assert (await receive(ws))["type"] == "ACK"
 
 
+def pause(ws: ClientWebSocketResponse) -> None:
+    """The viewer reads nothing from now on."""
+    transport(ws).pause_reading()
+
+
+def resume(ws: ClientWebSocketResponse) -> None:
+    """The viewer reads again."""
+    transport(ws).resume_reading()
+
+
+def transport(ws: ClientWebSocketResponse) -> asyncio.Transport:
+    """The client's own end."""
+    connection = ws._response.connection
+    assert connection is not None and connection.transport is not None
+    return connection.transport
+
+
 async def receive(ws: ClientWebSocketResponse) -> Any:
     """The next message."""
     return await asyncio.wait_for(ws.receive_json(), WITHIN_S)
