@@ -182,7 +182,7 @@ class Device(_Section, frozen=True):
 class Web(_Section, frozen=True):
     """The HTTP server of every process. Port 0 takes a free one.
 
-    `viewer_*` bound what one live viewer may lack or hold; `recent_*` what is held of a watched machine for all of them.
+    `viewer_*` bound what one live viewer may lack or hold, `recent_*` what is held of a watched machine for all.
     """
 
     host: str = "127.0.0.1"

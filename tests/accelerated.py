@@ -34,8 +34,11 @@ class AcceleratedLoop(asyncio.SelectorEventLoop):
         self._now_s += by_s
 
 
-class _Selector(selectors.DefaultSelector):
-    """Waits `scale` times shorter than it is asked to, and lets the loop's time go on."""
+class _Selector(selectors.SelectSelector):
+    """Waits `scale` times shorter than it is asked to, and lets the loop's time go on.
+
+    By select, as epoll waits whole milliseconds.
+    """
 
     def __init__(self, loop: AcceleratedLoop, scale: float) -> None:
         super().__init__()

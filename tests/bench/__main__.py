@@ -14,6 +14,10 @@ BENCHMARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("from the start of the program to the first live point", ("tests.bench.startup",)),
     ("every transport real, a process a role, 40 machines in real time", ("tests.bench.roles",)),
     ("10,000 live messages a second of which 20 are watched", ("tests.bench.live_subscriptions",)),
+    ("deliveries per CPU-second to 1,000 viewers, beside Node and a bare loop", ("tests.bench.live_fanout",)),
+    ("from publication to receipt, 1,000 and 5,000 viewers", ("tests.bench.live_delay",)),
+    ("memory a viewer", ("tests.bench.live_memory",)),
+    ("10,000 machines live of which 10 are watched", ("tests.bench.live_devices",)),
     ("the store on a ClickHouse server", ("tests.bench.store_clickhouse",)),
     ("store layouts, 10 million values", ("tests.bench.store_layouts", "--values", "1e7")),
 )

@@ -81,8 +81,8 @@ class ListStore:
         found = History(from_ms, to_ms, [s.seq or 0 for s in rows], [s.ts_ms for s in rows], columns)
         for name in fields if stats else ():
             spans = [(s.stats or {}).get(name) for s in rows]
-            low, high, counts = zip(*((s.min, s.max, s.count) if s else (None, None, None) for s in spans), strict=True)
-            found.stats[name] = SpanColumns(list(low), list(high), list(counts))
+            low, high, counts = ([getattr(s, kind, None) for s in spans] for kind in ("min", "max", "count"))
+            found.stats[name] = SpanColumns(low, high, counts)
         return found
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:

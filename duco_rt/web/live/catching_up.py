@@ -178,17 +178,23 @@ class CatchingUp(Generic[V]):
         return frames
 
     def _merged(self, held: Viewing, place: Place) -> list[bytes]:
-        """A slow viewer reads again: too much that it lacks becomes one message with the newest values."""
+        """A slow viewer reads again: too much that it lacks becomes one message with the newest values.
+
+        Of who is not told of such things the newest sample alone.
+        """
         place.is_slow = False
         entries = list(self._recent.since(place.cursor))
         if len(entries) < 2 or (held.fields.max_hz is None and self._is_short(held, place, entries)):
             return []  # one by one
-        frames = []
         newest = next((entry for entry in reversed(entries) if entry.seq is not None), None)
-        if newest is not None and newest.seq is not None and place.after_seq is not None and held.fields.max_hz is None:
-            hole = Hole(place.after_seq + 1, newest.seq - 1, 0, 0)
-            if held.is_told and hole.from_seq <= hole.to_seq:
-                frames.append(self._framing.frame(held.fields, held.encoding, Gap(hole, "slow")))
+        frames = []
+        if held.fields.max_hz is None:
+            if not held.is_told:  # it would take older values for those of the newest sample
+                entries = entries[-1:]
+            elif newest is not None and newest.seq is not None and place.after_seq is not None:
+                hole = Hole(place.after_seq + 1, newest.seq - 1, 0, 0)
+                if hole.from_seq <= hole.to_seq:
+                    frames.append(self._framing.frame(held.fields, held.encoding, Gap(hole, "slow")))
         frames.append(self._framing.merged(held.fields, held.encoding, entries))
         held.merged += self._recent.end - place.cursor - 1
         if newest is not None:

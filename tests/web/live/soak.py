@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
@@ -17,10 +14,11 @@ from duco_rt.errors import TransportError
 from duco_rt.model import History, LastSeen, Peer, Sample, Value
 from duco_rt.transports.live_memory import MemoryLive
 from tests.accelerated import LoopClock
-from tests.bench.live_client import masked
 from tests.web.conftest import BASE, ListStore
+from tests.web.live.link import Link
 
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
+PATH = f"{BASE}/{PEER.chassis_id}/live?msgType={PEER.msg_type}"
 FIELDS = [f"signal_{number:02d}" for number in range(60)]
 _STORED_S_MAX = 900
 _CLOSED = (OSError, EOFError)
@@ -99,59 +97,6 @@ class Machine:
         self._store.add(Sample(PEER, ts_ms, seq, ts_ms, values(seq)))
 
 
-class Link:
-    """A WebSocket of a viewer's own, that may read nothing."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-
-    @staticmethod
-    async def open(port: int, more: str = "") -> Link:
-        """Connect with a small receive buffer. `more`: header lines."""
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
-        reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
-        path = f"{BASE}/{PEER.chassis_id}/live?msgType={PEER.msg_type}"
-        writer.write(
-            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n{more}\r\n".encode()
-        )
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
-        return Link(reader, writer)
-
-    def say(self, **message: object) -> None:
-        """Send a message."""
-        self._writer.write(masked(json.dumps(message).encode()))
-
-    async def receive(self) -> dict[str, Any]:
-        """The next message; pings are answered. Raises EOFError at the end, with the close code."""
-        while True:
-            first, size = await self._reader.readexactly(2)
-            if size >= 126:
-                size = int.from_bytes(await self._reader.readexactly(2 if size == 126 else 8), "big")
-            content = await self._reader.readexactly(size)
-            if first & 15 == 9:
-                self._writer.write(b"\x8a\x80\0\0\0\0")
-            elif first & 15 == 8:
-                raise EOFError(int.from_bytes(content[:2], "big"))
-            elif first & 15 in (1, 2):
-                if first & 0x40:
-                    content = zlib.decompressobj(-15).decompress(content + b"\0\0\xff\xff")
-                read: dict[str, Any] = (msgspec.json if first & 15 == 1 else msgspec.msgpack).decode(content)
-                return read
-
-    def end(self, *, orderly: bool) -> None:
-        """Close, or cut."""
-        if orderly:
-            self._writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
-            self._writer.close()
-        else:
-            self._writer.transport.abort()
-
-
 class Ledger:
     """What a viewer holds: every message has to be the next one, and every hole marked."""
 
@@ -175,9 +120,9 @@ class Ledger:
             assert kind in ("ACK", "STATUS", "LAST_KNOWN"), message
 
     def _live(self, seq: int, merged: int, message: dict[str, Any]) -> None:
-        for name, value in message["payload"].items():
-            at = message.get("ts_of", {}).get(name)
-            assert at is not None or value == values(seq)[name], (name, value, seq)
+        sent, older = values(seq), message.get("ts_of", {})
+        wrong = [name for name, value in message["payload"].items() if name not in older and value != sent[name]]
+        assert not wrong, f"{wrong} of {seq}"
         after, self.after = self.after, seq
         if after is None:
             return
@@ -249,7 +194,7 @@ class Viewer:
         link.end(orderly=True)
 
     async def _come(self) -> Link:
-        link = await Link.open(self._port, self._habit.header)
+        link = await Link.open(self._port, PATH, self._habit.header)
         wish: dict[str, Any] = {"payload": FIELDS[:12], **self._habit.wish}
         if not self._habit.resumes:
             self.ledger.after = None

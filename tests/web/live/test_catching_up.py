@@ -101,8 +101,13 @@ def test_too_many_bytes_are_merged_though_they_are_few() -> None:
     bench.add(3)
     gap, merged = bench.take("all")
     assert (gap["reason"], gap["from"], gap["to"], merged["seq"]) == ("slow", 2, 2, 3)
+    bench.viewers["plain"] = Viewing(field_list(["n", "slow"]), Encoding(), is_told=False)
+    bench.catching_up.behind("plain", 0, 1.0)
+    bench.add(4)
+    (newest,) = bench.take("plain")
+    assert (newest["payload"], "merged" in newest) == ({"n": 4}, False)
     (merged,) = bench.take("rate")
-    assert (merged["seq"], merged["merged"], bench.viewers["rate"].merged) == (3, 2, 1)
+    assert (merged["seq"], merged["merged"], bench.viewers["rate"].merged) == (4, 3, 2)
 
 
 def test_what_fills_a_hole_that_was_not_told_is_not_given() -> None:

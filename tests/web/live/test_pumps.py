@@ -54,6 +54,22 @@ async def flood(site: Site, quick: ClientWebSocketResponse, first: int, count: i
 
 async def test_a_viewer_that_reads_nothing_is_closed_with_1013_and_others_get_every_sample(site: Site) -> None:
     """It is let go of though it takes no byte; one that reads again in time hears why."""
+    await let_go_of(site)
+
+
+def test_the_same_on_uvloop(tmp_path: Path, web: Web) -> None:
+    """Its transports count what was written later, and raise once they are closed."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> None:
+        async with Site(tmp_path, web).running() as site:
+            await let_go_of(site)
+
+    uvloop.run(run())
+
+
+async def let_go_of(site: Site) -> None:
+    """A viewer reads nothing until it is closed; another one gets all samples before, meanwhile and after."""
     async with slow_and_quick(site) as (slow, quick):
         await watch(site, slow, ["text"])
         pause(slow)

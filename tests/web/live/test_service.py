@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from duco_rt.model import Peer
+from duco_rt.web.live import service
 from tests.web.conftest import BASE, NOW_MS, Site
 from tests.web.live.viewing import PEER, WITHIN_S, becomes, closed, is_quiet, publish, receive, viewing, watch
 
@@ -112,6 +113,9 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     "stats no list": ('{"type":"INIT_FIELD_LIST","payload":["a"],"stats":"min"}', "bad_message"),
     "binary": (b"\x00\x01", "bad_message"),
     "empty": ("", "bad_message"),
+    "every_s too small": ('{"type":"STATUS","every_s":0.5}', "bad_option"),
+    "since no integer": ('{"type":"INIT_FIELD_LIST","payload":["a"],"since":"1"}', "bad_option"),
+    "history too long": ('{"type":"INIT_FIELD_LIST","payload":["a"],"history":601}', "bad_option"),
 }
 
 
@@ -145,6 +149,30 @@ async def test_a_device_is_followed_as_long_as_somebody_watches(site: Site) -> N
         assert site.metrics.value("live_viewers") == 2
     await becomes(site, "live_viewers", 0)
     assert site.metrics.value("live_peers") == 0
+
+
+async def test_a_machine_is_followed_a_while_longer(site: Site) -> None:
+    """Who comes back within that finds what it missed; then nothing of it is left."""
+    site.service._linger_s = 0.2
+    async with viewing(site, ["a"]):
+        pass
+    await becomes(site, "live_viewers", 0)
+    await publish(site, {"a": 1}, 1)
+    async with viewing(site, ["a"], since=0) as socket:
+        assert (await receive(socket))["seq"] == 1
+        assert site.metrics.value("live_recent_bytes") > 0
+    await becomes(site, "live_recent_bytes", 0)
+    assert not site.service._peers and not site.service._lingering
+
+
+async def test_machines_that_nobody_watches_any_more_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that goes through names leaves few behind."""
+    monkeypatch.setattr(service, "_LINGERING_MAX", 2)
+    for n in range(4):
+        async with viewing(site, ["a"], f"{BASE}/M{n}/live"):
+            pass
+    await becomes(site, "live_viewers", 0)
+    assert [peer.chassis_id for peer in site.service._peers] == ["M2", "M3"]
 
 
 async def test_a_server_that_stops_says_so(site: Site) -> None:

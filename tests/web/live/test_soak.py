@@ -21,7 +21,7 @@ from tests.accelerated import LoopClock, run_accelerated
 from tests.web.conftest import NOW_MS, Site
 from tests.web.live.soak import FIELDS, DayStore, Habit, Machine, Viewer, quietly
 
-SCALE = 400.0
+SCALE = 800.0
 HOUR_S = 3600.0
 EMPTY_S = 45.0
 """A machine without viewers is followed 30 s longer."""
@@ -110,12 +110,12 @@ def counters(metrics: Metrics) -> str:
 
 @pytest.mark.servers
 def test_minutes_pass_without_an_unmarked_hole(tmp_path: Path) -> None:
-    """Ten minutes: each viewer that resumes has everything, holes marked; when all are gone nothing is left of them."""
+    """Five minutes: who resumes has everything, holes marked; when all are gone nothing is left of them."""
 
     async def work() -> None:
         async with running(tmp_path) as soak:
             before = await soak.empty()
-            await soak.pass_by(600)
+            await soak.pass_by(300)
             after = await soak.empty()
             assert (after.tasks, after.files) == (before.tasks, before.files)
             await soak.catch_up()
