@@ -57,24 +57,28 @@ class Asking(Generic[V]):
             starts = [place.from_ms(newest.ts_ms if newest else None) for place in places]
             known = [start for start in starts if start is not None]
             to_ms = first.ts_ms if first else None
-            from_ms = min(known) if len(known) == len(starts) else None
-            if from_ms is not None and to_ms is not None:
-                from_ms = min(from_ms, to_ms)
-            question = self._ask(fields, from_ms, to_ms, max(place.window_ms for place in places), Asked(places))
+            from_ms, window_ms = min(known) if len(known) == len(starts) else None, max(p.window_ms for p in places)
+            if from_ms is not None and to_ms is not None and not to_ms - window_ms <= from_ms <= to_ms:
+                from_ms = to_ms - window_ms  # the machine's clock was set in between
+            question = self._ask(fields, from_ms, to_ms, window_ms, Asked(places))
             self._busy[fields] = question.number
             questions.append(question)
         return questions
 
-    def for_holes(self, holes: Mapping[V, tuple[FieldList, Sequence[Hole]]]) -> list[Question]:
-        """A question a list for all that its viewers lack."""
+    def for_holes(self, holes: Mapping[V, tuple[FieldList, Sequence[Hole]]], reach_ms: int) -> list[Question]:
+        """For all that the viewers of a list lack: a question where it lies within `reach_ms`, else several."""
         groups: dict[FieldList, list[V]] = {}
         for viewer, (fields, _) in holes.items():
             groups.setdefault(fields, []).append(viewer)
         questions = []
         for fields, viewers in groups.items():
-            all_of_them = [hole for viewer in viewers for hole in holes[viewer][1]]
-            from_ms, to_ms = min(hole.from_ms for hole in all_of_them), max(hole.to_ms for hole in all_of_them)
-            questions.append(self._ask(fields, from_ms, to_ms, to_ms - from_ms, Asked((), viewers)))
+            lacked = sorted({(hole.from_ms, hole.to_ms) for viewer in viewers for hole in holes[viewer][1]})
+            while lacked:
+                from_ms = lacked[0][0]
+                near = [each for each in lacked if each[1] <= max(lacked[0][1], from_ms + reach_ms)]
+                lacked = [each for each in lacked if each not in near]
+                to_ms = max(to_ms for _, to_ms in near)
+                questions.append(self._ask(fields, from_ms, to_ms, to_ms - from_ms, Asked((), viewers)))
         return questions
 
     def _ask(
@@ -83,6 +87,10 @@ class Asking(Generic[V]):
         self._number += 1
         self._open[self._number] = asked
         return Question(self._number, fields, from_ms, to_ms, window_ms)
+
+    def waiting(self, question: Question) -> Asked[V]:
+        """Who waited for the answer when it was asked for."""
+        return self._open.get(question.number, Asked())
 
     def close(self, question: Question) -> Asked[V]:
         """The question was answered, or failed."""

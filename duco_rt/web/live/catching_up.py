@@ -17,7 +17,7 @@ from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.frames import Encoding
 from duco_rt.web.live.framing import Framing
 from duco_rt.web.live.lacks import Hole, Lacks
-from duco_rt.web.live.place import Gap, Phase, Place, Row
+from duco_rt.web.live.place import Gap, Phase, Place, Row, in_order
 from duco_rt.web.live.protocol import Wish
 from duco_rt.web.live.recent import Entry, Recent
 from duco_rt.web.live.samples import Sample
@@ -48,7 +48,8 @@ class Viewing:
     is_told: bool
     """Of holes."""
     place: Place | None = None
-    fills: deque[tuple[int, bytes]] | None = None
+    fills: deque[Row] | None = None
+    """Rows of the store that may fill holes, not yet looked at."""
     merged: int = 0
 
 
@@ -83,10 +84,12 @@ class CatchingUp(Generic[V]):
         names = len(wish.fields.names) + _NAMES_OF_PATTERN * len(wish.fields.patterns)
         asked_s = self._limits.resume_s if wish.history_s is None else wish.history_s
         window_ms = round(1000 * min(asked_s, self._limits.resume_s, _VALUES_MAX / max(1, names)))
-        phase = Phase.WAIT if self._is_covered(wish.since, window_ms) else Phase.ASK
-        place = Place(wish.since, window_ms, phase, now_s)
+        is_covered = self._is_covered(wish.since, window_ms)
+        place = Place(wish.since, window_ms, Phase.WAIT if is_covered else Phase.ASK, now_s)
+        place.is_covered = is_covered
         if self._recent.newest is not None:
             place.meet_ring(now_s)
+            place.from_ms(self._recent.newest.ts_ms)
         self._put(viewer, place)
         self.woken[viewer] = None
 
@@ -99,15 +102,11 @@ class CatchingUp(Generic[V]):
 
     def behind(self, viewer: V, index: int, now_s: float) -> None:
         """A viewer could not be given the sample of that index."""
-        held = self._viewers[viewer]
         place = Place(None, round(self._limits.resume_s * 1000), Phase.RING, now_s)
-        earlier = [entry for entry in self._recent.since(self._recent.epoch) if entry.index < index]
-        before = next((entry for entry in reversed(earlier) if entry.seq is not None), None)
-        if before is not None and before.seq is not None:
-            place.skip_to(before)
-            self._lacks.untold(viewer, before.seq)
-            if held.fills:
-                held.fills = deque(each for each in held.fills if each[0] <= before.seq)
+        entry = next(self._recent.since(index), None)
+        if entry is not None and entry.before is not None:
+            place.hold(*entry.before)
+            self._lacks.untold(viewer, entry.before[0])
         place.cursor, place.is_slow = index, True
         self._put(viewer, place)
         self.woken[viewer] = None
@@ -154,8 +153,10 @@ class CatchingUp(Generic[V]):
         frames: list[bytes] = []
         room = _TAKEN_BYTES
         while held.fills and room > 0:
-            frames.append(held.fills.popleft()[1])
-            room -= len(frames[-1])
+            row = held.fills.popleft()
+            if self._lacks.fill(viewer, row.seq):
+                frames.append(self._framing.fill(held.fields, held.encoding, row))
+                room -= len(frames[-1])
         place = held.place
         if place is None or room <= 0:
             return frames
@@ -228,29 +229,33 @@ class CatchingUp(Generic[V]):
         due_s = self._lacks.due_s
         if due_s is not None and due_s <= now_s:
             due = self._lacks.due(now_s)
-            asked += self._asking.for_holes({viewer: (self._viewers[viewer].fields, due[viewer]) for viewer in due})
+            wanted = {viewer: (self._viewers[viewer].fields, due[viewer]) for viewer in due}
+            asked += self._asking.for_holes(wanted, round(self._limits.resume_s * 1000))
         return asked
+
+    def is_wanted(self, question: Question) -> bool:
+        """Whether somebody still waits for the answer."""
+        asked, fields = self._asking.waiting(question), question.fields
+        waiting = set(map(id, asked.places))
+        return any(
+            id(place) in waiting and place.phase is Phase.ASK and self._viewers[viewer].fields == fields
+            for viewer, place in self._placed.items()
+        ) or any((held := self._viewers.get(viewer)) and held.fields == fields for viewer in asked.viewers)
 
     def answer(self, question: Question, samples: Sequence[Sample], now_s: float) -> None:
         """The store's samples, for those who asked and still want these fields."""
         asked = self._asking.close(question)
-        rows = [Row(sample.seq, sample.ts_ms, sample, {}) for sample in samples if sample.seq is not None]
+        rows = in_order([Row(sample.seq, sample.ts_ms, sample, {}) for sample in samples if sample.seq is not None])
         waiting = set(map(id, asked.places))
         for viewer, place in self._placed.items():
             if id(place) in waiting and place.phase is Phase.ASK and self._viewers[viewer].fields == question.fields:
                 place.answered(rows, now_s)
                 self.woken[viewer] = None
-        by_seq = {row.seq: row for row in rows}
         for viewer in asked.viewers:
             held = self._viewers.get(viewer)
-            if held is not None and held.fields == question.fields:
-                self._fill(viewer, held, by_seq)
-
-    def _fill(self, viewer: V, held: Viewing, by_seq: Mapping[int, Row]) -> None:
-        for seq in self._lacks.fill(viewer, by_seq):
-            held.fills = held.fills or deque()
-            held.fills.append((seq, self._framing.fill(held.fields, held.encoding, by_seq[seq])))
-            self.woken[viewer] = None
+            if rows and held is not None and held.fields == question.fields:
+                held.fills = deque(rows)
+                self.woken[viewer] = None
 
     def failed(self, question: Question, now_s: float) -> None:
         """The store is away: who waits for it asks again."""

@@ -7,9 +7,9 @@ of their own until the list is next sent, then all are one. Two cohorts are the 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from functools import lru_cache
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cached_property, lru_cache, partial
+from typing import Generic, TypeVar
 
 from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.frames import Encoding, frame
@@ -25,12 +25,37 @@ _PICKERS_MAX = 64
 _NEVER_S = float("-inf")
 
 
-class Delivery(NamedTuple, Generic[V]):
-    """A finished frame, whom it is for, and the index of the oldest sample in it."""
+class Delivery(Generic[V]):
+    """A finished frame, whom it is for, and the index of the oldest sample in it.
 
-    frame: bytes
-    viewers: Sequence[V]
-    index: int  # type: ignore[assignment]  # nobody looks for a frame in it
+    The frame is made when it is first asked for: of many lists, each when its turn to be written has come.
+    """
+
+    def __init__(self, frame: bytes | Callable[[], bytes], viewers: Sequence[V], index: int) -> None:
+        self._made = frame
+        self.viewers = viewers
+        self.index = index
+
+    @cached_property
+    def frame(self) -> bytes:
+        """To be written as it is."""
+        return self._made if isinstance(self._made, bytes) else self._made()
+
+
+class _Text:
+    """A message, written when the first of its encodings is framed."""
+
+    def __init__(self, write: Callable[[], bytes]) -> None:
+        self._write = write
+
+    @cached_property
+    def written(self) -> bytes:
+        """As JSON."""
+        return self._write()
+
+    def framed(self, encoding: Encoding) -> bytes:
+        """As one frame."""
+        return frame(self.written, encoding)
 
 
 class _Cohort(Generic[V]):
@@ -50,10 +75,11 @@ class _Cohort(Generic[V]):
         """Whether they got nothing of this list so far."""
         return self.sent_s == _NEVER_S
 
-    def deliveries(self, text: bytes, index: int) -> Iterator[Delivery[V]]:
-        """The text, framed once an encoding."""
+    def deliveries(self, write: Callable[[], bytes], index: int) -> Iterator[Delivery[V]]:
+        """What `write` gives, written once and framed once an encoding."""
+        text = _Text(write)
         for encoding, viewers in self.viewers.items():
-            yield Delivery(frame(text, encoding), list(viewers), index)
+            yield Delivery(partial(text.framed, encoding), list(viewers), index)
 
     def keep(self, picked: Picked, index: int) -> None:
         """A sample that is to be sent, now or later."""
@@ -102,7 +128,7 @@ class _List(Generic[V]):
     def publish(self, sample: Sample, index: int, now_s: float) -> Iterator[Delivery[V]]:
         """A sample for all viewers, now or later."""
         if self.is_plain:
-            yield from self.cohorts[0].deliveries(self._picker.text(sample), index)
+            yield from self.cohorts[0].deliveries(partial(self._picker.text, sample), index)
             return
         picked = self._picker.pick(sample)
         for cohort in self.cohorts:
@@ -122,8 +148,7 @@ class _List(Generic[V]):
         is_time = not first.kept.samples or first.sent_s + self._period_s <= now_s
         for cohort in self.cohorts:
             if cohort.kept.samples and (cohort.is_new or (is_time and cohort.sent_s + self._period_s <= now_s)):
-                text = self._text(cohort, now_s)
-                yield from cohort.deliveries(text, cohort.kept_index)
+                yield from cohort.deliveries(self._writer(cohort, now_s), cohort.kept_index)
                 cohort.sent_s, cohort.kept = now_s, Merge()
         if not first.kept.samples and not first.is_new:
             for cohort in self.cohorts[1:]:
@@ -131,17 +156,17 @@ class _List(Generic[V]):
                     first.take_in(cohort)
                     self.cohorts.remove(cohort)
 
-    def _text(self, cohort: _Cohort[V], now_s: float) -> bytes:
-        """Of what is kept; of an on-change list only what its viewers do not hold."""
+    def _writer(self, cohort: _Cohort[V], now_s: float) -> Callable[[], bytes]:
+        """Writes what is kept; of an on-change list only what its viewers do not hold."""
+        kept = cohort.kept
         if not self.fields.on_change:
-            return self._picker.merge_text(cohort.kept)
-        values = {name: each.text for name, each in cohort.kept.values.items()}
+            return partial(self._picker.merge_text, kept)
+        values = {name: each.text for name, each in kept.values.items()}
         if now_s - cohort.whole_s >= WHOLE_S or len(cohort.sent) > NAMES_MAX:
             cohort.whole_s, cohort.sent = now_s, values
-            return self._picker.merge_text(cohort.kept)
-        text = self._picker.merge_text(cohort.kept, cohort.sent)
-        cohort.sent |= values
-        return text
+            return partial(self._picker.merge_text, kept)
+        held, cohort.sent = cohort.sent, cohort.sent | values
+        return partial(self._picker.merge_text, kept, held)
 
 
 class Fanout(Generic[V]):
@@ -198,7 +223,7 @@ class Fanout(Generic[V]):
         return cohort.kept_index if cohort.kept.samples else None
 
     def publish(self, sample: Sample, index: int, now_s: float) -> list[Delivery[V]]:
-        """A sample for everybody: each list is picked once, each text framed once an encoding."""
+        """A sample for everybody: each list is picked once, each text framed once an encoding, as it is asked for."""
         return [each for held in self._lists.values() for each in held.publish(sample, index, now_s)]
 
     def due(self, now_s: float) -> list[Delivery[V]]:
@@ -210,6 +235,8 @@ class Fanout(Generic[V]):
         """One sample for somebody who catches up, as a message of type `kind`."""
         return frame(self._picker(fields).text(sample, kind), encoding)
 
-    def merged(self, fields: FieldList, encoding: Encoding, samples: Sequence[Sample]) -> bytes:
-        """Samples, oldest first and one at least, as one message for somebody who catches up."""
-        return frame(self._picker(fields).merged(samples), encoding)
+    def merged(
+        self, fields: FieldList, encoding: Encoding, samples: Sequence[Sample], count: int | None = None
+    ) -> bytes:
+        """Samples, oldest first and one at least, as one message for somebody who catches up; `count` as Picker's."""
+        return frame(self._picker(fields).merged(samples, count), encoding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from duco_rt.errors import BadInput
@@ -14,6 +15,11 @@ ENTRIES_MAX = 1000
 PATTERNS_MAX = 64
 CHARACTERS_MAX = 256 * 1024
 """Of one list; ADD_FIELDS again and again is bounded by them."""
+
+_TOGETHER_CHARACTERS_MAX = 4096
+_NAME_CHARACTERS_MAX = 1024
+_MATCHERS_MAX = 16
+_MEMO_NAMES_MAX = 32_768  # all that a stream knows of its machine, which is less
 
 
 class Refused(BadInput):
@@ -57,16 +63,21 @@ class FieldList(NamedTuple):
     def matching(self, known: Iterable[str]) -> list[str]:
         """The names, known or not, then what the patterns match of `known`, in its order; each once."""
         found = dict.fromkeys(self.names)
-        patterns = [Pattern(each) for each in self.patterns]
-        if patterns:
-            found |= dict.fromkeys(name for name in known if any(each.matches(name) for each in patterns))
+        if self.patterns:
+            matched = matcher(self.patterns).matched
+            found |= dict.fromkeys(name for name in known if matched(name))
         return list(found)
 
     def unknown(self, known: Collection[str]) -> list[str]:
         """The entries that nothing of `known` matches."""
         held = frozenset(known)
         names = [name for name in self.names if name not in held]
-        return names + [each for each in self.patterns if not any(map(Pattern(each).matches, held))]
+        if not self.patterns:
+            return names
+        found, matched = 0, matcher(self.patterns).matched
+        for name in held:
+            found |= matched(name)
+        return names + [each for at, each in enumerate(self.patterns) if not found >> at & 1]
 
 
 def field_list(
@@ -120,3 +131,76 @@ class Pattern:
                 return False
             at = found + len(part)
         return True
+
+
+class Matcher:
+    """Several patterns at once, in time linear in the name, whatever they are; it remembers what it was asked.
+
+    Where a name may be in its patterns is one number, a bit a place, the patterns one after the other:
+
+        a*bc    place   0 1 2 3      0 before a, 1 before b, 2 before c, 3 the end
+                stay      1          at a star any character leads back to the same place
+                steps   a: 0, b: 1, c: 2      a character leads from these one place on
+
+    Very long patterns would make that number too large, and are tried one by one, as is a very long name.
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self._steps: dict[str, int] = {}
+        self._starts = self._stay = self._ends = 0
+        self._at_end: dict[int, int] = {}
+        """By the place of its end plus one: the pattern's own bit."""
+        self._alone: list[int] = []
+        self._memo: dict[str, int] = {}
+        place = 0
+        for length, at in sorted((len(each), at) for at, each in enumerate(patterns)):
+            if place + length > _TOGETHER_CHARACTERS_MAX:
+                self._alone.append(at)
+            else:
+                place = self._add(patterns[at], place)
+                self._at_end[place] = 1 << at
+
+    def _add(self, pattern: str, place: int) -> int:
+        self._starts |= 1 << place
+        for character in pattern:
+            if character == "*":
+                self._stay |= 1 << place
+            else:
+                self._steps[character] = self._steps.get(character, 0) | 1 << place
+                place += 1
+        self._ends |= 1 << place
+        return place + 1
+
+    def matched(self, name: str) -> int:
+        """Which patterns match the whole name: the bit `1 << n` for the n-th of them; 0 for none."""
+        found = self._memo.get(name)
+        if found is None:
+            is_long = len(name) > _NAME_CHARACTERS_MAX
+            found = 0 if is_long else self._together(name)
+            for at in range(len(self._patterns)) if is_long else self._alone:
+                found |= Pattern(self._patterns[at]).matches(name) << at
+            if len(self._memo) >= _MEMO_NAMES_MAX:
+                self._memo.clear()
+            self._memo[name] = found
+        return found
+
+    def _together(self, name: str) -> int:
+        places, stay, steps = self._starts, self._stay, self._steps
+        for character in name:
+            places = places & stay | (places & steps.get(character, 0)) << 1
+            if not places:
+                return 0
+        places &= self._ends
+        found = 0
+        while places:
+            end = places.bit_length()
+            found |= self._at_end[end]
+            places ^= 1 << end - 1
+        return found
+
+
+@lru_cache(_MATCHERS_MAX)
+def matcher(patterns: tuple[str, ...]) -> Matcher:
+    """The one of these patterns: what one thread found out, the others need not."""
+    return Matcher(patterns)

@@ -17,6 +17,11 @@ class HasSeq(Protocol):
         """Its position, where it has one."""
         ...
 
+    @property
+    def ts_ms(self) -> int:
+        """Its time by the machine's clock."""
+        ...
+
 
 T = TypeVar("T", bound=HasSeq)
 
@@ -38,5 +43,5 @@ async def in_order(
             return
         sample = read(message)
         if sample is not None:
-            for item in order.add(sample.seq, sample, loop.time()):
+            for item in order.add(sample.seq, sample, loop.time(), sample.ts_ms):
                 yield item

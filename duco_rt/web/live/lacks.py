@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
 
 V = TypeVar("V", bound=Hashable)
 
 KEEP_S = 300.0
-_PAUSE_S = 0.5
+_PAUSE_S = 1.0
 _PAUSE_S_MAX = 30.0
 _LACKS_MAX = 64
 
@@ -21,6 +21,17 @@ class Hole(NamedTuple):
     to_seq: int
     from_ms: int
     to_ms: int
+
+
+_STEP_MS = 60_000
+
+
+def hole_between(from_seq: int, to_seq: int, before_ms: int, after_ms: int, reach_ms: int) -> Hole:
+    """The hole between two samples, `reach_ms` at most; where the machine's clock stepped back, a minute wider."""
+    from_ms, to_ms = before_ms, after_ms
+    if from_ms > to_ms:
+        from_ms, to_ms = to_ms - _STEP_MS, from_ms + _STEP_MS
+    return Hole(from_seq, to_seq, max(from_ms, to_ms - reach_ms), to_ms)
 
 
 @dataclass(slots=True)
@@ -70,20 +81,17 @@ class Lacks(Generic[V]):
             self._set(viewer, kept)
         return found
 
-    def fill(self, viewer: V, seqs: Iterable[int]) -> list[int]:
-        """Which of these positions the viewer lacks; they are no holes any more."""
-        filled = []
-        for seq in seqs:
-            held = self._lacks.get(viewer, [])
-            at = next((i for i, lack in enumerate(held) if lack.hole.from_seq <= seq <= lack.hole.to_seq), None)
-            if at is None:
-                continue
-            filled.append(seq)
-            hole = held[at].hole
-            rest = [hole._replace(to_seq=seq - 1), hole._replace(from_seq=seq + 1)]
-            held[at : at + 1] = [replace(held[at], hole=part) for part in rest if part.from_seq <= part.to_seq]
-            self._set(viewer, held)
-        return filled
+    def fill(self, viewer: V, seq: int) -> bool:
+        """Whether the viewer lacks this position; it is no hole any more."""
+        held = self._lacks.get(viewer, [])
+        for at, lack in enumerate(held):
+            hole = lack.hole
+            if hole.from_seq <= seq <= hole.to_seq:
+                rest = [hole._replace(to_seq=seq - 1), hole._replace(from_seq=seq + 1)]
+                held[at : at + 1] = [replace(lack, hole=part) for part in rest if part.from_seq <= part.to_seq]
+                self._set(viewer, held)
+                return True
+        return False
 
     def _set(self, viewer: V, held: list[_Lack]) -> None:
         if held:

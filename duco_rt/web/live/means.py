@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from duco_rt.app_fields import CLIENT_FIELDS
@@ -19,12 +19,14 @@ from duco_rt.transports.base_data import Store
 from duco_rt.web.encoding import AT_ONCE
 from duco_rt.web.full_history import plan_of
 from duco_rt.web.live.connection import Connection
+from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.rows import samples_of
 from duco_rt.web.live.samples import Sample
 
 T = TypeVar("T")
 
 _ROWS_AT_ONCE = AT_ONCE // 4  # a value of a row costs more than one of an answer
+_MATCHED_AT_ONCE = 100
 _PARSING_S = 2.0
 
 
@@ -51,29 +53,49 @@ class Means(NamedTuple):
     watchdog_s: float = 180.0
 
 
+class Matched(NamedTuple):
+    """`names`: those of a list and those that its patterns match; `unknown`: its entries that match nothing."""
+
+    names: Sequence[str]
+    unknown: Sequence[str]
+
+
 class Work(NamedTuple):
     """What the watched machines of a process share."""
 
     means: Means
     tasks: asyncio.TaskGroup
     asking: asyncio.Semaphore
+    """Held by who asks the store."""
     complaints: Complaints
     pump: Callable[[Connection], None]
     """Give a viewer what its stream has for it, as fast as it reads."""
 
     async def within(self, work: Coroutine[object, object, T], limit_s: float) -> T | None:
-        """What `work` gives, None where that takes longer; it is not cut off. It must not raise."""
-        task = self.tasks.create_task(work)
+        """What `work` gives, None where that takes longer or fails; it is not cut off."""
+        task = self.tasks.create_task(self._safely(work))
         await asyncio.wait([task], timeout=limit_s)
         return task.result() if task.done() and not task.cancelled() else None
 
-    async def samples(self, peer: Peer, names: Sequence[str], from_ms: int, to_ms: int, spans: bool) -> list[Sample]:
-        """The store's samples with from_ms <= ts <= to_ms, in order. Raises TransportError."""
-        async with self.asking:
-            found = await self.means.store.history(peer, names, from_ms, to_ms, stats=spans)
-        if _values(found) <= _ROWS_AT_ONCE:
-            return samples_of(found)
-        return await asyncio.to_thread(samples_of, found)
+    async def _safely(self, work: Coroutine[object, object, T]) -> T | None:
+        try:
+            return await work
+        except Exception as e:
+            self.failed("parsing", e)
+            return None
+
+    def failed(self, what: str, error: Exception) -> None:
+        """An error that nobody thought of: counted, logged, and the end of nothing but this one piece of work."""
+        self.means.metrics.count("live_failed_total", what=what)
+        event, now_s = "unexpected error, going on", asyncio.get_running_loop().time()
+        self.complaints.add(f"failed {what}", now_s, event=event, error=repr(error), exc_info=error)
+
+    async def matched(self, fields: FieldList, known: Iterable[str]) -> Matched:
+        """A list against the names that are known. The loop goes on meanwhile, and matches them at once from then on."""
+        names = list(known)
+        if not fields.patterns or len(names) <= _MATCHED_AT_ONCE:
+            return _matched(fields, names)
+        return await asyncio.to_thread(_matched, fields, names)
 
     async def names(self, peer: Peer) -> Collection[str]:
         """The fields of a peer's parsing, none where that is another tenant's, or not there within 2 s."""
@@ -100,6 +122,17 @@ class Work(NamedTuple):
         except TransportError:
             return False
         return known is not None and known.tenant == peer.tenant
+
+
+async def samples_from(found: History) -> list[Sample]:
+    """The samples of an answer of the store, in order."""
+    if _values(found) <= _ROWS_AT_ONCE:
+        return samples_of(found)
+    return await asyncio.to_thread(samples_of, found)
+
+
+def _matched(fields: FieldList, names: Sequence[str]) -> Matched:
+    return Matched(fields.matching(names), fields.unknown(names))
 
 
 def _values(found: History) -> int:

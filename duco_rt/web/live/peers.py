@@ -12,16 +12,22 @@ from duco_rt.pipeline.runner import retry
 from duco_rt.web.live.asking import Question
 from duco_rt.web.live.connection import Connection, deliver
 from duco_rt.web.live.fanout import Delivery
-from duco_rt.web.live.means import Work
+from duco_rt.web.live.field_lists import FieldList
+from duco_rt.web.live.means import Work, samples_from
 from duco_rt.web.live.samples import Sample, read_sample
 from duco_rt.web.live.stream import Limits, Stream
 from duco_rt.web.params import device_now_ms
 
 _WRITES_AT_ONCE = 512
+_TURN_S = 0.005
 _AHEAD_MS = 6_000
 """A device's clock may be ahead by 5 s before that is known, and a second is stored under its beginning."""
 
 _TICK_S_MIN = 0.005
+_FAILED_S = 1.0
+_SKEW_MS = 5_000
+_SECOND_MS = 1_000
+_NEVER_MS = 2**62
 
 
 class Watched:
@@ -47,7 +53,9 @@ class Watched:
         self._work = work
         self._loop = asyncio.get_running_loop()
         self.begun_s = self._loop.time()
-        self._out: set[Connection] = set()
+        self._out: set[Connection] | None = None
+        """While a sample goes out: who is not to get the rest of it."""
+        self._open: dict[int, tuple[FieldList, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.Handle | None = None
@@ -71,6 +79,17 @@ class Watched:
     async def _follow(self) -> None:
         """Stay subscribed, and hand on every message of the peer's channel."""
         try:
+            await self._read()
+        except TransportError:
+            raise
+        except Exception as e:
+            self._work.failed("subscription", e)
+            raise TransportError(f"live {self.peer.channel}: {e!r}") from e
+        finally:
+            self.ready.set()
+
+    async def _read(self) -> None:
+        if True:
             source = await self._work.means.live.subscribe(self.peer.channel)
             async with aclosing(source):  # type: ignore[type-var]  # it has aclose
                 if not self.ready.is_set():

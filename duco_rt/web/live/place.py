@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
+from itertools import pairwise
 from typing import NamedTuple
 
-from duco_rt.web.live.lacks import Hole
+from duco_rt.web.live.lacks import Hole, hole_between
 from duco_rt.web.live.ordering import ANEW
 from duco_rt.web.live.recent import Entry, Recent
 from duco_rt.web.live.samples import Sample
@@ -20,6 +21,8 @@ PATIENCE_S = 3.0
 
 PAUSE_S = 0.25
 _YOUNG_MS = 5000
+_STEP_MS = 60_000
+"""A machine's clock may have stepped back by so much since its last row."""
 
 
 class Phase(Enum):
@@ -47,6 +50,15 @@ class Row(NamedTuple):
     frames: dict[object, bytes]
 
 
+def in_order(rows: list[Row]) -> list[Row]:
+    """The store's rows in order of `seq`: by time alone they are not, where the machine's clock stepped back.
+
+    Left as they are where the numbering began anew between them.
+    """
+    is_anew = any(row.seq <= earlier.seq - ANEW for earlier, row in pairwise(rows))
+    return rows if is_anew else sorted(rows, key=lambda row: row.seq)
+
+
 class Place:
     """One viewer's. `after_seq`: the newest sample that it holds, None for none; `window_ms`: how far back it asks."""
 
@@ -60,11 +72,14 @@ class Place:
         self.cursor = 0
         self.ask_s = now_s
         self.is_slow = False
+        self.is_covered = False
+        """The ring has all that it asks for."""
         self.is_awake = False
         self._until_s: float | None = None
         self._has_met_ring = False
         self._has_failed = False
         self._has_passed = False
+        self._is_lost = False
         self._rows: Sequence[Row] = ()
         self._at = 0
 
@@ -84,7 +99,7 @@ class Place:
         """Where its question to the store begins by the machine's clock, None where that is not known."""
         if self.start_ms is None and newest_ms is not None:
             self.start_ms = newest_ms - self.window_ms
-        return self.start_ms if self.after_ms is None else self.after_ms
+        return self.start_ms if self.after_ms is None else self.after_ms - _STEP_MS
 
     def answered(self, rows: Sequence[Row], now_s: float) -> None:
         """The store's rows from `from_ms` on, in order."""
@@ -115,8 +130,8 @@ class Place:
     def numbered_anew(self, recent: Recent) -> None:
         """The machine lost its memory of `seq`: what came before is no place in the new numbering."""
         if self.phase is not Phase.RING:
-            self.phase, self.cursor = Phase.RING, recent.epoch
-        self.after_seq = self.after_ms = None
+            self.phase, self.cursor, self._is_lost = Phase.RING, recent.epoch, True
+            self.after_seq = self.after_ms = None
 
     def is_done(self, recent: Recent) -> bool:
         """Whether it has all that there is: from now on it is live."""
@@ -132,6 +147,9 @@ class Place:
             yield from self._join(recent, now_s)
         if self.phase is Phase.ASK and self._has_met_ring and self._is_over(now_s):
             yield from self._enter(recent)
+        if self._is_lost:
+            self._is_lost = False
+            yield _unknown(recent)
         if self.phase is Phase.RING:
             yield from self._from_ring(recent)
 
@@ -157,6 +175,8 @@ class Place:
                     return
                 yield self._gap(row.seq, row.ts_ms, "missing")
             self._at += 1
+            if self.after_seq is None and self.start_ms is not None and row.ts_ms < self.start_ms:
+                continue  # another viewer of the list asked for more
             if self.after_seq is None or row.seq > self.after_seq:
                 self._pass(row.seq, row.ts_ms)
                 yield row
@@ -166,7 +186,11 @@ class Place:
     def _join(self, recent: Recent, now_s: float) -> Iterator[Gap]:
         """From the store's last row into the ring, where nothing is missing between them."""
         following = recent.numbered(self.after_seq)
-        is_whole = self.after_seq is None or following is None or following.seq == self.after_seq + 1
+        if self.after_seq is None:
+            # A store that has nothing may be late with all of it.
+            is_whole = self.is_covered or recent.newest_seq is None
+        else:
+            is_whole = following is None or following.seq == self.after_seq + 1
         if is_whole or self._is_over(now_s):
             yield from self._enter(recent)
         else:
@@ -176,14 +200,15 @@ class Place:
         self.phase = Phase.RING
         newest, newest_seq, gap = recent.newest, recent.newest_seq, None
         if newest_seq is not None and self.after_seq is not None and self.after_seq >= newest_seq + ANEW:
-            first = recent.numbered()
-            until = newest_seq if first is None or first.seq is None else first.seq - 1
-            gap = None if self._has_passed else Gap(Hole(until, until, 0, 0), "unknown")
+            gap = None if self._has_passed else _unknown(recent)
             self.after_seq = None
         if self.after_seq is None:
-            self.cursor = recent.from_time(newest.ts_ms - self.window_ms) if newest else recent.end
+            start_ms = newest.ts_ms - self.window_ms if newest and self.start_ms is None else self.start_ms
+            self.cursor = recent.end if start_ms is None else recent.from_time(start_ms)
             entry = next(recent.since(self.cursor), None)
-            if self._has_failed and entry is not None and entry.seq is not None:
+            if entry is not None and entry.before is not None:
+                self.hold(*entry.before)  # so that a hole at the window's beginning is told
+            elif self._has_failed and entry is not None and entry.seq is not None:
                 self.after_seq = max(0, entry.seq - 1 - self.window_ms // 1000)  # at most one a second
         else:
             following = recent.numbered(self.after_seq)
@@ -213,10 +238,16 @@ class Place:
     def _gap(self, to_seq: int, to_ms: int, reason: str) -> Gap:
         """The hole before a sample; it counts as told."""
         after = self.after_seq or 0
-        start_ms = to_ms - self.window_ms if self.start_ms is None else self.start_ms
-        from_ms = start_ms if self.after_ms is None else max(start_ms, self.after_ms)
+        before_ms = to_ms - self.window_ms if self.after_ms is None else self.after_ms
+        hole = hole_between(after + 1, to_seq - 1, before_ms, to_ms, self.window_ms)
+        if self.start_ms is not None and self.start_ms < hole.to_ms:
+            hole = hole._replace(from_ms=max(hole.from_ms, self.start_ms))
         self.after_seq = to_seq - 1
-        return Gap(Hole(after + 1, to_seq - 1, from_ms, to_ms), reason)
+        return Gap(hole, reason)
+
+    def hold(self, seq: int, ts_ms: int) -> None:
+        """It has everything up to this sample."""
+        self._pass(seq, ts_ms)
 
     def skip_to(self, entry: Entry) -> None:
         """It has been given what stands for everything up to an entry."""
@@ -226,3 +257,10 @@ class Place:
 
     def _pass(self, seq: int, ts_ms: int) -> None:
         self.after_seq, self.after_ms, self._has_passed = seq, ts_ms, True
+
+
+def _unknown(recent: Recent) -> Gap:
+    """What came before the ring's numbering has no place in it."""
+    first = recent.numbered()
+    until = (first.seq or 0) - 1 if first is not None else recent.newest_seq or 0
+    return Gap(Hole(until, until, 0, 0), "unknown")

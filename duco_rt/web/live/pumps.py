@@ -20,11 +20,21 @@ class _Wait(NamedTuple):
 
 
 class Pumps:
-    """`take` gives frames for a viewer, [] for none; a viewer that takes no byte for `stall_s` is stalled."""
+    """`take` gives frames for a viewer, [] for none; where that fails, `failed` is told.
 
-    def __init__(self, tasks: asyncio.TaskGroup, take: Callable[[Connection], list[bytes]], stall_s: float) -> None:
+    A viewer that takes no byte for `stall_s` is stalled.
+    """
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        take: Callable[[Connection], list[bytes]],
+        failed: Callable[[Connection, Exception], None],
+        stall_s: float,
+    ) -> None:
         self._tasks = tasks
         self._take = take
+        self._failed = failed
         self._stall_s = stall_s
         self._waits: dict[Connection, _Wait] = {}
         self.look_s = stall_s / _LOOKS
@@ -51,6 +61,8 @@ class Pumps:
                 if not frames or not viewer.give(frames):
                     return
                 await asyncio.sleep(0)  # uvloop writes, and counts, when its turn is over
+        except Exception as e:
+            self._failed(viewer, e)
         finally:
             del self._waits[viewer]
 

@@ -14,7 +14,10 @@ ENTRIES_MAX = 4096
 
 
 class Entry(NamedTuple):
-    """A delivered sample: its position (`seq` None for a publisher without), its text, and when it arrived."""
+    """A delivered sample: its position (`seq` None for a publisher without), its text, and when it arrived.
+
+    `before`: position and time of the sample with a `seq` before it, in the same numbering; None for none.
+    """
 
     index: int  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
     seq: int | None
@@ -22,6 +25,7 @@ class Entry(NamedTuple):
     message: bytes
     wall_ms: int
     now_s: float
+    before: tuple[int, int] | None
 
 
 class Recent:
@@ -36,8 +40,7 @@ class Recent:
         """The index that the next sample gets."""
         self.epoch = 0
         """The index from which on `seq` grows: a machine that lost its memory begins a new one."""
-        self.newest_seq: int | None = None
-        """Of this epoch."""
+        self._newest: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -48,17 +51,23 @@ class Recent:
         return self.end - len(self._entries)
 
     @property
+    def newest_seq(self) -> int | None:
+        """Of this epoch."""
+        return None if self._newest is None else self._newest[0]
+
+    @property
     def newest(self) -> Entry | None:
         """The newest sample."""
         return self._entries[-1] if self._entries else None
 
     def add(self, seq: int | None, ts_ms: int, message: bytes, wall_ms: int, now_s: float) -> Entry:
         """Append a sample; what is too old or too much goes."""
+        before = self._newest
         if seq is not None:
-            if self.newest_seq is not None and seq <= self.newest_seq:
-                self.epoch = self.end
-            self.newest_seq = seq
-        entry = Entry(self.end, seq, ts_ms, message, wall_ms, now_s)
+            if before is not None and seq <= before[0]:
+                self.epoch, before = self.end, None
+            self._newest = seq, ts_ms
+        entry = Entry(self.end, seq, ts_ms, message, wall_ms, now_s, before)
         self._entries.append(entry)
         self.end += 1
         self.bytes += len(message)

@@ -15,7 +15,7 @@ from duco_rt.web.live.fanout import Delivery, Fanout
 from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.frames import Encoding, frame
 from duco_rt.web.live.known import LastKnown, LastValues
-from duco_rt.web.live.lacks import Hole
+from duco_rt.web.live.lacks import Hole, hole_between
 from duco_rt.web.live.ordering import Ordering
 from duco_rt.web.live.protocol import Change, Wish, gap_text
 from duco_rt.web.live.recent import Recent
@@ -64,7 +64,7 @@ class Stream(Generic[V]):
             self.doubles += 1
             return []
         deliveries: list[Delivery[V]] = []
-        for each, text, came_ms in self._order.add(sample.seq, (sample, message, wall_ms), now_s):
+        for each, text, came_ms in self._order.add(sample.seq, (sample, message, wall_ms), now_s, sample.ts_ms):
             deliveries += self._deliver(each, text, came_ms, now_s)
         return deliveries
 
@@ -81,8 +81,8 @@ class Stream(Generic[V]):
         deliveries: list[Delivery[V]] = []
         if seq is not None and newest is not None and seq > newest + 1:
             self.missing += seq - newest - 1
-            from_ms = max(self._numbered_ms, sample.ts_ms - self._resume_ms)
-            deliveries = self._tell(Hole(newest + 1, seq - 1, from_ms, sample.ts_ms), now_s)
+            hole = hole_between(newest + 1, seq - 1, self._numbered_ms, sample.ts_ms, self._resume_ms)
+            deliveries = self._tell(hole, now_s)
         entry = self.recent.add(seq, sample.ts_ms, message, wall_ms, now_s)
         if seq is not None:
             self._numbered_ms = sample.ts_ms
@@ -169,6 +169,10 @@ class Stream(Generic[V]):
     def questions(self, now_s: float) -> list[Question]:
         """What to ask the store now. Each is open until `answer` or `failed`."""
         return self._catching_up.questions(now_s)
+
+    def is_wanted(self, question: Question) -> bool:
+        """Whether somebody still waits for the answer; else it need not be asked: answer it with nothing."""
+        return self._catching_up.is_wanted(question)
 
     def answer(self, question: Question, samples: Sequence[Sample], now_s: float) -> None:
         """The store's samples, in order of (ts, seq)."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from duco_rt.web.live.field_lists import STATS, FieldList, Pattern
+from duco_rt.web.live.field_lists import STATS, FieldList, matcher
 from duco_rt.web.live.samples import UNKNOWN, Sample, Spans
 
 LIVE_DATA = b"LIVE_DATA"
@@ -16,6 +16,7 @@ NAMES_MAX = 10_000
 """What is kept by field name is bounded by this: a publisher chooses the names that a pattern matches."""
 
 _NUMBERS = b"-0123456789"
+_COUNT_MAX = 2**53
 _decode_number: Callable[[bytes], float] = msgspec.json.Decoder(int | float).decode
 
 
@@ -37,7 +38,7 @@ class Picker:
     def __init__(self, fields: FieldList) -> None:
         self.fields = fields
         self._named = [(name, _key(name)) for name in fields.names]
-        self._patterns = [Pattern(each) for each in fields.patterns]
+        self._matched_by = matcher(fields.patterns).matched if fields.patterns else None
         self._names = frozenset(fields.names)
         self._memo: dict[str, bytes | None] = {}
         self._stats = [(at, b'"%s":' % name.encode()) for at, name in enumerate(STATS) if name in fields.stats]
@@ -45,20 +46,19 @@ class Picker:
     def pick(self, sample: Sample) -> Picked:
         """The values that a list wants; null counts as absent."""
         payload = sample.payload
-        wanted = self._named if not self._patterns else [*self._named, *self._matched(payload)]
+        wanted = self._named if self._matched_by is None else [*self._named, *self._matched(payload, self._matched_by)]
         get = payload.get
         values = [(name, key, value) for name, key in wanted if (value := get(name, UNKNOWN)) != UNKNOWN]
         return Picked(sample, values, sample.spans() if self._stats else None)
 
-    def _matched(self, payload: Mapping[str, msgspec.Raw]) -> list[tuple[str, bytes]]:
+    def _matched(self, payload: Mapping[str, msgspec.Raw], matched: Callable[[str], int]) -> list[tuple[str, bytes]]:
         memo = self._memo
         new = payload.keys() - memo.keys()
         if new and len(memo) + len(new) > NAMES_MAX:
             memo.clear()
             new = set(payload)
         for name in new:
-            is_wanted = name not in self._names and any(each.matches(name) for each in self._patterns)
-            memo[name] = _key(name) if is_wanted else None
+            memo[name] = _key(name) if name not in self._names and matched(name) else None
         return [(name, key) for name in payload if (key := memo.get(name)) is not None]
 
     def text(self, sample: Sample, kind: bytes = LIVE_DATA, changed_from: Mapping[str, bytes] | None = None) -> bytes:
@@ -73,24 +73,29 @@ class Picker:
             text += self._stats_text(shown if spans is not None else [])
         return text + _tail(sample) + b"}"
 
-    def merged(self, samples: Sequence[Sample]) -> bytes:
-        """One LIVE_DATA for several samples, oldest first, one at least: the newest value of each field."""
+    def merged(self, samples: Sequence[Sample], count: int | None = None) -> bytes:
+        """One LIVE_DATA for several samples, oldest first, one at least: the newest value of each field.
+
+        `count`: for how many it stands where these are more than the samples; their stats are not known then.
+        """
         merge = Merge()
-        if self._stats:
+        if self._stats and (count is None or count <= len(samples)):
             for sample in samples:
                 merge.add(self.pick(sample))
             return self.merge_text(merge)
         merge.add(self.pick(samples[-1]))
         self._look_back(merge, samples[:-1])
-        merge.samples = len(samples)
+        merge.samples = max(len(samples), count or 0)
+        if merge.samples > 1:
+            merge.spans = None
         return self.merge_text(merge)
 
     def _look_back(self, merge: Merge, samples: Sequence[Sample]) -> None:
         """Add what only earlier samples have; looks at a name no longer than until it is found."""
         seen = set(merge.values)
         for sample in reversed(samples):
-            names = sample.payload.keys() if self._patterns else self._names
-            if not (fresh := names - seen) and not self._patterns:
+            names = sample.payload.keys() if self._matched_by else self._names
+            if not (fresh := names - seen) and not self._matched_by:
                 return
             payload = {name: value for name in sorted(fresh) if (value := sample.payload.get(name, UNKNOWN)) != UNKNOWN}
             if payload:
@@ -173,8 +178,13 @@ class Merge:
             self.spans.clear()
         found, held = picked.spans.get, self.spans
         for name, _, value in picked.values:
-            span = found(name) or _single(value)
-            held[name] = _joined(held[name], span) if name in held else span
+            span: Span | None = found(name) or _single(value)
+            if span and name in held:
+                span = _joined(held[name], span)
+            if span is None:
+                self.spans = None
+                return
+            held[name] = span
 
 
 def _key(name: str) -> bytes:
@@ -191,15 +201,22 @@ def _single(value: bytes) -> Span:
     return (value, value, b"1") if is_number else (None, None, b"1")
 
 
-def _joined(one: Span, other: Span) -> Span:
-    """Of both together; what is no number gives way."""
+def _joined(one: Span, other: Span) -> Span | None:
+    """Of both together; what is no number gives way. None where one does not say how many values it had."""
     low, high, count = one
     other_low, other_high, other_count = other
     if (found := _number(other_low)) is not None and ((held := _number(low)) is None or found < held):
         low = other_low
     if (found := _number(other_high)) is not None and ((held := _number(high)) is None or found > held):
         high = other_high
-    return low, high, b"%d" % ((_number(count) or 1) + (_number(other_count) or 1))
+    counts = _count(count), _count(other_count)
+    return (low, high, b"%d" % sum(counts)) if all(counts) else None
+
+
+def _count(text: bytes) -> int:
+    """How many values; 0 for what is no such number."""
+    found: object = _number(text)
+    return found if isinstance(found, int) and 1 <= found <= _COUNT_MAX else 0
 
 
 def _number(text: bytes | None) -> float | None:

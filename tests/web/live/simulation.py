@@ -24,6 +24,8 @@ BASE_MS = 1_700_000_000_000
 LIMITS = Limits(recent_s=30.0, recent_bytes=100_000, resume_s=600.0, queue_messages=3, queue_bytes=10_000)
 FIELDS = field_list(["n", "slow"])
 SETTLE_S = 60.0
+START = 1000
+"""The machine's position when the play begins; its clock is BASE_MS + START s then."""
 
 
 class World:
@@ -91,7 +93,9 @@ class Studio:
 
     def publish(self, seq: int) -> None:
         """A live message comes in."""
-        self._write(self.stream.publish(message_of(seq), self.world.now_s, BASE_MS + round(self.world.now_s * 1000)))
+        self._write(
+            self.stream.publish(message_of(seq), self.world.now_s, BASE_MS + round((START + self.world.now_s) * 1000))
+        )
 
     def init(self, client: Client, wish: Wish) -> None:
         """A viewer's field list comes in."""
@@ -131,7 +135,7 @@ class Studio:
         self._write(self.stream.tick(self.world.now_s))
 
     def _answer(self, question: Question) -> None:
-        found = self.store.ask(question, BASE_MS + round(self.world.now_s * 1000))
+        found = self.store.ask(question, BASE_MS + round((START + self.world.now_s) * 1000))
         if found is None:
             self.stream.failed(question, self.world.now_s)
         else:
@@ -224,6 +228,7 @@ class Viewer:
         for name, value in message["payload"].items():
             assert value == (ts_of.get(name, message["ts"]) - BASE_MS) // 1000
         assert message["payload"]["n"] == seq
+        assert message.get("merged") or ("slow" in message["payload"]) == (seq % 3 == 0)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -239,6 +244,7 @@ class Plan(msgspec.Struct, frozen=True):
     late: float = 0.05
     away: bool = False
     blocks: bool = False
+    spool: bool = False
 
 
 class Play:
@@ -249,37 +255,46 @@ class Play:
         self.rng, self.world, self.viewer = Random(plan.seed), World(), Viewer()
         self.store = Store(self.world)
         self.studios = [Studio(self.world, self.store, self.rng) for _ in range(2)]
-        self.last = plan.seconds + 10
+        self.last = START + plan.seconds + 10
+        self.owed: set[int] = set()
+        """What the store had of the history that the first connection asked for."""
 
     def run(self) -> Viewer:
         """Let it all happen; the viewer as it is in the end."""
         if self.plan.away:
             begin = self.rng.uniform(0, self.plan.seconds)
             self.store.away.append((begin, begin + self.rng.uniform(0, 20)))
-        for seq in range(1, self.last + 1):
+        for seq in range(START + 1, self.last + 1):
             self._send(seq)
         self.world.at(self.rng.uniform(0, 30), self._connect)
-        self.world.run(self.last + SETTLE_S)
+        self.world.run(self.last - START + SETTLE_S)
         return self.viewer
 
     def _send(self, seq: int) -> None:
         """A second of the machine, on its two ways. The last ten come without trouble."""
         plan, rng = self.plan, self.rng
-        is_bad = seq <= plan.seconds
+        at_s = seq - START
+        is_bad = at_s <= plan.seconds
         lag_s = rng.uniform(5, 40) if rng.random() < plan.late else rng.uniform(0.2, plan.lag_s)
-        self.store.has[seq] = seq + lag_s
+        self.store.has[seq] = at_s + lag_s
         for studio in self.studios:
+            if plan.spool and rng.random() < 0.5:  # an old second, sent after an absence
+                self.world.at(at_s + 0.3, partial(studio.publish, seq - rng.randint(610, 900)))
             for _ in range(1 + (is_bad and rng.random() < plan.double)):
                 if not (is_bad and rng.random() < plan.drop):
                     delay_s = rng.uniform(0.0, plan.delay_s) if is_bad else 0.05
-                    self.world.at(seq + delay_s, partial(studio.publish, seq))
+                    self.world.at(at_s + delay_s, partial(studio.publish, seq))
 
     def _connect(self) -> None:
         rng, world, plan = self.rng, self.world, self.plan
         client = self.viewer.client = Client(world, self.viewer, rng.uniform(0.001, 0.3))
         client.studio = rng.choice(self.studios)
         since, history_s = self.viewer.newest, rng.choice([None, 20.0, 120.0])
-        client.studio.init(client, Wish(FIELDS, since, 20.0 if since is None and history_s is None else history_s))
+        if since is None:
+            history_s = history_s or 20.0
+            from_s, now_s = START + world.now_s - history_s + 2, world.now_s
+            self.owed = {seq for seq, has_s in self.store.has.items() if has_s <= now_s and seq > from_s}
+        client.studio.init(client, Wish(FIELDS, since, history_s))
         if world.now_s < plan.seconds:
             world.at(world.now_s + rng.uniform(0.1, 2 * plan.cut_s), lambda: self._cut(client))
             if plan.blocks:

@@ -20,6 +20,9 @@ from tests.web.live.link import Link
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
 PATH = f"{BASE}/{PEER.chassis_id}/live?msgType={PEER.msg_type}"
 FIELDS = [f"signal_{number:02d}" for number in range(60)]
+SENDING = "machine"
+"""The name of the machine's tasks, of which there are now more, now fewer."""
+
 _STORED_S_MAX = 900
 _CLOSED = (OSError, EOFError)
 
@@ -46,8 +49,7 @@ class DayStore(ListStore):
         self.samples.append(sample)
         ms = sample.received_ms
         self.seen[sample.peer] = LastSeen(sample.ts_ms, ms, sample.seq or 0, realtime=True, arrived_ms=ms)
-        if len(self.samples) > 2 * _STORED_S_MAX:
-            del self.samples[:_STORED_S_MAX]
+        del self.samples[:-_STORED_S_MAX]  # always as many: what the process holds is compared
 
     async def history(
         self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
@@ -76,7 +78,7 @@ class Machine:
                 next_s += 1.0
                 await asyncio.sleep(next_s - now_s())
                 self.seq += 1
-                tasks.create_task(self._send(self.seq, self._clock.wall_ms()))
+                tasks.create_task(self._send(self.seq, self._clock.wall_ms()), name=SENDING)
                 if self.seq % 3600 == 0:
                     self._store.is_away = True
                 elif self.seq % 3600 == 20:
@@ -105,6 +107,10 @@ class Ledger:
         self.after: int | None = None
         self.counts: dict[str, int] = {}
         self._holes: dict[int, None] = {}
+
+    def begin(self) -> None:
+        """A new connection: no hole of an earlier one is filled."""
+        self._holes.clear()
 
     def take(self, message: dict[str, Any]) -> None:
         """A message came; AssertionError where it is not a right one."""
@@ -143,8 +149,6 @@ class Ledger:
         self.after = to_seq
         if reason == "missing":
             self._holes.update(dict.fromkeys(range(from_seq, to_seq + 1)))
-            for old in list(self._holes)[:-2000]:
-                del self._holes[old]
 
 
 class Habit(NamedTuple):
@@ -195,6 +199,7 @@ class Viewer:
 
     async def _come(self) -> Link:
         link = await Link.open(self._port, PATH, self._habit.header)
+        self.ledger.begin()
         wish: dict[str, Any] = {"payload": FIELDS[:12], **self._habit.wish}
         if not self._habit.resumes:
             self.ledger.after = None

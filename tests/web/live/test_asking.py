@@ -41,7 +41,21 @@ def test_holes_of_many_viewers_are_one_question() -> None:
     """From the earliest to the latest; they do not keep a place of the same list waiting."""
     asking: Asking[str] = Asking()
     holes = {"x": (A, [Hole(1, 2, 5, 6)]), "y": (A, [Hole(3, 4, 2, 4), Hole(8, 9, 7, 9)]), "z": (B, [Hole(1, 1, 1, 3)])}
-    first, second = asking.for_holes(holes)
+    first, second = asking.for_holes(holes, 100)
     assert (first.fields, first.from_ms, first.to_ms, second.fields) == (A, 2, 9, B)
     assert not asking.is_open(A)
     assert list(asking.close(first).viewers) == ["x", "y"]
+
+
+def test_a_clock_that_was_set_makes_no_endless_question() -> None:
+    """Not further back than the window, whatever the machine's times are; holes far apart are asked for apart."""
+    for times in ((1_700_000_000_000, 1000), (1000, 1_700_000_000_000)):
+        asking: Asking[str] = Asking()
+        recent = Recent(9.0, 999)
+        for seq, ts_ms in enumerate(times):
+            recent.add(seq, ts_ms, b"", 0, 0.0)
+        (question,) = asking.for_places([(A, place(0))], recent)
+        assert (question.from_ms, question.to_ms) == (times[0] - 60_000, times[0])
+    holes = {"x": (A, [Hole(1, 2, 0, 1000), Hole(3, 4, 1_700_000_000_000, 1_700_000_001_000)])}
+    first, second = asking.for_holes(holes, 600_000)
+    assert (first.to_ms, second.from_ms) == (1000, 1_700_000_000_000)

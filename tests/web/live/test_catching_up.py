@@ -96,8 +96,9 @@ def test_too_many_bytes_are_merged_though_they_are_few() -> None:
     bench = Bench(1, queue_bytes=100)
     for viewer, fields in (("all", FIELDS), ("rate", FIELDS._replace(max_hz=1.0))):
         bench.viewers[viewer] = Viewing(fields, Encoding(), is_told=True)
-        bench.catching_up.behind(viewer, 1, 1.0)
     bench.add(2)
+    for viewer in ("all", "rate"):
+        bench.catching_up.behind(viewer, 1, 2.0)
     bench.add(3)
     gap, merged = bench.take("all")
     assert (gap["reason"], gap["from"], gap["to"], merged["seq"]) == ("slow", 2, 2, 3)
@@ -119,6 +120,6 @@ def test_what_fills_a_hole_that_was_not_told_is_not_given() -> None:
     (question,) = bench.catching_up.questions(3.0)
     bench.catching_up.answer(question, [sample_of(3)], 3.0)
     bench.fanout.leave("a")
-    bench.catching_up.behind("a", 2, 3.0)
     bench.add(5)
+    bench.catching_up.behind("a", 2, 3.0)
     assert [each["type"] for each in bench.take("a")] == ["GAP", "LIVE_DATA"]

@@ -57,6 +57,29 @@ def test_a_machine_that_lost_its_memory_begins_anew() -> None:
     assert order.add(9_001, "d", 0.2) == ["d"]
 
 
+def test_a_spool_that_drains_is_late() -> None:
+    """Seconds from far back between those of now are the store's, however many come; the order goes on."""
+    order: Ordering[str] = Ordering(0.5)
+    for second in range(60):
+        assert order.add(10_000 + second, "now", float(second), 10_000_000 + second * 1000) == ["now"]
+        for old in range(20):
+            seq = 5000 + second * 20 + old
+            assert order.add(seq, "old", second + old / 50, seq * 1000) == []
+    assert order.late == 1200
+
+
+def test_lost_memory_is_told_from_a_spool() -> None:
+    """By time that went on; by a clock that was lost, too; by the pace of live samples where it was only set back."""
+    for ts_ms in (10_001_000, 0):
+        order: Ordering[str] = Ordering(0.5)
+        order.add(10_000, "a", 0.0, 10_000_000 if ts_ms else 1_700_000_000_000)
+        assert order.add(100, "b", 1.0, ts_ms) == ["b"]
+    order = Ordering(0.5)
+    order.add(10_000, "a", 0.0, 10_000_000)
+    shown = [order.add(100 + at, "b", 1.0 + at, 9_000_000 + at * 1000) for at in range(13)]
+    assert shown == [[]] * 10 + [["b"]] * 3
+
+
 def test_no_wait_at_all() -> None:
     """With 0 s everything newer goes on at once."""
     order: Ordering[str] = Ordering(0)

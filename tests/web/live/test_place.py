@@ -79,7 +79,7 @@ def test_interrupted_anywhere_it_goes_on_there() -> None:
 def test_a_new_numbering_in_the_store() -> None:
     """Rows that begin anew far below are no doubles."""
     place = Place(None, 60_000, Phase.ASK, 0.0)
-    low = [Row(seq, BASE_MS + 9_000_000 + seq, sample_of(seq), {}) for seq in (5, 6)]
+    low = [Row(seq, BASE_MS + 8_002_000 + seq * 1000, sample_of(seq), {}) for seq in (5, 6)]
     place.answered([*rows(8000, 8001), *low], 0.0)
     assert given_to(place, ring(), 0.0) == [8000, 8001, 5, 6]
 
@@ -94,3 +94,21 @@ def test_publishers_without_positions() -> None:
     taken = [item for item in place.items(recent, 0.0) if isinstance(item, Entry)]
     assert [item.ts_ms for item in taken] == [2000, 3000, 4000]
     assert place.is_done(recent)
+
+
+def test_an_empty_store_may_be_late_with_everything() -> None:
+    """While it has nothing at all the ring is not taken for the beginning, as long as patience lasts."""
+    recent = ring(11, 12)
+    place = Place(None, 60_000, Phase.ASK, 0.0)
+    place.meet_ring(0.0)
+    place.answered([], 0.0)
+    assert given_to(place, recent, 0.0) == []
+    place.answered(rows(8, 9, 10), 1.0)
+    assert given_to(place, recent, 1.0) == [8, 9, 10, 11, 12]
+
+
+def test_the_window_is_the_viewer_s_own() -> None:
+    """An answer that reaches further back, for another viewer of the list, gives it no more."""
+    place = Place(None, 3000, Phase.ASK, 0.0)
+    place.answered(rows(*range(1, 10)), 0.0)
+    assert given_to(place, ring(), 0.0) == [6, 7, 8, 9]

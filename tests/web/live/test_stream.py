@@ -68,14 +68,14 @@ def test_since_comes_from_the_store_then_the_ring() -> None:
     assert shown(stream, "a", 11.1) == [6, 7]
     assert not stream.is_live("a")
     (question,) = stream.questions(11.5)
-    assert question.from_ms == BASE_MS + 7000
+    assert question.to_ms == BASE_MS + 10_000
     stream.answer(question, [sample_of(8)], 11.6)
     assert shown(stream, "a", 11.6) == [8]
     stream.tick(14.2)
     gap = {"type": "GAP", "from": 9, "to": 9, "reason": "missing"}
     assert shown(stream, "a", 14.2) == [gap, 10, 11]
     assert stream.is_live("a")
-    question = stream.questions(15.0)[-1]
+    (question,) = stream.questions(15.3)
     stream.answer(question, [sample_of(8), sample_of(9), sample_of(10)], 15.0)
     assert [each["type"] for each in shown(stream, "a", 15.0)] == ["FILL"]
     assert shown(stream, "a", 16.0) == []
@@ -122,10 +122,42 @@ def test_a_machine_that_lost_its_memory_goes_on() -> None:
     stream = streaming(2000, 2001)
     stream.init("a", Wish(FIELDS, since=2001), Encoding(), 2.0)
     stream.take("a", 2.0)
-    (delivery,) = stream.publish(message_of(7), 3.0, 0)
+    later = json.dumps({"payload": {"n": 7}, "ts": BASE_MS + 2_002_000, "seq": 7}).encode()
+    (delivery,) = stream.publish(later, 3.0, 0)
     assert read(delivery.frame)["seq"] == 7
     stream.init("b", Wish(FIELDS, since=6), Encoding(), 3.0)
     assert shown(stream, "b", 3.0) == [7]
+
+
+def test_who_is_on_the_way_then_is_told_that_it_lost_its_place() -> None:
+    """The old numbering is nothing in the new one, and that is said."""
+    stream = streaming(2000, 2001)
+    stream.init("a", Wish(FIELDS, since=1000), Encoding(), 2.0)
+    stream.publish(json.dumps({"payload": {"n": 7}, "ts": BASE_MS + 2_002_000, "seq": 7}).encode(), 3.0, 0)
+    gap, seq = shown(stream, "a", 3.0)
+    assert (gap, seq) == ({"type": "GAP", "from": None, "to": 6, "reason": "unknown"}, 7)
+
+
+def test_a_spool_that_drains_does_not_disturb() -> None:
+    """Old seconds between those of now are late: no hole, nothing twice."""
+    stream = streaming(1000)
+    stream.init("a", Wish(FIELDS, since=1000), Encoding(), 1000.0)
+    stream.take("a", 1000.0)
+    for second in range(1, 20):
+        assert stream.publish(message_of(100 + second), 1000.0 + second, 0) == []
+        (delivery,) = stream.publish(message_of(1000 + second), 1000.0 + second, 0)
+        assert read(delivery.frame)["seq"] == 1000 + second
+    assert (stream.late, stream.missing) == (19, 0)
+
+
+def test_a_clock_that_steps_back_loses_nothing() -> None:
+    """Of the store's rows none is left out because its time is earlier than that of the one before."""
+    stream: Stream[str] = Stream(LIMITS, 0.0)
+    stream.init("a", Wish(FIELDS, history_s=60.0), Encoding(), 0.0)
+    (question,) = stream.questions(0.0)
+    rows = [sample_of(seq)._replace(ts_ms=BASE_MS + (seq - (30 if seq > 20 else 0)) * 1000) for seq in range(1, 41)]
+    stream.answer(question, sorted(rows, key=lambda row: (row.ts_ms, row.seq or 0)), 0.0)
+    assert shown(stream, "a", 0.0) == list(range(1, 41))
 
 
 def test_a_slow_viewer_gets_a_few_one_by_one_and_more_as_one() -> None:
@@ -200,7 +232,7 @@ def check(plan: Plan) -> Viewer:
     """Assert that nothing is missing but what is marked."""
     played = Play(plan)
     viewer, last = played.run(), played.last
-    first = min(viewer.held.keys() | viewer.marked)
+    first = min(viewer.held.keys() | viewer.marked | played.owed)
     lost = set(range(first, last + 1)) - viewer.held.keys() - viewer.marked
     assert not lost, f"neither held nor marked: {sorted(lost)}"
     assert not viewer.held.keys() & viewer.marked
@@ -219,6 +251,7 @@ plans = st.builds(
     late=st.sampled_from([0.0, 0.1]),
     away=st.booleans(),
     blocks=st.booleans(),
+    spool=st.booleans(),
 )
 
 
