@@ -18,14 +18,17 @@ from duco_rt.transports.base import Leases, Live
 from duco_rt.transports.base_data import Store
 from duco_rt.web.encoding import AT_ONCE
 from duco_rt.web.full_history import plan_of
+from duco_rt.web.live.asking import Question
 from duco_rt.web.live.connection import Connection
 from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.rows import samples_of
 from duco_rt.web.live.samples import Sample
+from duco_rt.web.params import device_now_ms
 
 T = TypeVar("T")
 
 _ROWS_AT_ONCE = AT_ONCE // 4  # a value of a row costs more than one of an answer
+_AHEAD_MS = 6_000  # a device's clock is 5 s ahead before that is known, and a second is stored under its beginning
 _MATCHED_AT_ONCE = 100
 _PARSING_S = 2.0
 
@@ -91,11 +94,33 @@ class Work(NamedTuple):
         self.complaints.add(f"failed {what}", now_s, event=event, error=repr(error), exc_info=error)
 
     async def matched(self, fields: FieldList, known: Iterable[str]) -> Matched:
-        """A list against the names that are known. The loop goes on meanwhile, and matches them at once from then on."""
+        """A list against the names that are known. The loop goes on meanwhile; from then on it matches them at once."""
         names = list(known)
         if not fields.patterns or len(names) <= _MATCHED_AT_ONCE:
             return _matched(fields, names)
         return await asyncio.to_thread(_matched, fields, names)
+
+    async def answer(
+        self, peer: Peer, question: Question, known: Iterable[str], is_wanted: Callable[[Question], bool]
+    ) -> list[Sample] | None:
+        """What the store has, in order. None where the question is not wanted any more when its turn has come.
+
+        Raises TransportError.
+        """
+        store, fields, to_ms = self.means.store, question.fields, question.to_ms
+        names = (await self.matched(fields, known)).names
+        async with self.asking:
+            if not is_wanted(question):
+                return None
+            from_ms = question.from_ms
+            if to_ms is None:
+                now_ms = await device_now_ms(store, peer, self.means.clock.wall_ms())
+                to_ms = now_ms + _AHEAD_MS
+                from_ms = now_ms - question.window_ms if from_ms is None else from_ms
+            elif from_ms is None:
+                from_ms = to_ms - question.window_ms
+            found = await store.history(peer, names, from_ms, max(from_ms, to_ms), stats=bool(fields.stats))
+        return await samples_from(found)
 
     async def names(self, peer: Peer) -> Collection[str]:
         """The fields of a peer's parsing, none where that is another tenant's, or not there within 2 s."""

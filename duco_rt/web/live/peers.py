@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
+from functools import partial
 
 from duco_rt.errors import BadBody, TransportError
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry
 from duco_rt.web.live.asking import Question
-from duco_rt.web.live.connection import Connection, deliver
+from duco_rt.web.live.connection import Connection
 from duco_rt.web.live.fanout import Delivery
 from duco_rt.web.live.field_lists import FieldList
-from duco_rt.web.live.means import Work, samples_from
+from duco_rt.web.live.means import Work
+from duco_rt.web.live.pumps import Writing
 from duco_rt.web.live.samples import Sample, read_sample
 from duco_rt.web.live.stream import Limits, Stream
-from duco_rt.web.params import device_now_ms
-
-_WRITES_AT_ONCE = 512
-_TURN_S = 0.005
-_AHEAD_MS = 6_000
-"""A device's clock may be ahead by 5 s before that is known, and a second is stored under its beginning."""
 
 _TICK_S_MIN = 0.005
 _FAILED_S = 1.0
@@ -53,8 +49,7 @@ class Watched:
         self._work = work
         self._loop = asyncio.get_running_loop()
         self.begun_s = self._loop.time()
-        self._out: set[Connection] | None = None
-        """While a sample goes out: who is not to get the rest of it."""
+        self._writing = Writing(self._behind, partial(work.failed, "delivery"))
         self._open: dict[int, tuple[FieldList, asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -89,16 +84,13 @@ class Watched:
             self.ready.set()
 
     async def _read(self) -> None:
-        if True:
-            source = await self._work.means.live.subscribe(self.peer.channel)
-            async with aclosing(source):  # type: ignore[type-var]  # it has aclose
-                if not self.ready.is_set():
-                    await self._begin()
-                async for message in source:
-                    async with self.turn:
-                        await self._publish(message)
-        finally:
-            self.ready.set()
+        source = await self._work.means.live.subscribe(self.peer.channel)
+        async with aclosing(source):  # type: ignore[type-var]  # it has aclose
+            if not self.ready.is_set():
+                await self._begin()
+            async for message in source:
+                async with self.turn:
+                    await self._publish(message)
 
     async def _begin(self) -> None:
         """Put into the stream what the transport still keeps, while nobody gets it. A message without `seq` is left:
@@ -111,21 +103,21 @@ class Watched:
             messages = []
         for message in messages:
             try:
-                sample = read_sample(message, wall_ms)
+                sample = read_sample(message, _NEVER_MS)
+                if sample.seq is not None:
+                    age_ms = _age_ms(sample, wall_ms, round(1000 * means.config.recent_s))
+                    self.stream.tick(now_s - age_ms / 1000)
+                    self.stream.publish(message, now_s - age_ms / 1000, wall_ms - age_ms)
             except BadBody:
                 continue
-            if sample.seq is None:
-                continue
-            came_ms = wall_ms if sample.received_ms is None else sample.received_ms
-            age_ms = min(max(0, wall_ms - came_ms), 1000 * means.config.recent_s)
-            self.stream.tick(now_s - age_ms / 1000)
-            self.stream.publish(message, now_s - age_ms / 1000, wall_ms - round(age_ms))
+            except Exception as e:
+                self._work.failed("message", e)
         self.ready.set()
 
     async def _publish(self, message: bytes) -> None:
         means = self._work.means
         try:
-            deliveries = self.stream.publish(message, self._loop.time(), means.clock.wall_ms())
+            await self._dispatch(self.stream.publish(message, self._loop.time(), means.clock.wall_ms()))
         except BadBody as e:
             self.unreadable += 1
             means.metrics.count("live_bad_publications_total")
@@ -133,46 +125,40 @@ class Watched:
             self._work.complaints.add(
                 "publication", self._loop.time(), event=event, channel=self.peer.channel, error=str(e)
             )
-            return
-        await self._dispatch(deliveries)
+        except Exception as e:
+            self._work.failed("message", e)
+            self.settle()
 
     async def _tend(self) -> None:
         """What is due by time alone."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            async with self.turn:
-                await self._dispatch(self.stream.tick(self._loop.time()))
+            try:
+                async with self.turn:
+                    await self._dispatch(self.stream.tick(self._loop.time()))
+            except Exception as e:
+                self._work.failed("tick", e)
+                await asyncio.sleep(_FAILED_S)
 
     # --- what goes --------------------------------------------------------------------------------------------------
 
     async def _dispatch(self, deliveries: Iterable[Delivery[Connection]]) -> None:
-        """Write each frame to its viewers; others get a turn between, and after, as uvloop writes only then."""
-        self._out.clear()
-        written, since_turn = 0, 0
-        for delivery in deliveries:
-            for at in range(0, len(delivery.viewers), _WRITES_AT_ONCE):
-                if since_turn >= _WRITES_AT_ONCE:
-                    await asyncio.sleep(0)
-                    since_turn = 0
-                viewers = delivery.viewers[at : at + _WRITES_AT_ONCE]
-                if self._out:
-                    viewers = [viewer for viewer in viewers if viewer not in self._out]
-                behind = deliver(delivery.frame, viewers)
-                for viewer in behind:
-                    self._out.add(viewer)
-                    self.stream.behind(viewer, delivery.index, self._loop.time())
-                    self._work.pump(viewer)
-                written += len(viewers) - len(behind)
-                since_turn += len(viewers)
-        self.settle()
+        try:
+            written = await self._writing.write(deliveries)
+        finally:
+            self.settle()
         if written:
             self._work.means.metrics.count("live_deliveries_total", written)
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # uvloop writes only now
+
+    def _behind(self, viewer: Connection, index: int) -> None:
+        self.stream.behind(viewer, index, self._loop.time())
+        self._work.pump(viewer)
 
     def leave(self, viewer: Connection) -> None:
         """The viewer is gone."""
-        self._out.add(viewer)
+        self._writing.leave(viewer)
         self.stream.leave(viewer)
 
     def take(self, viewer: Connection) -> list[bytes]:
@@ -194,14 +180,19 @@ class Watched:
     def _settle(self) -> None:
         self._settling = None
         now_s = self._loop.time()
-        for viewer in self.stream.woken():
-            self._work.pump(viewer)
-        for question in self.stream.questions(now_s):
-            self._work.tasks.create_task(self._ask(question))
-        self._count()
+        try:
+            for viewer in self.stream.woken():
+                self._work.pump(viewer)
+            for question in self.stream.questions(now_s):
+                task = self._work.tasks.create_task(self._ask(question))
+                self._open[question.number] = question.fields, task
+            self._count()
+            due_s = self.stream.due_s
+        except Exception as e:
+            self._work.failed("settle", e)
+            due_s = now_s + _FAILED_S
         if self._timer is not None:
             self._timer.cancel()
-        due_s = self.stream.due_s
         self._timer = None if due_s is None else self._loop.call_at(max(due_s, now_s + _TICK_S_MIN), self._wake.set)
 
     def _count(self) -> None:
@@ -212,31 +203,45 @@ class Watched:
 
     # --- the store and the parsing ----------------------------------------------------------------------------------
 
+    async def free(self, viewer: Connection) -> None:
+        """Return when no question to the store is open any more for the list that a viewer now waits with: who asks
+        for one list after the other has one at a time, and the others' come in between."""
+        fields = None if self.stream.is_live(viewer) else self.stream.fields_of(viewer)
+        asked = [task for asked_for, task in self._open.values() if asked_for == fields]
+        if asked:
+            await asyncio.wait(asked)
+
     async def _ask(self, question: Question) -> None:
-        metrics = self._work.means.metrics
+        result = "failed"
         try:
-            samples = await self._answer(question)
+            known = await self.known() if question.fields.patterns else ()
+            samples = await self._work.answer(self.peer, question, known, self.stream.is_wanted)
+            result = "dropped" if samples is None else "answered"
+            self.stream.answer(question, samples or (), self._loop.time())
         except TransportError as e:
-            metrics.count("live_store_questions_total", result="failed")
             self._work.complaints.add("store", self._loop.time(), event="store not there for viewers", error=str(e))
             self.stream.failed(question, self._loop.time())
-        else:
-            metrics.count("live_store_questions_total", result="answered")
-            self.stream.answer(question, samples, self._loop.time())
+        except Exception as e:
+            self._work.failed("question", e)
+            with suppress(KeyError):  # its answer was what failed
+                self.stream.failed(question, self._loop.time())
+        finally:
+            del self._open[question.number]
+        self._work.means.metrics.count("live_store_questions_total", result=result)
         self.settle()
-
-    async def _answer(self, question: Question) -> list[Sample]:
-        means, fields, to_ms = self._work.means, question.fields, question.to_ms
-        names = fields.matching(await self.known()) if fields.patterns else fields.names
-        from_ms = question.from_ms
-        if to_ms is None:
-            now_ms = await device_now_ms(means.store, self.peer, means.clock.wall_ms())
-            to_ms = now_ms + _AHEAD_MS
-            from_ms = now_ms - question.window_ms if from_ms is None else from_ms
-        elif from_ms is None:
-            from_ms = to_ms - question.window_ms
-        return await self._work.samples(self.peer, names, from_ms, max(from_ms, to_ms), bool(fields.stats))
 
     async def known(self) -> Collection[str]:
         """The names of the machine's fields: its parsing's, where that is there in time, and all that were seen."""
         return dict.fromkeys([*await self._work.names(self.peer), *self.stream.names])
+
+
+def _age_ms(sample: Sample, wall_ms: int, keep_ms: int) -> int:
+    """Since a kept sample arrived: by the ingestor's clock, or from the end of its second, where they can be right;
+    else as old as one can be that is still kept, lest it pass for a new one."""
+    if sample.received_ms is not None and sample.received_ms <= wall_ms + _SKEW_MS:
+        age_ms = wall_ms - sample.received_ms
+    elif sample.ts_ms <= wall_ms:
+        age_ms = wall_ms - sample.ts_ms - _SECOND_MS
+    else:
+        return keep_ms
+    return min(max(0, age_ms), keep_ms)

@@ -12,7 +12,6 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import Complaints
 from duco_rt.web.live.connection import OVERLOADED, Connection, connect
-from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.means import Means, Work
 from duco_rt.web.live.peers import Watched
 from duco_rt.web.live.protocol import (
@@ -60,7 +59,7 @@ class LiveService:
         self._tasks = asyncio.TaskGroup()
         asking, complaints = asyncio.Semaphore(_QUESTIONS_AT_ONCE), Complaints("live", means.metrics)
         self._work = Work(means, self._tasks, asking, complaints, self._pump)
-        self._pumps = Pumps(self._tasks, self._take, means.config.viewer_stall_s)
+        self._pumps = Pumps(self._tasks, self._take, self._failed, means.config.viewer_stall_s)
         self._status = Status(self._work)
         self._last = LastOfStore(self._work)
         self._visits: dict[Connection, _Visit] = {}
@@ -124,18 +123,22 @@ class LiveService:
                 self._say(visit, error_text(e.code, e.message))
         except ConnectionError:
             pass  # the client is gone
+        except Exception as e:
+            self._failed(visit.connection, e)
 
     async def _init(self, visit: _Visit, wish: Wish) -> None:
         watched = self._watch(visit)
         await watched.ready.wait()
-        stored = await self._last.of(watched, wish.fields) if wish.last else None
-        known = await watched.known() if wish.ack else ()
+        stored = await self._last.of(watched, wish.fields, visit.connection) if wish.last else None
+        known = await watched.known() if wish.ack else watched.stream.names
+        matched = await self._work.matched(wish.fields, known)
+        await watched.free(visit.connection)
         async with watched.turn:
             if wish.last:
                 self._say(visit, last_known(watched, wish.fields, stored, self._means.clock.wall_ms()))
             watched.stream.init(visit.connection, wish, visit.connection.encoding, asyncio.get_running_loop().time())
             if wish.ack:
-                self._say(visit, ack_text(wish.fields.entries, wish.fields.unknown(known)))
+                self._say(visit, ack_text(wish.fields.entries, matched.unknown))
         watched.settle()
 
     async def _change(self, visit: _Visit, change: Change) -> None:
@@ -143,11 +146,16 @@ class LiveService:
         if watched is None:
             name = "ADD_FIELDS" if change.add else "REMOVE_FIELDS"
             raise Refused("bad_fields", f"{name} needs an INIT_FIELD_LIST before it")
-        known = await watched.known() if change.ack else ()
+        held = watched.stream.fields_of(visit.connection)
+        assert held is not None  # from its first INIT_FIELD_LIST on
+        fields = held.adding(change.entries) if change.add else held.removing(change.entries)
+        known = await watched.known() if change.ack else watched.stream.names
+        matched = await self._work.matched(fields, known)
+        await watched.free(visit.connection)
         async with watched.turn:
-            fields: FieldList = watched.stream.change(visit.connection, change)
+            watched.stream.change(visit.connection, change)
             if change.ack:
-                self._say(visit, ack_text(fields.entries, fields.unknown(known)))
+                self._say(visit, ack_text(fields.entries, matched.unknown))
         watched.settle()
 
     async def _ask_status(self, visit: _Visit, asked: AskStatus) -> None:
@@ -160,10 +168,13 @@ class LiveService:
             await self._say_status(visit)
 
     async def _repeat_status(self, visit: _Visit, every_s: float) -> None:
-        while True:
-            if not visit.connection.waiting_bytes():  # what waits is older than the next one
-                await self._say_status(visit)
-            await asyncio.sleep(every_s)
+        try:
+            while True:
+                if not visit.connection.waiting_bytes():  # what waits is older than the next one
+                    await self._say_status(visit)
+                await asyncio.sleep(every_s)
+        except Exception as e:
+            self._failed(visit.connection, e)
 
     async def _say_status(self, visit: _Visit) -> None:
         self._say(visit, status_text(await self._status.of(visit.peer, visit.watched, visit.connection)))
@@ -220,6 +231,10 @@ class LiveService:
         if not viewer.is_ending:
             self._means.metrics.count("live_overloaded_total")
             viewer.end(OVERLOADED, b"too slow")
+
+    def _failed(self, viewer: Connection, error: Exception) -> None:
+        self._work.failed("viewer", error)
+        viewer.end(WSCloseCode.INTERNAL_ERROR, b"internal error")
 
     async def close(self) -> None:
         """Tell all viewers that the server goes (1001); who takes no bytes is cut."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from duco_rt.errors import TransportError
@@ -11,7 +12,7 @@ from duco_rt.model import LastSeen, Peer
 from duco_rt.web.live.connection import Connection
 from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.known import LastKnown
-from duco_rt.web.live.means import Work
+from duco_rt.web.live.means import Work, samples_from
 from duco_rt.web.live.peers import Watched
 from duco_rt.web.live.protocol import last_known_text
 from duco_rt.web.live.recent import Entry
@@ -69,7 +70,7 @@ class Status:
         wall_ms = self._work.means.clock.wall_ms()
         return {
             "stream": _state(newest, is_there),
-            "age_ms": None if newest is None else max(0, wall_ms - newest.wall_ms),
+            "age_ms": _age_ms(newest),
             **_newest(newest),
             "server_ts": wall_ms,
             "viewers": len(stream) if stream else 0,
@@ -100,6 +101,11 @@ class Status:
         return watching, max(0.0, means.watchdog_s - (means.clock.wall_ms() - acknowledged_ms) / 1000)
 
 
+def _age_ms(newest: Entry | None) -> int | None:
+    """By the steady clock: the wall's may be set."""
+    return None if newest is None else max(0, round(1000 * (asyncio.get_running_loop().time() - newest.now_s)))
+
+
 def _state(newest: Entry | None, is_there: bool) -> str:
     if not is_there:
         return "away"
@@ -122,39 +128,52 @@ class LastOfStore:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._asked: dict[tuple[Peer, FieldList], asyncio.Task[LastKnown | None]] = {}
+        self._waiting: Counter[tuple[Peer, FieldList]] = Counter()
+        self._of_viewer: dict[Connection, asyncio.Task[LastKnown | None]] = {}
 
-    async def of(self, watched: Watched, fields: FieldList) -> LastKnown | None:
+    async def of(self, watched: Watched, fields: FieldList, viewer: Connection) -> LastKnown | None:
         """Of the last two minutes up to the machine's newest second; None where nothing of it is needed or there.
 
-        Viewers of a list that come together ask once.
+        Viewers of a list that come together ask once; one viewer asks for one list after the other.
         """
         stream = watched.stream
         is_young = asyncio.get_running_loop().time() - watched.begun_s < _LAST_MS / 1000
         if not is_young:
             return None
-        names = fields.matching(await watched.known())
+        names = (await self._work.matched(fields, await watched.known())).names
         if stream.recent.newest is not None and all(name in stream.names for name in names):
             return None
         key = watched.peer, fields
+        before = self._of_viewer.get(viewer)
+        if before is not None and before is not self._asked.get(key):
+            await asyncio.wait([before])
         if key not in self._asked:
             self._asked[key] = self._work.tasks.create_task(self._ask(key, names))
-        task = self._asked[key]
-        await asyncio.wait([task], timeout=_STORE_S)
+        task = self._of_viewer[viewer] = self._asked[key]
+        task.add_done_callback(lambda _: self._of_viewer.pop(viewer, None))
+        self._waiting[key] += 1
+        try:
+            await asyncio.wait([task], timeout=_STORE_S)
+        finally:
+            self._waiting -= Counter([key])
         return task.result() if task.done() and not task.cancelled() else None
 
-    async def _ask(self, key: tuple[Peer, FieldList], names: list[str]) -> LastKnown | None:
-        peer = key[0]
+    async def _ask(self, key: tuple[Peer, FieldList], names: Sequence[str]) -> LastKnown | None:
+        peer, store = key[0], self._work.means.store
         try:
             async with self._work.asking:
-                seen = (await self._work.means.store.last_seen(peer.tenant)).get(peer)
-            if seen is None:
-                return None
-            samples = await self._work.samples(peer, names, seen.ts_ms - _LAST_MS, seen.ts_ms, False)
+                seen = (await store.last_seen(peer.tenant)).get(peer) if self._waiting[key] else None
+                if seen is None:
+                    return None
+                found = await store.history(peer, names, seen.ts_ms - _LAST_MS, seen.ts_ms)
+            return _last(await samples_from(found), seen)
         except TransportError:
+            return None
+        except Exception as e:
+            self._work.failed("last known", e)
             return None
         finally:
             del self._asked[key]
-        return _last(samples, seen)
 
 
 def _last(samples: list[Sample], seen: LastSeen) -> LastKnown | None:
@@ -175,5 +194,7 @@ def last_known(watched: Watched, fields: FieldList, stored: LastKnown | None, wa
         values = {**stored.values, **seen.values}
         if seen.wall_ms is None:
             seen = stored
-    age_ms = None if seen.wall_ms is None else max(0, wall_ms - seen.wall_ms)
+    age_ms = _age_ms(watched.stream.recent.newest)
+    if age_ms is None and seen.wall_ms is not None:
+        age_ms = max(0, wall_ms - seen.wall_ms)
     return last_known_text(values, seen.ts_ms, seen.seq, age_ms)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -86,6 +87,28 @@ def test_viewers_may_come_and_go_while_a_delivery_is_written() -> None:
         fanout.leave(viewer)
     fanout.watch("v3", AB, JSON)
     assert delivery.viewers == ["v1", "v2"]
+
+
+@pytest.mark.parametrize("more", [{}, {"max_hz": 0.5}, {"on_change": True}])
+def test_a_frame_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> None:
+    """Once, with what was known when the sample came: of many lists each when its turn is, not all before the first."""
+    made = 0
+
+    def counted(text: bytes, encoding: Encoding) -> bytes:
+        nonlocal made
+        made += 1
+        return frame(text, encoding)
+
+    monkeypatch.setattr("duco_rt.web.live.fanout.frame", counted)
+    fanout: Fanout[str] = Fanout()
+    fanout.watch("v", field_list(["a"], **more), JSON)
+    fanout.watch("w", field_list(["b"], **more), JSON)
+    first = fanout.publish(sample(1, a=1, b=2), 1, 0.0)
+    second = fanout.publish(sample(2, a=1, b=3), 2, 2.0)
+    assert made == 0
+    assert shown(first) == {"v": {"a": 1}, "w": {"b": 2}}
+    assert shown(second) == {"v": {} if "on_change" in more else {"a": 1}, "w": {"b": 3}}
+    assert [each.frame for each in first] and made == 4
 
 
 def test_frames_for_who_catches_up() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.web.live.field_lists import FieldList, Refused, field_list, matches
+from duco_rt.web.live import field_lists
+from duco_rt.web.live.field_lists import FieldList, Matcher, Refused, field_list, matches
 
 
 def test_a_list_of_entries() -> None:
@@ -91,3 +92,29 @@ def test_no_pattern_takes_long(pattern: str) -> None:
     began_s = time.process_time()
     assert not matches(pattern, "a" * 60_000)
     assert time.process_time() - began_s < 0.5
+
+
+_ENTRIES = st.lists(st.text("ab*", max_size=6), max_size=8)
+
+
+@given(patterns=_ENTRIES, names=st.lists(st.text("ab", max_size=8)), together=st.sampled_from([0, 7, 4096]))
+def test_patterns_together_match_what_each_matches_alone(patterns: list[str], names: list[str], together: int) -> None:
+    """Whether they are short enough to be one number, or some of them, or none; asked once or again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(field_lists, "_TOGETHER_CHARACTERS_MAX", together)
+        patch.setattr(field_lists, "_NAME_CHARACTERS_MAX", 6)
+        patch.setattr(field_lists, "_MEMO_NAMES_MAX", 3)
+        matcher = Matcher(patterns)
+        for name in [*names, *names]:
+            alone = [matches(pattern, name) for pattern in patterns]
+            assert [bool(matcher.matched(name) >> at & 1) for at in range(len(patterns))] == alone
+            assert len(matcher._memo) <= 3
+
+
+def test_many_patterns_over_many_names_take_no_time() -> None:
+    """The worst that a client and a publisher can choose, 64 by 20,000; every one of them is looked at."""
+    names = [f"hydraulics_pump_{at}_pressure_at_valve" for at in range(20_000)]
+    fields = field_list(f"*p*r*e*s*u*r*e*a*t*v*a*l*v*e{at}x*" for at in range(64))
+    began_s = time.process_time()
+    assert fields.unknown(names) == list(fields.patterns)
+    assert time.process_time() - began_s < 1.5, "3.5 s with each by itself"

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.model import History, Peer
+from duco_rt.model import History, LastSeen, Peer
 from duco_rt.web.live import means
+from duco_rt.web.live.asking import Question
+from duco_rt.web.live.field_lists import field_list, matcher
 from tests.web.conftest import ListStore, Site
 from tests.web.live.viewing import PEER, store
 
@@ -70,11 +72,61 @@ async def test_questions_to_the_store_are_bounded(site: Site, monkeypatch: pytes
 
     monkeypatch.setattr(ListStore, "history", history)
     monkeypatch.setattr(means, "_ROWS_AT_ONCE", 2)
-    asking = [site.service._work.samples(PEER, ["a"], 0, 2**50, False) for _ in range(9)]
+    wanted = set(range(9))
+    questions = [Question(at, field_list(["a"]), 0, 2**50, 0) for at in wanted]
+    asking = [site.service._work.answer(PEER, each, (), lambda each: each.number in wanted) for each in questions]
     async with asyncio.TaskGroup() as tasks:
         asked = [tasks.create_task(each) for each in asking]
         while now < 4:
             await asyncio.sleep(0)
+        wanted.remove(0)  # asked already
+        wanted.remove(7)
         go.set()
     assert most == 4
-    assert [[sample.seq for sample in each.result()] for each in asked] == [[1, 2, 3, 4, 5]] * 9
+    found = [None if (samples := each.result()) is None else [sample.seq for sample in samples] for each in asked]
+    assert found == [[1, 2, 3, 4, 5]] * 7 + [None] + [[1, 2, 3, 4, 5]]
+
+
+async def test_now_by_the_machines_clock_is_asked_for_as_part_of_the_question(site: Site) -> None:
+    """While four others are answered it waits with the rest of it."""
+    asked = 0
+
+    async def last_seen(tenant: str) -> dict[Peer, LastSeen]:
+        nonlocal asked
+        asked += 1
+        return {}
+
+    site.store.last_seen = last_seen  # type: ignore[method-assign]
+    work, question = site.service._work, Question(1, field_list(["a"]), None, None, 60_000)
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(4):
+            await work.asking.acquire()
+        answer = tasks.create_task(work.answer(PEER, question, (), lambda _: True))
+        await asyncio.sleep(0)
+        assert not asked
+        work.asking.release()
+        assert await answer == [] and asked == 1
+
+
+async def test_a_list_is_matched_beside_the_loop_and_remembered(site: Site) -> None:
+    """Many names in a thread; the same as few at once, and each pattern looks at a name once."""
+    fields = field_list(["x", "a_*", "z_*"])
+    matcher.cache_clear()
+    few = await site.service._work.matched(fields, ["a_1", "b"])
+    assert few == (["x", "a_1"], ["x", "z_*"])
+    many = [f"a_{at}" for at in range(500)]
+    found = await site.service._work.matched(fields, dict.fromkeys(many))
+    assert found == (["x", *many], ["x", "z_*"])
+    assert set(many) <= set(matcher(fields.patterns)._memo)
+
+
+async def test_what_nobody_thought_of_ends_one_piece_of_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is counted, and as if it were not known; the service goes on."""
+
+    async def get(_: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(site.parsings, "get", get)
+    assert not await site.service._work.names(PEER)
+    assert not await site.service._work.is_of(PEER)
+    assert site.metrics.value("live_failed_total", what="parsing") == 2

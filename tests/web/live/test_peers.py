@@ -15,7 +15,7 @@ from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import History, Peer
 from duco_rt.transports.live_memory import MemoryLive
-from duco_rt.web.live import peers, place
+from duco_rt.web.live import place, pumps
 from tests.web.conftest import NOW_MS, ListStore, Site
 from tests.web.live.viewing import (
     LIVE,
@@ -195,7 +195,7 @@ async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Though the loop turns after each write: each sample once, and by the new list from its ACK on."""
-    monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
+    monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
     async with AsyncExitStack() as stack:
         first, *_, last = [await stack.enter_async_context(viewing(site, ["a"])) for _ in range(8)]
         for seq in range(1, 100):
@@ -219,7 +219,7 @@ async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
     """A hole and a sample go out together: who was full at the first of them, and is not when the second's turn comes,
     has had both by then.
     """
-    monkeypatch.setattr(peers, "_WRITES_AT_ONCE", 1)
+    monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
     async with AsyncExitStack() as stack:
         viewers = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(8)]
         await publish(site, {"a": 1}, 1)

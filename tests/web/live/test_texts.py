@@ -231,9 +231,12 @@ def test_any_merge_is_that_of_its_samples(run: list[tuple[dict[str, object], obj
 STRANGE: dict[str, tuple[list[object], object]] = {
     "one is not known": ([{"a": [1, 2, 3]}, None], {}),
     "one before is not known": ([None, {"a": [1, 2, 3]}], {}),
-    "no numbers": ([{"a": ["x", "y", "z"]}, {"a": [4, 6, 2]}], {"a": {"min": 4, "max": 6, "count": 3}}),
+    "no numbers": ([{"a": ["x", "y", 1]}, {"a": [4, 6, 2]}], {"a": {"min": 4, "max": 6, "count": 3}}),
     "no numbers after": ([{"a": [4, 6, 2]}, {"a": ["x", "y", 3]}], {"a": {"min": 4, "max": 6, "count": 5}}),
     "text of a number": ([{"a": [1.50, 2e1, 3]}, {}], {"a": {"min": 1.5, "max": 20.0, "count": 4}}),
+    "the highest count": ([{"a": [1, 1, 2**53]}, {}], {"a": {"min": 1, "max": 5, "count": 2**53 + 1}}),
+    **{f"count {count!r:.9}": ([{"a": [0, 1, count]}] * 2, {}) for count in (1e308, 0, -3, 1.5, 2**53 + 1, "z", None)},
+    "count of 4,300 digits": ([{"a": [0, 1, 1]}, {"a": [0, 1, msgspec.Raw(b"9" * 4300)]}], {}),
 }
 
 
@@ -243,3 +246,14 @@ def test_stats_of_a_merge(case: str) -> None:
     stats, expected = STRANGE[case]
     samples = [sample({"payload": {"a": 5}, "ts": at, "stats": each}) for at, each in enumerate(stats)]
     assert json.loads(Picker(field_list(["a"], ["min", "max", "count"])).merged(samples))["stats"] == expected
+
+
+@pytest.mark.parametrize("stats", [[], ["count"]])
+def test_a_merge_that_stands_for_more(stats: list[str]) -> None:
+    """Than the samples that are left of it: it says so, and nothing of the stats of all."""
+    samples = [sample({"payload": {"a": at}, "ts": at, "seq": at, "stats": {}}) for at in (1, 2)]
+    picker = Picker(field_list(["a"], stats))
+    more = {"stats": {}} if stats else {}
+    expected = {"type": "LIVE_DATA", "payload": {"a": 2}, **more, "ts": 2, "seq": 2, "merged": 400}
+    assert json.loads(picker.merged(samples, 400)) == json.loads(picker.merged(samples[1:], 400)) == expected
+    assert picker.merged(samples, 2) == picker.merged(samples)

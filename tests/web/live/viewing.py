@@ -117,6 +117,12 @@ def store(site: Site, seqs: Sequence[int], field: str = "a", peer: Peer = PEER) 
     site.store.seen[peer] = LastSeen(ts_of(newest), ts_of(newest) + 1000, newest, True, ts_of(newest) + 1000)
 
 
+def age(site: Site, by_s: float, peer: Peer = PEER) -> None:
+    """The newest sample of a watched machine came so much longer ago."""
+    entries = site.service._peers[peer].stream.recent._entries
+    entries[-1] = entries[-1]._replace(now_s=entries[-1].now_s - by_s)
+
+
 async def becomes(site: Site, name: str, value: float, **labels: str) -> None:
     """Wait until a figure of the server has this value."""
     async with asyncio.timeout(WITHIN_S):
