@@ -8,7 +8,7 @@ of their own until the list is next sent, then all are one. Two cohorts are the 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
 from duco_rt.web.live.field_lists import FieldList
@@ -31,31 +31,36 @@ class Delivery(Generic[V]):
     The frame is made when it is first asked for: of many lists, each when its turn to be written has come.
     """
 
+    __slots__ = ("_made", "index", "viewers")
+
     def __init__(self, frame: bytes | Callable[[], bytes], viewers: Sequence[V], index: int) -> None:
         self._made = frame
         self.viewers = viewers
         self.index = index
 
-    @cached_property
+    @property
     def frame(self) -> bytes:
         """To be written as it is."""
-        return self._made if isinstance(self._made, bytes) else self._made()
+        if not isinstance(self._made, bytes):
+            self._made = self._made()
+        return self._made
 
 
 class _Text:
     """A message, written when the first of its encodings is framed."""
 
-    def __init__(self, write: Callable[[], bytes]) -> None:
-        self._write = write
+    __slots__ = ("_text", "_write")
 
-    @cached_property
-    def written(self) -> bytes:
-        """As JSON."""
-        return self._write()
+    def __init__(self, text: bytes | None, write: Callable[[], bytes] | None = None) -> None:
+        self._text = text
+        self._write = write
 
     def framed(self, encoding: Encoding) -> bytes:
         """As one frame."""
-        return frame(self.written, encoding)
+        if self._text is None:
+            assert self._write is not None
+            self._text, self._write = self._write(), None
+        return frame(self._text, encoding)
 
 
 class _Cohort(Generic[V]):
@@ -75,9 +80,8 @@ class _Cohort(Generic[V]):
         """Whether they got nothing of this list so far."""
         return self.sent_s == _NEVER_S
 
-    def deliveries(self, write: Callable[[], bytes], index: int) -> Iterator[Delivery[V]]:
-        """What `write` gives, written once and framed once an encoding."""
-        text = _Text(write)
+    def deliveries(self, text: _Text, index: int) -> Iterator[Delivery[V]]:
+        """The text, framed once an encoding."""
         for encoding, viewers in self.viewers.items():
             yield Delivery(partial(text.framed, encoding), list(viewers), index)
 
@@ -128,7 +132,7 @@ class _List(Generic[V]):
     def publish(self, sample: Sample, index: int, now_s: float) -> Iterator[Delivery[V]]:
         """A sample for all viewers, now or later."""
         if self.is_plain:
-            yield from self.cohorts[0].deliveries(partial(self._picker.text, sample), index)
+            yield from self.cohorts[0].deliveries(_Text(None, partial(self._picker.text, sample)), index)
             return
         picked = self._picker.pick(sample)
         for cohort in self.cohorts:
@@ -148,7 +152,7 @@ class _List(Generic[V]):
         is_time = not first.kept.samples or first.sent_s + self._period_s <= now_s
         for cohort in self.cohorts:
             if cohort.kept.samples and (cohort.is_new or (is_time and cohort.sent_s + self._period_s <= now_s)):
-                yield from cohort.deliveries(self._writer(cohort, now_s), cohort.kept_index)
+                yield from cohort.deliveries(_Text(self._text(cohort, now_s)), cohort.kept_index)
                 cohort.sent_s, cohort.kept = now_s, Merge()
         if not first.kept.samples and not first.is_new:
             for cohort in self.cohorts[1:]:
@@ -156,17 +160,17 @@ class _List(Generic[V]):
                     first.take_in(cohort)
                     self.cohorts.remove(cohort)
 
-    def _writer(self, cohort: _Cohort[V], now_s: float) -> Callable[[], bytes]:
-        """Writes what is kept; of an on-change list only what its viewers do not hold."""
-        kept = cohort.kept
+    def _text(self, cohort: _Cohort[V], now_s: float) -> bytes:
+        """Of what is kept; of an on-change list only what its viewers do not hold."""
         if not self.fields.on_change:
-            return partial(self._picker.merge_text, kept)
-        values = {name: each.text for name, each in kept.values.items()}
+            return self._picker.merge_text(cohort.kept)
+        values = {name: each.text for name, each in cohort.kept.values.items()}
         if now_s - cohort.whole_s >= WHOLE_S or len(cohort.sent) > NAMES_MAX:
             cohort.whole_s, cohort.sent = now_s, values
-            return partial(self._picker.merge_text, kept)
-        held, cohort.sent = cohort.sent, cohort.sent | values
-        return partial(self._picker.merge_text, kept, held)
+            return self._picker.merge_text(cohort.kept)
+        text = self._picker.merge_text(cohort.kept, cohort.sent)
+        cohort.sent |= values
+        return text
 
 
 class Fanout(Generic[V]):

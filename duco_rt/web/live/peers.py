@@ -140,6 +140,7 @@ class Watched:
             except Exception as e:
                 self._work.failed("tick", e)
                 await asyncio.sleep(_FAILED_S)
+                self.settle()
 
     # --- what goes --------------------------------------------------------------------------------------------------
 

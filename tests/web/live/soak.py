@@ -185,6 +185,7 @@ class Viewer:
                 link.end(orderly=rng.random() < 0.5)
             except _CLOSED as e:
                 code = str(e.args[0]) if type(e) is EOFError else "cut"
+                assert habit.rest_s and code in ("1013", "cut"), f"{self.name} was closed: {code}"
                 self.closed[code] = self.closed.get(code, 0) + 1
                 link.end(orderly=False)
             if now_s() < until_s and habit.away_s:

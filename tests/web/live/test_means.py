@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from duco_rt.web.live import means
 from duco_rt.web.live.asking import Question
 from duco_rt.web.live.field_lists import field_list, matcher
 from tests.web.conftest import ListStore, Site
-from tests.web.live.viewing import PEER, store
+from tests.web.live.viewing import PEER, becomes, publish, receive, store, ts_of, viewing
 
 CLIENT = Peer("duco", "DUCO_001", "client_raw_data")
 
@@ -89,11 +90,10 @@ async def test_questions_to_the_store_are_bounded(site: Site, monkeypatch: pytes
 
 async def test_now_by_the_machines_clock_is_asked_for_as_part_of_the_question(site: Site) -> None:
     """While four others are answered it waits with the rest of it."""
-    asked = 0
+    asked = []
 
     async def last_seen(tenant: str) -> dict[Peer, LastSeen]:
-        nonlocal asked
-        asked += 1
+        asked.append(tenant)
         return {}
 
     site.store.last_seen = last_seen  # type: ignore[method-assign]
@@ -105,7 +105,8 @@ async def test_now_by_the_machines_clock_is_asked_for_as_part_of_the_question(si
         await asyncio.sleep(0)
         assert not asked
         work.asking.release()
-        assert await answer == [] and asked == 1
+        assert await answer == []
+    assert asked == ["duco"]
 
 
 async def test_a_list_is_matched_beside_the_loop_and_remembered(site: Site) -> None:
@@ -130,3 +131,54 @@ async def test_what_nobody_thought_of_ends_one_piece_of_work(site: Site, monkeyp
     assert not await site.service._work.names(PEER)
     assert not await site.service._work.is_of(PEER)
     assert site.metrics.value("live_failed_total", what="parsing") == 2
+
+
+async def test_who_asks_for_one_list_after_the_other_holds_up_nobody(site: Site) -> None:
+    """One question at a time is asked for it, and those that it does not wait for any more are not asked at all."""
+    store(site, range(1, 50))
+    site.clock.now_s = ts_of(50) / 1000
+    history, open_, most, asked = site.store.history, 0, 0, 0
+    go = asyncio.Event()
+
+    async def slow(*args: Any, **more: Any) -> History:
+        nonlocal open_, most, asked
+        open_ += 1
+        asked += 1
+        most = max(most, open_)
+        await go.wait()
+        await asyncio.sleep(0.005)
+        open_ -= 1
+        return await history(*args, **more)
+
+    site.store.history = slow  # type: ignore[method-assign]
+    async with viewing(site) as flood, viewing(site) as other:
+        for at in range(300):
+            kind = "ADD_FIELDS" if at % 3 else "INIT_FIELD_LIST"
+            await flood.send_json({"type": kind, "payload": [f"a{at}"], **({} if at % 3 else {"history": 600})})
+        await becomes(site, "live_viewers", 2)
+        while not asked:
+            await asyncio.sleep(0.005)
+        await other.send_json({"type": "INIT_FIELD_LIST", "payload": ["a"], "history": 100})
+        while asked < 2:
+            await asyncio.sleep(0.005)
+        assert (asked, most) == (2, 2)
+        go.set()
+        assert (await receive(other))["type"] == "LIVE_DATA"
+        assert asked < 10 and most == 2
+    async with asyncio.timeout(5):
+        while any(each._open for each in site.service._peers.values()):
+            await asyncio.sleep(0.005)
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_not_asked(site: Site) -> None:
+    """Its viewer left before its turn had come."""
+    asking = site.service._work.asking
+    for _ in range(4):
+        await asking.acquire()
+    async with viewing(site, ["a"], history=100):
+        await publish(site, {"a": 1})
+    await becomes(site, "live_viewers", 0)
+    for _ in range(4):
+        asking.release()
+    await becomes(site, "live_store_questions_total", 1, result="dropped")
+    assert not site.service._peers[PEER]._open

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import History, Peer
 from duco_rt.transports.live_memory import MemoryLive
-from duco_rt.web.live import place, pumps
+from duco_rt.web.live import place
 from tests.web.conftest import NOW_MS, ListStore, Site
 from tests.web.live.viewing import (
     LIVE,
@@ -32,6 +31,8 @@ from tests.web.live.viewing import (
     viewing,
     watch,
 )
+
+pytestmark = pytest.mark.servers  # a web server of its own each
 
 OTHER = Peer("other", "DUCO_001", "vehicle_can")
 
@@ -191,50 +192,6 @@ async def test_patterns_reach_the_store_by_the_parsings_names(site: Site) -> Non
         assert [message["payload"] for message in found] == [{"speed": 1}, {"speed": 2}]
 
 
-async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Though the loop turns after each write: each sample once, and by the new list from its ACK on."""
-    monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
-    async with AsyncExitStack() as stack:
-        first, *_, last = [await stack.enter_async_context(viewing(site, ["a"])) for _ in range(8)]
-        for seq in range(1, 100):
-            await publish(site, {"a": seq, "b": -seq}, seq)
-            wanted = ["b"] if seq % 2 else ["a"]
-            await last.send_json({"type": "INIT_FIELD_LIST", "payload": wanted, "ack": True})
-            assert shown([await receive(first)]) == [seq]  # the others' turn is still to come
-        found = await receive_until(last, 99)
-    assert [seq for seq in shown(found) if seq != "ACK"] == list(range(1, 100))
-    fields = ["a"]
-    for message in found:
-        if message["type"] == "ACK":
-            fields = message["payload"]["fields"]
-        else:
-            assert list(message["payload"]) == fields
-
-
-async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A hole and a sample go out together: who was full at the first of them, and is not when the second's turn comes,
-    has had both by then.
-    """
-    monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
-    async with AsyncExitStack() as stack:
-        viewers = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(8)]
-        await publish(site, {"a": 1}, 1)
-        for ws in viewers:
-            await receive_until(ws, 1)
-        connection = next(iter(site.service._visits))
-        answers = iter([1])  # full once
-        monkeypatch.setattr(connection, "waiting_bytes", lambda: next(answers, 0))
-        await publish(site, {"a": 3}, 3)
-        assert shown(await receive_until(viewers[0], 3)) == [(2, 2, "missing"), 3]
-        assert next(answers, None) is None
-        await publish(site, {"a": 4}, 4)
-        assert shown(await receive_until(viewers[0], 4)) == [4]
-
-
 async def test_one_that_reads_slowly_gets_everything_or_is_told(tmp_path: Path, web: Web) -> None:
     """Each position once, as a sample or in a hole, in order."""
     site = Site(tmp_path, web)
@@ -256,3 +213,31 @@ async def test_one_that_reads_slowly_gets_everything_or_is_told(tmp_path: Path, 
         at = message["seq"] if is_sample else message["to"]
     assert at == 399
     assert {message.get("reason") for message in seen} == {None, "missing", "slow"}
+
+
+KEPT: dict[str, tuple[dict[str, object], float]] = {
+    "as the ingestor says": ({"received": NOW_MS - 20_000, "ts": NOW_MS - 90_000}, 20),
+    "its clock is a little ahead": ({"received": NOW_MS + 3_000, "ts": NOW_MS - 90_000}, 0),
+    "its clock is wrong": ({"received": NOW_MS + 9_000, "ts": NOW_MS - 90_000}, 89),
+    "from the end of its second": ({"ts": NOW_MS - 91_000}, 90),
+    "the machine's clock is ahead": ({"ts": NOW_MS + 60_000}, 150),
+    "the machine's clock is dead": ({"ts": 0}, 150),
+    "nothing is said": ({}, 150),
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+async def test_what_was_kept_does_not_pass_for_new(tmp_path: Path, web: Web, case: str) -> None:
+    """Its age is what can be known of it, at worst that of the oldest that is kept."""
+    times, age_s = KEPT[case]
+    site = Site(tmp_path, web)
+    site.live = KeepingLive([json.dumps({"payload": {"a": 5}, "seq": 5, **times}).encode()])
+    site.service._work = site.service._work._replace(means=site.service._means._replace(live=site.live))
+    async with site.running(), viewing(site) as ws:
+        await ws.send_json({"type": "INIT_FIELD_LIST", "payload": ["a"], "last": True})
+        found = await receive(ws)
+        assert found["payload"] == {"a": 5} and 0 <= found["age_ms"] / 1000 - age_s < 2
+        await ws.send_json({"type": "STATUS"})
+        status = (await receive(ws))["payload"]
+        assert 0 <= status["age_ms"] / 1000 - age_s < 2
+        assert status["stream"] == ("live" if age_s < 10 else "silent")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientWebSocketResponse
 
 from duco_rt.config import Web
+from duco_rt.web.live import pumps
+from duco_rt.web.live.connection import Connection
+from duco_rt.web.live.fanout import Delivery
+from duco_rt.web.live.frames import frame
+from duco_rt.web.live.pumps import Writing
 from tests.web.conftest import Site
 from tests.web.live.viewing import (
     LIVE,
@@ -27,6 +34,8 @@ from tests.web.live.viewing import (
     viewing,
     watch,
 )
+
+pytestmark = pytest.mark.servers  # a web server of its own each
 
 TEXT = "x" * 50_000
 
@@ -157,3 +166,101 @@ async def test_a_stalled_viewer_does_not_hold_up_the_end(tmp_path: Path) -> None
         await asyncio.wait_for(site.service.close(), WITHIN_S)
         await becomes(site, "live_viewers", 0)
         resume(slow)
+
+
+async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the loop turns after each write: each sample once, and by the new list from its ACK on."""
+    monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
+    async with AsyncExitStack() as stack:
+        first, *_, last = [await stack.enter_async_context(viewing(site, ["a"])) for _ in range(8)]
+        for seq in range(1, 100):
+            await publish(site, {"a": seq, "b": -seq}, seq)
+            wanted = ["b"] if seq % 2 else ["a"]
+            await last.send_json({"type": "INIT_FIELD_LIST", "payload": wanted, "ack": True})
+            assert shown([await receive(first)]) == [seq]  # the others' turn is still to come
+        found = await receive_until(last, 99)
+    assert [seq for seq in shown(found) if seq != "ACK"] == list(range(1, 100))
+    fields = ["a"]
+    for message in found:
+        if message["type"] == "ACK":
+            fields = message["payload"]["fields"]
+        else:
+            assert list(message["payload"]) == fields
+
+
+async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hole and a sample go out together: who was full at the first of them, and is not when the second's turn comes,
+    has had both by then.
+    """
+    monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(8)]
+        await publish(site, {"a": 1}, 1)
+        for ws in viewers:
+            await receive_until(ws, 1)
+        connection = next(iter(site.service._visits))
+        answers = iter([1])  # full once
+        monkeypatch.setattr(connection, "waiting_bytes", lambda: next(answers, 0))
+        await publish(site, {"a": 3}, 3)
+        assert shown(await receive_until(viewers[0], 3)) == [(2, 2, "missing"), 3]
+        assert next(answers, None) is None
+        await publish(site, {"a": 4}, 4)
+        assert shown(await receive_until(viewers[0], 4)) == [4]
+
+
+async def test_of_many_lists_each_is_framed_when_its_turn_has_come(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some milliseconds others have a turn; a frame that cannot be made is counted, and the rest is written."""
+    monkeypatch.setattr(pumps, "_TURN_S", 0.0)
+    failed: list[Exception] = []
+    made: list[int] = []
+    writing = Writing(lambda viewer, index: None, failed.append)
+    async with viewing(site, ["a"]) as ws:
+        viewers = list(site.service._visits)
+
+        def make(at: int) -> bytes:
+            made.append(at)
+            if at == 1:
+                raise ZeroDivisionError
+            return frame(b'{"at":%d}' % at)
+
+        deliveries = [Delivery(partial(make, at), viewers, at) for at in range(4)]
+        seen = set()
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(writing.write(deliveries))
+            while not task.done():
+                await asyncio.sleep(0)
+                seen.add(len(made))
+        assert seen >= {1, 2, 3} and task.result() == 3 and len(failed) == 1
+        assert [(await receive(ws))["at"] for _ in range(3)] == [0, 2, 3]
+
+
+async def test_nothing_is_kept_of_who_left(site: Site) -> None:
+    """Of a machine that says nothing, too."""
+    before = [each for each in gc.get_objects() if isinstance(each, Connection)]  # other tests'
+    async with viewing(site, ["a"]):
+        for _ in range(5):
+            async with viewing(site, ["a"]):
+                pass
+        await becomes(site, "live_viewers", 1)
+        gc.collect()
+        assert sum(isinstance(each, Connection) and each not in before for each in gc.get_objects()) == 1
+
+
+async def test_a_viewer_whose_frames_cannot_be_made_is_closed_with_1011(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It alone."""
+    async with viewing(site, ["a"]) as other, viewing(site, ["a"]) as ws:
+        stream = next(iter(site.service._peers.values())).stream
+        take = stream.take
+        monkeypatch.setattr(stream, "take", lambda *_: 1 / 0)
+        await ws.send_json({"type": "INIT_FIELD_LIST", "payload": ["a"], "since": 1})
+        assert await asyncio.wait_for(closed(ws), WITHIN_S) == 1011
+        monkeypatch.setattr(stream, "take", take)
+        assert site.metrics.value("live_failed_total", what="viewer") == 1
+        await publish(site, {"a": 1})
+        assert shown([await receive(other)]) == [1]

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 import aiohttp
 import pytest
 
 from duco_rt.model import Peer
-from duco_rt.web.live import service
+from duco_rt.web.live import peers, place, service
 from tests.web.conftest import BASE, NOW_MS, Site
-from tests.web.live.viewing import PEER, WITHIN_S, becomes, closed, is_quiet, publish, receive, viewing, watch
+from tests.web.live.viewing import (
+    PEER,
+    WITHIN_S,
+    becomes,
+    closed,
+    is_quiet,
+    publish,
+    receive,
+    receive_until,
+    shown,
+    store,
+    ts_of,
+    viewing,
+    watch,
+)
+
+T = TypeVar("T")
 
 
 async def test_live_data_is_exactly_as_documented(site: Site) -> None:
@@ -205,3 +223,67 @@ async def test_samples_that_swapped_come_in_order(site: Site) -> None:
         await publish(site, {"a": 7}, 7)
         assert (await receive(socket))["seq"] == 7
         assert site.metrics.value("live_late_total") == 1
+
+
+def failing_once(real: Callable[..., T]) -> Callable[..., T]:
+    """The same, but for the first call."""
+    calls = 0
+
+    def call(*args: Any) -> T:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ZeroDivisionError("of the test")
+        return real(*args)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("publish", "message"),
+        ("tick", "tick"),
+        ("woken", "settle"),
+        ("questions", "settle"),
+        ("answer", "question"),
+        ("is_wanted", "question"),
+    ],
+)
+async def test_what_nobody_thought_of_ends_one_message_or_question(
+    site: Site, monkeypatch: pytest.MonkeyPatch, name: str, what: str
+) -> None:
+    """It is counted; then all goes on, for those who were there and those who come."""
+    monkeypatch.setattr(peers, "_FAILED_S", 0.01)
+    monkeypatch.setattr(place, "PATIENCE_S", 0.3)
+    store(site, range(1, 5))
+    site.clock.now_s = ts_of(5) / 1000
+    async with viewing(site, ["a"]) as first:
+        stream = site.service._peers[PEER].stream
+        monkeypatch.setattr(stream, name, failing_once(getattr(stream, name)))
+        async with viewing(site, ["a"], history=60) as ws:
+            await publish(site, {"a": 5}, 5)
+            await publish(site, {"a": 7}, 7)  # 6 is waited for: a tick
+            await becomes(site, "live_failed_total", 1, what=what)
+            await receive_until(first, 7)
+            await receive_until(ws, 7)
+        async with viewing(site, ["a"], since=3) as late:
+            await publish(site, {"a": 8}, 8)
+            for each in (first, late):
+                await receive_until(each, 8)
+
+
+async def test_a_subscription_that_fails_is_made_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it fails of."""
+    subscribe, is_there = site.live.subscribe, asyncio.Event()
+
+    async def second(channel: str) -> AsyncIterator[bytes]:
+        is_there.set()
+        return await subscribe(channel)
+
+    monkeypatch.setattr(site.live, "subscribe", failing_once(second))
+    async with viewing(site, ["a"]) as ws:
+        await asyncio.wait_for(is_there.wait(), 5)
+        assert site.metrics.value("live_failed_total", what="subscription") == 1
+        await publish(site, {"a": 5}, 5)
+        assert shown([await receive(ws)]) == [5]

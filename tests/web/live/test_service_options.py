@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import json
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
+import msgspec
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duco_rt.config import Web
+from duco_rt.model import LastSeen, Peer
+from duco_rt.web.live import place
 from tests.web.conftest import NOW_MS, Site
-from tests.web.live.viewing import is_quiet, publish, receive, viewing
+from tests.web.live.viewing import LIVE, PEER, WITHIN_S, becomes, closed, is_quiet, publish, receive, store, viewing
+
+pytestmark = pytest.mark.servers  # a web server of its own each
 
 
 @pytest.mark.parametrize("kind", ["ADD_FIELDS", "REMOVE_FIELDS"])
@@ -102,3 +118,119 @@ async def test_a_client_that_asks_for_nothing_sees_samples_and_errors_alone(site
         assert [message["type"] for message in found] == ["ERROR"] + ["LIVE_DATA"] * 6
         assert [message["seq"] for message in found[1:]] == [1, 2, 3, 4, 7, 8]
         assert {tuple(message) for message in found[1:]} == {("type", "payload", "ts", "seq")}
+
+
+async def test_one_question_for_last_values_at_a_time_a_client(site: Site) -> None:
+    """Who asks for one list after the other waits for itself, and what nobody waits for any more is not asked."""
+    store(site, range(1, 5))
+    last_seen, now, most, asked = site.store.last_seen, 0, 0, 0
+
+    async def slow(tenant: str) -> dict[Peer, LastSeen]:
+        nonlocal now, most, asked
+        now, asked = now + 1, asked + 1
+        most = max(most, now)
+        await asyncio.sleep(0.002)
+        now -= 1
+        return await last_seen(tenant)
+
+    site.store.last_seen = slow  # type: ignore[method-assign]
+    async with viewing(site) as flood, viewing(site) as ws:
+        for at in range(30):
+            await flood.send_json({"type": "INIT_FIELD_LIST", "payload": [f"a{at}"], "last": True})
+        await ws.send_json({"type": "INIT_FIELD_LIST", "payload": ["a"], "last": True})
+        assert (await receive(ws))["payload"] == {"a": 4}
+        for _ in range(30):
+            assert (await receive(flood))["type"] == "LAST_KNOWN"
+        assert most == 2 and asked == 31
+
+
+@pytest.mark.parametrize("every_s", [None, 1])
+async def test_a_viewer_that_something_fails_for_is_closed_with_1011(
+    site: Site, monkeypatch: pytest.MonkeyPatch, every_s: int | None
+) -> None:
+    """It alone, whether at its own word or by the clock."""
+    async with viewing(site, ["a"]) as other, viewing(site, ["a"]) as ws:
+        monkeypatch.setattr(site.service._status, "of", lambda *_: 1 / 0)
+        await ws.send_json({"type": "STATUS"} | ({} if every_s is None else {"every_s": every_s}))
+        assert await asyncio.wait_for(closed(ws), WITHIN_S) == 1011
+        assert site.metrics.value("live_failed_total", what="viewer") == 1
+        await publish(site, {"a": 1})
+        assert (await receive(other))["seq"] == 1
+
+
+# --- what another publisher may say ---------------------------------------------------------------------------------
+
+_NAMES = st.sampled_from(["a", "b", "n_1", "n_2", "", '"', "*", "\x00", "ü"])
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just(10**400),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+_COUNTS = st.sampled_from([1, 2, 1e308, -1, 0, 2**53, 2**64, 1.5, "x", None, 10**4299])
+_STATS = st.dictionaries(_NAMES, st.tuples(_VALUES, _VALUES, _COUNTS), max_size=3) | _VALUES
+_SEQS = st.integers(1, 40) | st.integers(-(2**65), 2**65) | _VALUES
+_MESSAGES = st.fixed_dictionaries(
+    {"payload": st.dictionaries(_NAMES, _VALUES, max_size=4)},
+    optional={"seq": _SEQS, "ts": _SEQS | st.integers(NOW_MS, NOW_MS + 99_000), "stats": _STATS, "received": _VALUES},
+)
+_TEXTS = st.builds(lambda message: json.dumps(message).encode(), _MESSAGES | _VALUES) | st.binary(max_size=9)
+
+HOSTILE = [
+    b'{"payload":{"a":1},"ts":%d,"seq":%d,"stats":{"a":[0,1,%s]}}' % (NOW_MS + 1000 * seq, seq, count)
+    for seq, count in enumerate([b"1", b"1e308", b"1e308", b"9" * 4300, b"9" * 4300, b"-1", b"[]", b"1"], 1)
+]
+"""Each of these a number of values, for a viewer whose samples are put together."""
+
+WISHES: list[dict[str, Any]] = [
+    {"max_hz": 100, "stats": ["min", "max", "count"]},
+    {"max_hz": 5, "on_change": True, "stats": ["count"]},
+    {"on_change": True},
+    {"stats": ["min", "count"]},
+    {"since": 1},
+    {"history": 600, "stats": ["max"]},
+    {"last": True, "ack": True},
+]
+
+
+async def wishing(site: Site, stack: AsyncExitStack, wish: dict[str, Any], packs: bool) -> ClientWebSocketResponse:
+    """A viewer of a kind; one that packs has its messages compressed, too."""
+    protocols = ("duco.msgpack",) if packs else ()
+    ws = await stack.enter_async_context(site.session.ws_connect(LIVE, protocols=protocols, compress=15 * packs))
+    await ws.send_json({"type": "INIT_FIELD_LIST", "payload": ["a", "n_*", "*"], **wish})
+    return ws
+
+
+async def hears_it(ws: ClientWebSocketResponse) -> None:
+    """Read whole messages until that of the good sample."""
+    while True:
+        message = await ws.receive(WITHIN_S)
+        assert message.type in (WSMsgType.TEXT, WSMsgType.BINARY), message
+        is_text = message.type == WSMsgType.TEXT
+        content = json.loads(message.data) if is_text else msgspec.msgpack.decode(message.data)
+        if content.get("payload", {}).get("a") == "good":
+            return
+
+
+@settings(max_examples=6)
+@given(messages=st.lists(_TEXTS, min_size=25, max_size=25))
+def test_whatever_is_published_the_service_goes_on(messages: list[bytes]) -> None:
+    """Viewers of every kind: none is let go of, and a good sample reaches all of them afterwards."""
+
+    async def run(folder: str) -> None:
+        site = Site(Path(folder), Web(port=0))
+        store(site, range(1, 20))
+        async with site.running(), AsyncExitStack() as stack:
+            viewers = [await wishing(site, stack, wish, packs) for wish in WISHES for packs in (False, True)]
+            await becomes(site, "live_peers", 1)
+            while len(next(iter(site.service._peers.values())).stream) < len(viewers):
+                await asyncio.sleep(0.002)
+            for message in [*HOSTILE, *messages]:
+                await site.live.publish(PEER.channel, message)
+                await asyncio.sleep(0)
+            await site.live.publish(PEER.channel, b'{"payload":{"a":"good"}}')
+            await asyncio.gather(*map(hears_it, viewers))
+            assert "live_failed_total" not in site.metrics.text()
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(place, "PATIENCE_S", 0.1)
+        asyncio.run(run(folder))

@@ -12,7 +12,8 @@ from duco_rt.web.live.field_lists import field_list
 from duco_rt.web.live.frames import Encoding
 from duco_rt.web.live.protocol import Change, Wish
 from duco_rt.web.live.stream import Limits, Stream
-from tests.web.live.simulation import BASE_MS, Plan, Play, Viewer, message_of, sample_of
+from tests.web.live.play import Plan, Play
+from tests.web.live.simulation import BASE_MS, Viewer, message_of, sample_of
 
 FIELDS = field_list(["n"])
 LIMITS = Limits(recent_s=100.0, recent_bytes=100_000, resume_s=60.0, queue_messages=2, queue_bytes=10_000)

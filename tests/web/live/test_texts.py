@@ -253,7 +253,7 @@ def test_a_merge_that_stands_for_more(stats: list[str]) -> None:
     """Than the samples that are left of it: it says so, and nothing of the stats of all."""
     samples = [sample({"payload": {"a": at}, "ts": at, "seq": at, "stats": {}}) for at in (1, 2)]
     picker = Picker(field_list(["a"], stats))
-    more = {"stats": {}} if stats else {}
+    more: dict[str, object] = {"stats": {}} if stats else {}
     expected = {"type": "LIVE_DATA", "payload": {"a": 2}, **more, "ts": 2, "seq": 2, "merged": 400}
     assert json.loads(picker.merged(samples, 400)) == json.loads(picker.merged(samples[1:], 400)) == expected
     assert picker.merged(samples, 2) == picker.merged(samples)
