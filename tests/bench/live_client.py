@@ -60,6 +60,7 @@ class Client:
         for viewer in self._viewers.values():
             viewer.frames = 0
         self._delays_ns: list[int] = []
+        self._marked = 0
         self._frames = self._bytes = self._checked = self._wrong = 0
 
     def run(self) -> None:
@@ -149,7 +150,8 @@ class Client:
         """connect: viewers of a server; report: what came; close: all connections.
 
         reset: forget what came, and from now on note `delays`, and sleep `nap_s` before each look, so that no server
-        pays for waking the client; pause and resume: the last so many viewers read nothing, or go on.
+        pays for waking the client; mark: what comes now is summed up apart, too; pause and resume: the last so many
+        viewers read nothing, or go on.
         """
         match order.pop("do"):
             case "connect":
@@ -157,6 +159,8 @@ class Client:
             case "reset":
                 self._delayed, self._nap_s = bool(order.get("delays")), order.get("nap_s", 0.0)
                 self._reset()
+            case "mark":
+                self._marked = len(self._delays_ns)
             case "pause":
                 self._paused = list(self._viewers.values())[-order["last"] :]
                 for viewer in self._paused:
@@ -173,8 +177,7 @@ class Client:
         return {}
 
     def _report(self) -> dict[str, Any]:
-        delays, counts = sorted(self._delays_ns), [viewer.frames for viewer in self._viewers.values()]
-        at = {f"p{each}": delays[int(len(delays) * each / 100)] / 1e6 for each in (50, 99) if delays}
+        counts = [viewer.frames for viewer in self._viewers.values()]
         return {
             "frames": self._frames,
             "bytes": self._bytes,
@@ -184,7 +187,8 @@ class Client:
             "wrong": self._wrong,
             "opaque": sum(not viewer.checks for viewer in self._viewers.values()),
             "closed": self._closed,
-            "delays_ms": {**at, "most": delays[-1] / 1e6} if delays else {},
+            "delays_ms": summary(self._delays_ns),
+            "marked_ms": summary(self._delays_ns[self._marked :]),
         }
 
     def _connect(
@@ -202,6 +206,15 @@ class Client:
             self._viewers[sock.fileno()] = Viewer(sock, fields, checks)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
         return {"count": count}
+
+
+def summary(delays_ns: list[int]) -> dict[str, float]:
+    """Percentiles in ms; empty for nothing."""
+    ordered = sorted(delays_ns)
+    if not ordered:
+        return {}
+    at = {f"p{each}": ordered[int(len(ordered) * each / 100)] / 1e6 for each in (50, 99)}
+    return {**at, "most": ordered[-1] / 1e6}
 
 
 def handshake(sock: socket.socket, path: str, port: int, deflate: bool) -> str:

@@ -45,7 +45,8 @@ async def test_history_and_live_join(tmp_path: Path) -> None:
                 break
         async with chromium() as browser, page_at(browser, running.url) as page:
             await wait_state(page, "live")
-            await page.wait_for_function("() => window.ducoPage.received >= 4", timeout=20_000)
+            several = "() => window.ducoPage.series('vehicle_can', 'speed').seq.length >= 4"
+            await page.wait_for_function(several, timeout=20_000)
             held = await series(page, "speed")
             assert held["seq"] == list(range(held["seq"][0], held["seq"][-1] + 1))
             assert held["seq"][0] <= first["seq"]

@@ -14,6 +14,7 @@ from duco_rt.web.live.fanout import WHOLE_S, Delivery, Fanout
 from duco_rt.web.live.field_lists import FieldList, field_list
 from duco_rt.web.live.frames import JSON, Encoding, frame
 from duco_rt.web.live.samples import Sample, read_sample
+from duco_rt.web.live.texts import Picker
 
 AB = field_list(["a", "b"])
 DEFLATE = Encoding(deflate=True)
@@ -99,6 +100,13 @@ def test_a_frame_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, m
         made += 1
         return frame(text, encoding)
 
+    def picked(self: Picker, one: Sample) -> bytes:
+        nonlocal made
+        made += 1
+        return text(self, one)
+
+    text = Picker.text
+    monkeypatch.setattr(Picker, "text", picked)
     monkeypatch.setattr("duco_rt.web.live.fanout.frame", counted)
     fanout: Fanout[str] = Fanout()
     fanout.watch("v", field_list(["a"], **more), JSON)
@@ -108,7 +116,7 @@ def test_a_frame_is_made_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, m
     assert made == 0
     assert shown(first) == {"v": {"a": 1}, "w": {"b": 2}}
     assert shown(second) == {"v": {} if "on_change" in more else {"a": 1}, "w": {"b": 3}}
-    assert [each.frame for each in first] and made == 4
+    assert [each.frame for each in first] and made == (4 if more else 8)
 
 
 def test_frames_for_who_catches_up() -> None:
@@ -118,6 +126,7 @@ def test_frames_for_who_catches_up() -> None:
     assert fanout.frame(AB, DEFLATE, sample(1, a=1, c=2), b"FILL") == frame(text, DEFLATE)
     found = message_of(fanout.merged(AB, Encoding(msgpack=True), [sample(1, a=1), sample(2, b=3)]))
     assert found["payload"] == {"a": 1, "b": 3} and found["merged"] == 2
+    assert message_of(fanout.merged(AB, JSON, [sample(1, a=1), sample(2, b=3)], 9))["merged"] == 9
 
 
 # --- only what changed ----------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from duco_rt.web.live import means
 from duco_rt.web.live.asking import Question
 from duco_rt.web.live.field_lists import field_list, matcher
 from tests.web.conftest import ListStore, Site
-from tests.web.live.viewing import PEER, becomes, publish, receive, store, ts_of, viewing
+from tests.web.live.viewing import PEER, becomes, is_quiet, publish, receive, store, ts_of, viewing
 
 CLIENT = Peer("duco", "DUCO_001", "client_raw_data")
 
@@ -152,12 +152,13 @@ async def test_who_asks_for_one_list_after_the_other_holds_up_nobody(site: Site)
 
     site.store.history = slow  # type: ignore[method-assign]
     async with viewing(site) as flood, viewing(site) as other:
-        for at in range(300):
+        for at in range(40):
             kind = "ADD_FIELDS" if at % 3 else "INIT_FIELD_LIST"
             await flood.send_json({"type": kind, "payload": [f"a{at}"], **({} if at % 3 else {"history": 600})})
-        await becomes(site, "live_viewers", 2)
+        await flood.send_json({"type": "STATUS"})
         while not asked:
             await asyncio.sleep(0.005)
+        assert await is_quiet(flood)  # it waits for itself
         await other.send_json({"type": "INIT_FIELD_LIST", "payload": ["a"], "history": 100})
         while asked < 2:
             await asyncio.sleep(0.005)

@@ -241,3 +241,5 @@ async def test_what_was_kept_does_not_pass_for_new(tmp_path: Path, web: Web, cas
         status = (await receive(ws))["payload"]
         assert 0 <= status["age_ms"] / 1000 - age_s < 2
         assert status["stream"] == ("live" if age_s < 10 else "silent")
+        newest = site.service._peers[PEER].stream.recent.newest
+        assert newest is not None and newest.wall_ms == NOW_MS - 1000 * age_s

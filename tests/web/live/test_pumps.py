@@ -191,13 +191,14 @@ async def test_who_changes_its_list_while_a_sample_goes_out_misses_none(
 
 
 async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hole and a sample go out together: who was full at the first of them, and is not when the second's turn comes,
     has had both by then.
     """
     monkeypatch.setattr(pumps, "_WRITES_AT_ONCE", 1)
-    async with AsyncExitStack() as stack:
+    site = Site(tmp_path, Web(port=0))
+    async with site.running(), AsyncExitStack() as stack:
         viewers = [await stack.enter_async_context(viewing(site, ["a"], since=0)) for _ in range(8)]
         await publish(site, {"a": 1}, 1)
         for ws in viewers:
@@ -242,6 +243,7 @@ async def test_nothing_is_kept_of_who_left(site: Site) -> None:
     """Of a machine that says nothing, too."""
     before = [each for each in gc.get_objects() if isinstance(each, Connection)]  # other tests'
     async with viewing(site, ["a"]):
+        await publish(site, {"a": 1})
         for _ in range(5):
             async with viewing(site, ["a"]):
                 pass
