@@ -46,7 +46,8 @@ class Framing:
         """The newest values of several samples; without stats where these are more than 20."""
         if len(entries) > _MERGED_STATS_MAX:
             fields = fields._replace(stats=())
-        return self._fanout.merged(fields, encoding, [_read(entry) for entry in entries[-_MERGED_MAX:]])
+        newest = [_read(entry) for entry in entries[-_MERGED_MAX:]]
+        return self._fanout.merged(fields, encoding, newest, len(entries))
 
     def _of_row(self, fields: FieldList, encoding: Encoding, row: Row, kind: bytes) -> bytes:
         key = fields, encoding, kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import time
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -109,6 +110,14 @@ def test_patterns_together_match_what_each_matches_alone(patterns: list[str], na
             alone = [matches(pattern, name) for pattern in patterns]
             assert [bool(matcher.matched(name) >> at & 1) for at in range(len(patterns))] == alone
             assert len(matcher._memo) <= 3
+
+
+def test_patterns_together_are_exact() -> None:
+    """Every pattern of up to four characters on every name of up to six."""
+    patterns = ["".join(each) for length in range(5) for each in product("ab*", repeat=length)]
+    matcher = Matcher(patterns)
+    for name in ("".join(each) for length in range(7) for each in product("ab", repeat=length)):
+        assert matcher.matched(name) == sum(matches(each, name) << at for at, each in enumerate(patterns)), name
 
 
 def test_many_patterns_over_many_names_take_no_time() -> None:

@@ -48,3 +48,11 @@ def test_gaps() -> None:
     made = frames.frame(FIELDS, Encoding(), Gap(hole, "slow"))
     assert made == frame(b'{"type":"GAP","from":3,"to":4,"reason":"slow"}')
     assert b'"from":null,"to":4' in frames.frame(FIELDS, Encoding(), Gap(hole, "unknown"))
+
+
+def test_a_message_says_for_how_many_it_stands() -> None:
+    """Also where only the newest of them were looked at."""
+    frames: Framing = Framing(Fanout[str]())
+    recent = Recent(1e9, 10**9)
+    entries = [recent.add(seq, BASE_MS + seq * 1000, message_of(seq), 0, 0.0) for seq in range(300)]
+    assert b'"merged":300' in frames.merged(FIELDS, Encoding(), entries)
