@@ -32,12 +32,13 @@ def masked(text: bytes) -> bytes:
 class Viewer:
     """One connection."""
 
-    __slots__ = ("checks", "fields", "frames", "rest", "sock")
+    __slots__ = ("apart", "checks", "fields", "frames", "rest", "sock")
 
-    def __init__(self, sock: socket.socket, fields: list[str], checks: bool) -> None:
+    def __init__(self, sock: socket.socket, fields: list[str], *, checks: bool, apart: bool) -> None:
         self.sock = sock
         self.fields = fields
         self.checks = checks
+        self.apart = apart
         self.frames = 0
         self.rest = b""
 
@@ -108,7 +109,7 @@ class Client:
             first = buffer[at]
             if first & 8:
                 self._control(viewer, first & 15)
-            else:
+            elif not viewer.apart:
                 self._frames += 1
                 viewer.frames += 1
                 if self._delayed:
@@ -147,7 +148,8 @@ class Client:
         self._wrong += read["type"] != "LIVE_DATA" or got != wanted
 
     def act(self, order: dict[str, Any]) -> dict[str, Any]:
-        """connect: viewers of a server; report: what came; close: all connections.
+        """connect: viewers of a server; those with a `small` buffer are read and not counted. report: what came; close:
+        all connections.
 
         reset: forget what came, and from now on note `delays`, and sleep `nap_s` before each look, so that no server
         pays for waking the client; mark: what comes now is summed up apart, too; pause and resume: the last so many
@@ -177,7 +179,7 @@ class Client:
         return {}
 
     def _report(self) -> dict[str, Any]:
-        counts = [viewer.frames for viewer in self._viewers.values()]
+        counts = [viewer.frames for viewer in self._viewers.values() if not viewer.apart]
         return {
             "frames": self._frames,
             "bytes": self._bytes,
@@ -203,7 +205,7 @@ class Client:
             checks = not deflate or "server_no_context_takeover" in answer
             sock.sendall(masked(json.dumps({"type": "INIT_FIELD_LIST", "payload": fields}).encode()))
             sock.setblocking(False)
-            self._viewers[sock.fileno()] = Viewer(sock, fields, checks)
+            self._viewers[sock.fileno()] = Viewer(sock, fields, checks=checks, apart=small)
             self._epoll.register(sock.fileno(), select.EPOLLIN)
         return {"count": count}
 

@@ -28,7 +28,7 @@ FILL = 250
 
 
 class Watched:
-    """A studio, its machines, and two load clients: of viewers that read, and of those that may be paused."""
+    """A studio, its machines, and the viewers: `pausing` of them, which are not measured, may read nothing."""
 
     def __init__(self, stack: ExitStack, folder: Path, redis: RedisServer, machines: int) -> None:
         self._publisher = Publisher(redis)
@@ -36,7 +36,6 @@ class Watched:
         started(stack, self._studio)
         self._machines = [f"DUCO_{number:03d}" for number in range(1, machines + 1)]
         self.load = client(stack)
-        self._pausing = client(stack)
         self.viewers = self.pausing = 0
 
     def connect(self, viewers: int, pausing: int = 0) -> None:
@@ -46,7 +45,7 @@ class Watched:
             self.load.connect(self._studio, machine, TIMED, share)
             self.viewers += share
         if pausing:
-            self._pausing.connect(self._studio, self._machines[0], TIMED, pausing, small=True)
+            self.load.connect(self._studio, self._machines[0], TIMED, pausing, small=True)
             self.pausing = pausing
         self._second()
 
@@ -74,12 +73,12 @@ class Watched:
 
     def pause(self) -> None:
         """The pausing viewers read nothing, and their connections are full."""
-        self._pausing.ask("pause", last=self.pausing)
+        self.load.ask("pause", last=self.pausing)
         self.fill()
 
     def resume(self) -> None:
         """All viewers read again; as many samples come as for a pause, so that both begin alike."""
-        self._pausing.ask("resume")
+        self.load.ask("resume")
         self.fill()
 
     def fill(self) -> None:

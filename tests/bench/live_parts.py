@@ -178,7 +178,7 @@ class LoadClient:
         return answer
 
     def connect(self, server: Server, chassis_id: str, lists: Sequence[Sequence[str]], count: int, **more: Any) -> None:
-        """So many viewers, their lists by turns. `deflate`: offer it; `small`: a small receive buffer."""
+        """So many viewers, lists by turns. `deflate`: offer it; `small`: with a small receive buffer, not counted."""
         self.ask("connect", port=server.port, path=path_of(chassis_id), lists=lists, count=count, **more)
 
     def all_came(self, frames: int, within_s: float = 20.0) -> dict[str, Any]:
