@@ -17,7 +17,7 @@ from duco_rt.web.live.field_lists import FieldList
 from duco_rt.web.live.frames import Encoding
 from duco_rt.web.live.framing import Framing
 from duco_rt.web.live.lacks import Hole, Lacks
-from duco_rt.web.live.place import Gap, Phase, Place, Row, in_order
+from duco_rt.web.live.place import Gap, Phase, Place, Row, by_seq
 from duco_rt.web.live.protocol import Wish
 from duco_rt.web.live.recent import Entry, Recent
 from duco_rt.web.live.samples import Sample
@@ -245,7 +245,7 @@ class CatchingUp(Generic[V]):
     def answer(self, question: Question, samples: Sequence[Sample], now_s: float) -> None:
         """The store's samples, for those who asked and still want these fields."""
         asked = self._asking.close(question)
-        rows = in_order([Row(sample.seq, sample.ts_ms, sample, {}) for sample in samples if sample.seq is not None])
+        rows = by_seq([Row(sample.seq, sample.ts_ms, sample, {}) for sample in samples if sample.seq is not None])
         waiting = set(map(id, asked.places))
         for viewer, place in self._placed.items():
             if id(place) in waiting and place.phase is Phase.ASK and self._viewers[viewer].fields == question.fields:

@@ -50,7 +50,7 @@ class Row(NamedTuple):
     frames: dict[object, bytes]
 
 
-def in_order(rows: list[Row]) -> list[Row]:
+def by_seq(rows: list[Row]) -> list[Row]:
     """The store's rows in order of `seq`: by time alone they are not, where the machine's clock stepped back.
 
     Left as they are where the numbering began anew between them.
@@ -178,7 +178,7 @@ class Place:
             if self.after_seq is None and self.start_ms is not None and row.ts_ms < self.start_ms:
                 continue  # another viewer of the list asked for more
             if self.after_seq is None or row.seq > self.after_seq:
-                self._pass(row.seq, row.ts_ms)
+                self.hold(row.seq, row.ts_ms)
                 yield row
         self._rows = ()
         self.phase = Phase.WAIT
@@ -232,7 +232,7 @@ class Place:
                 yield self._gap(entry.seq, entry.ts_ms, "slow" if is_lapped else "missing")
                 self.cursor = entry.index + 1
             is_lapped = False
-            self._pass(entry.seq, entry.ts_ms)
+            self.hold(entry.seq, entry.ts_ms)
             yield entry
 
     def _gap(self, to_seq: int, to_ms: int, reason: str) -> Gap:
@@ -247,16 +247,13 @@ class Place:
 
     def hold(self, seq: int, ts_ms: int) -> None:
         """It has everything up to this sample."""
-        self._pass(seq, ts_ms)
+        self.after_seq, self.after_ms, self._has_passed = seq, ts_ms, True
 
     def skip_to(self, entry: Entry) -> None:
         """It has been given what stands for everything up to an entry."""
         self.cursor = entry.index + 1
         if entry.seq is not None:
-            self._pass(entry.seq, entry.ts_ms)
-
-    def _pass(self, seq: int, ts_ms: int) -> None:
-        self.after_seq, self.after_ms, self._has_passed = seq, ts_ms, True
+            self.hold(entry.seq, entry.ts_ms)
 
 
 def _unknown(recent: Recent) -> Gap:
