@@ -1,9 +1,9 @@
 /** The page: which tenant and machine the URL names, and what the page says about them. */
-import { DeviceList, deviceHash, deviceName } from './devices.js';
-import { byId, setText } from './dom.js';
-import { Session } from './session.js';
+import { DeviceList, deviceHash, deviceName } from './machine/devices.js';
+import { byId, setText } from './base/dom.js';
+import { Session } from './machine/session.js';
 import { answerText, commandErrorText, empties, offlineText, states, texts } from './texts.js';
-import { initTheme, theme, toggleTheme } from './theme.js';
+import { initTheme, theme, toggleTheme } from './base/theme.js';
 
 const DEFAULT_TENANT = 'duco';
 
@@ -11,7 +11,7 @@ const DEFAULT_TENANT = 'duco';
 let session = null;
 /** @type {DeviceList|null} */
 let list = null;
-/** @type {import('./api.js').Device[]|null} */
+/** @type {import('./data/api.js').Device[]|null} */
 let devices = null;
 let tenant = '';
 let isServerAway = false;

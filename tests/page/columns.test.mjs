@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   UNKNOWN_PERIOD_MS, clear, createTable, insertSample, isGap, latest, newestSeq, newestTs, trim, usualPeriod,
-} from '../../static/columns.js';
+} from '../../static/data/columns.js';
 
 const T0 = 1_700_000_000_000;
 const sample = (n, payload = { speed: n }) => ({ seq: n, ts: T0 + n * 1000, payload });

@@ -1,7 +1,7 @@
 /** What the page says of commands: words for every state, and never more than the ledger knows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatMoment } from '../../static/format.js';
+import { formatMoment } from '../../static/base/format.js';
 import { actionText, commandDetails, commandStateText, offlineText, whoText } from '../../static/texts.js';
 
 const row = (more) => ({

@@ -1,8 +1,8 @@
 /** Lines out of columns: where they break, what is under the cursor. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTable, insertSample } from '../../static/columns.js';
-import { LONE_MS, extent, flatten, nearest, points, toNumber } from '../../static/lines.js';
+import { createTable, insertSample } from '../../static/data/columns.js';
+import { LONE_MS, extent, flatten, nearest, points, toNumber } from '../../static/data/lines.js';
 
 const T0 = 1_700_000_000_000;
 

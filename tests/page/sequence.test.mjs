@@ -1,7 +1,7 @@
 /** One sequence over many connections: any run gives what was sent, each sample once. Run by `node --test tests/page/`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSequence, openSequence, takeMessage } from '../../static/sequence.js';
+import { createSequence, openSequence, takeMessage } from '../../static/data/sequence.js';
 
 const T0 = 1_700_000_000_000;
 const HISTORY_S = 120;

@@ -1,12 +1,12 @@
 /** All signals: latest values without a table, searching, lists for the live service; charts without values. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTable, insertSample } from '../../static/columns.js';
-import { isKnown, isWithoutValues } from '../../static/folding.js';
-import { formatUnit } from '../../static/format.js';
-import { isFound, searchText } from '../../static/signaltable.js';
+import { createTable, insertSample } from '../../static/data/columns.js';
+import { isKnown, isWithoutValues } from '../../static/charts/folding.js';
+import { formatUnit } from '../../static/base/format.js';
+import { isFound, searchText } from '../../static/signals/signaltable.js';
 import { foldedText, signalsText } from '../../static/texts.js';
-import { createTracker, readTrack, splitNames, trackHistory, trackSample } from '../../static/tracker.js';
+import { createTracker, readTrack, splitNames, trackHistory, trackSample } from '../../static/data/tracker.js';
 
 const T0 = 1_700_000_000_000;
 const at = (n) => T0 + n * 1000;

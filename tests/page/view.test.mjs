@@ -1,11 +1,11 @@
 /** Axis ranges, number texts, the device clock, messages and back-off. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assignAxes, axisRange, tickText } from '../../static/axes.js';
-import { DeviceClock } from '../../static/clock.js';
-import { decimalsOf, formatAge, formatNumber, formatUnit, formatValue } from '../../static/format.js';
-import { backoff, parseMessage } from '../../static/live.js';
-import { STEPS, nextRange, niceRange } from '../../static/scale.js';
+import { assignAxes, axisRange, tickText } from '../../static/charts/axes.js';
+import { DeviceClock } from '../../static/data/clock.js';
+import { decimalsOf, formatAge, formatNumber, formatUnit, formatValue } from '../../static/base/format.js';
+import { backoff, parseMessage } from '../../static/data/live.js';
+import { STEPS, nextRange, niceRange } from '../../static/charts/scale.js';
 
 test('a range holds its extent in round steps', () => {
   const extents = [[0, 1], [3, 97], [690, 1600], [-5, 5], [51.98755, 51.98775], [0, 0], [42, 42], [-9, -3]];

@@ -1,9 +1,9 @@
 /** A line chart over ECharts: takes flat lines and draws them. Knows nothing of sockets and samples. */
-import { init } from './vendor/echarts.esm.min.js';
+import { init } from '../vendor/echarts.esm.min.js';
 import { assignAxes, axisRange, tickText } from './axes.js';
-import { formatTime } from './format.js';
-import { extent, flatten } from './lines.js';
-import { inks } from './theme.js';
+import { formatTime } from '../base/format.js';
+import { extent, flatten } from '../data/lines.js';
+import { inks } from '../base/theme.js';
 
 const FONT_PX = 11;
 const CHAR_PX = 6.4;
@@ -15,7 +15,7 @@ const EDGE_MS = 9000;
 
 /**
  * @typedef {import('./axes.js').LineSpec & {color: string, isDashed: boolean}} Line
- * @typedef {import('./lines.js').Point} Point
+ * @typedef {import('../data/lines.js').Point} Point
  */
 
 function valueAxis(index, ink) {

@@ -1,5 +1,5 @@
 /** Real-time upload of one device: on while this page shows it. */
-import { ApiError, setRealTimeUpload } from './api.js';
+import { ApiError, setRealTimeUpload } from '../data/api.js';
 
 const HEARTBEAT_MS = 60_000;
 

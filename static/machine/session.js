@@ -1,13 +1,13 @@
 /** One machine on the screen: its command, its feeds, its cards, and whether data comes. */
-import { ApiError, getFieldsIfAny, getGroups } from './api.js';
-import { Card } from './cards.js';
+import { ApiError, getFieldsIfAny, getGroups } from '../data/api.js';
+import { Card } from '../charts/card.js';
 import { RealTime } from './command.js';
 import { Commands } from './commands.js';
-import { byId } from './dom.js';
-import { Feed } from './feed.js';
-import { Folding } from './folding.js';
-import { Painter } from './painter.js';
-import { Signals } from './signals.js';
+import { byId } from '../base/dom.js';
+import { Feed } from '../data/feed.js';
+import { Folding } from '../charts/folding.js';
+import { Painter } from '../charts/painter.js';
+import { Signals } from '../signals/signals.js';
 
 const OFFLINE_MS = 10_000;
 const LEGEND_MS = 500;
@@ -15,7 +15,7 @@ const RETRY_MS = 5000;
 
 const painter = new Painter();
 
-/** @param {import('./api.js').Group[]} groups @returns {Map<string, string[]>} every field once, by msgType */
+/** @param {import('../data/api.js').Group[]} groups @returns {Map<string, string[]>} every field once, by msgType */
 export function fieldsByMsgType(groups) {
   const union = new Map();
   for (const { msgType, lines } of groups) {

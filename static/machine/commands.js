@@ -1,14 +1,14 @@
 /** The section "Commands" of one machine: its ledger, read while the section is open and seen. */
-import { ApiError, getCommands, serverNow } from './api.js';
+import { ApiError, getCommands, serverNow } from '../data/api.js';
 import { viewerId } from './command.js';
-import { byId, element, setText } from './dom.js';
-import { formatMoment } from './format.js';
-import { actionText, commandDetails, commandStateText, texts, whoText } from './texts.js';
+import { byId, element, setText } from '../base/dom.js';
+import { formatMoment } from '../base/format.js';
+import { actionText, commandDetails, commandStateText, texts, whoText } from '../texts.js';
 
 const REFRESH_MS = 5000;
 const LIMIT = 50;
 
-/** @typedef {import('./api.js').Command} Command */
+/** @typedef {import('../data/api.js').Command} Command */
 
 /** Roles are written out: on a phone the rows are laid out as blocks, and browsers then forget what they were. */
 function buildRow() {

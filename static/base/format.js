@@ -1,5 +1,5 @@
 /** Values, ages and times as text. Pure. */
-import { toNumber } from './lines.js';
+import { toNumber } from '../data/lines.js';
 
 const MAX_DECIMALS = 6;
 const THIN_SPACE = '\u202f';
@@ -47,7 +47,7 @@ export function formatNumber(value, decimals) {
 }
 
 /**
- * @param {import('./columns.js').Value} value
+ * @param {import('../data/columns.js').Value} value
  * @param {{choices: Object<string, string>|null}} field @param {number} decimals
  */
 export function formatValue(value, field, decimals) {

@@ -1,11 +1,11 @@
 /** The legend of a chart: label, latest value, unit, age where stale. Each entry switches its line. */
-import { element, setText } from './dom.js';
-import { formatUnit } from './format.js';
-import { texts } from './texts.js';
+import { element, setText } from '../base/dom.js';
+import { formatUnit } from '../base/format.js';
+import { texts } from '../texts.js';
 
 /**
  * @typedef {{text: string, stale: boolean, ageMs: number}|null} Reading null: never seen
- * @typedef {import('./charts.js').Line & {isKnown: boolean, description: string}} Line
+ * @typedef {import('./chart.js').Line & {isKnown: boolean, description: string}} Line
  */
 
 function buildEntry(line, onToggle) {

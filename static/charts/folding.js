@@ -1,7 +1,7 @@
 /** Charts without values: out of the grid, into one line below it, and back as soon as a value comes. */
-import { WINDOW_MS } from './feed.js';
-import { byId, setText } from './dom.js';
-import { foldedText, texts } from './texts.js';
+import { WINDOW_MS } from '../data/feed.js';
+import { byId, setText } from '../base/dom.js';
+import { foldedText, texts } from '../texts.js';
 
 /** So many live samples tell what a machine sends. */
 const SAMPLES_MIN = 3;
@@ -10,7 +10,7 @@ const SAMPLE_MS = 1000;
 /**
  * Whether none of the fields had a value in the window that ends with the newest sample. A machine that is silent
  * keeps its charts, and a hole in the samples is no silence of a field.
- * @param {import('./columns.js').Table} table @param {string[]} fields @param {number} [windowMs]
+ * @param {import('../data/columns.js').Table} table @param {string[]} fields @param {number} [windowMs]
  */
 export function isWithoutValues(table, fields, windowMs = WINDOW_MS) {
   const columns = fields.map((field) => table.fields.get(field) ?? []);
@@ -21,7 +21,7 @@ export function isWithoutValues(table, fields, windowMs = WINDOW_MS) {
   return table.ts[newest] - table.ts[row] > windowMs && (newest - row) * SAMPLE_MS >= windowMs;
 }
 
-/** @param {import('./feed.js').Feed} feed @returns {boolean} whether enough came to tell */
+/** @param {import('../data/feed.js').Feed} feed @returns {boolean} whether enough came to tell */
 export function isKnown(feed) {
   return feed.hasHistory && feed.received >= SAMPLES_MIN && feed.table.ts.length >= SAMPLES_MIN;
 }
@@ -45,7 +45,7 @@ export class Folding {
     byId('folded-toggle').onclick = null;
   }
 
-  /** @param {import('./cards.js').Card} card */
+  /** @param {import('./card.js').Card} card */
   add(card) {
     this.#cards.push(card);
   }

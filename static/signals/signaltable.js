@@ -1,12 +1,12 @@
 /** The table of all signals: a row a signal that has a value, in the order of the parsing. Writes only what changed. */
-import { byId, element, setText } from './dom.js';
-import { decimalsOf, formatUnit, formatValue } from './format.js';
-import { toNumber } from './lines.js';
-import { msgTypeName, texts } from './texts.js';
+import { byId, element, setText } from '../base/dom.js';
+import { decimalsOf, formatUnit, formatValue } from '../base/format.js';
+import { toNumber } from '../data/lines.js';
+import { msgTypeName, texts } from '../texts.js';
 
 /**
- * @typedef {import('./api.js').Field} Field
- * @typedef {ReturnType<typeof import('./tracker.js').readTrack>} Reading
+ * @typedef {import('../data/api.js').Field} Field
+ * @typedef {ReturnType<typeof import('../data/tracker.js').readTrack>} Reading
  */
 
 /** @param {Field} field @returns {string} what a search looks at */

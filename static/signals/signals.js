@@ -1,10 +1,10 @@
 /** The section "All signals" of one machine. It costs nothing while it is collapsed or the tab is hidden. */
-import { ApiError, getFieldsIfAny } from './api.js';
-import { byId, setText } from './dom.js';
-import { SignalFeed } from './signalfeed.js';
+import { ApiError, getFieldsIfAny } from '../data/api.js';
+import { byId, setText } from '../base/dom.js';
+import { SignalFeed } from '../data/signalfeed.js';
 import { SignalTable } from './signaltable.js';
-import { recall, remember } from './storage.js';
-import { signalsText, texts } from './texts.js';
+import { recall, remember } from '../base/storage.js';
+import { signalsText, texts } from '../texts.js';
 
 const KEY = 'signals';
 const MSG_TYPES = ['vehicle_can', 'client_raw_data'];

@@ -1,13 +1,13 @@
 /** The list of machines: asked for every 5 s, changed in place so that focus and scroll stay. */
-import { getDevices, serverNow } from './api.js';
-import { byId, element, setText } from './dom.js';
-import { texts } from './texts.js';
+import { getDevices, serverNow } from '../data/api.js';
+import { byId, element, setText } from '../base/dom.js';
+import { texts } from '../texts.js';
 
 const REFRESH_MS = 5000;
 /** A filter is of use from this many machines on. */
 const FILTER_FROM = 8;
 
-/** @typedef {import('./api.js').Device} Device */
+/** @typedef {import('../data/api.js').Device} Device */
 
 /** @param {string} tenant @param {string} chassisId */
 export function deviceHash(tenant, chassisId) {
@@ -45,7 +45,7 @@ export class DeviceList {
 
   /**
    * @param {string} tenant
-   * @param {(devices: Device[]) => void} onList @param {(error: import('./api.js').ApiError) => void} onError
+   * @param {(devices: Device[]) => void} onList @param {(error: import('../data/api.js').ApiError) => void} onError
    */
   constructor(tenant, onList, onError) {
     this.#tenant = tenant;

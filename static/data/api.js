@@ -6,11 +6,12 @@ const HISTORY_FIELDS_MAX = 100;
 
 /** What went wrong with a request. `status` is 0 where no answer came. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} code @param {string} message */
-  constructor(status, code, message) {
+  /** @param {number} status @param {string} code @param {string} message @param {Object|null} [body] the whole answer */
+  constructor(status, code, message, body = null) {
     super(message);
     this.status = status;
     this.code = code;
+    this.body = body;
   }
 }
 
@@ -37,7 +38,8 @@ async function readBody(response) {
   }
 }
 
-async function request(url, options = {}) {
+/** Ask for JSON. @param {string} url @param {RequestInit} [options] @throws {ApiError} */
+export async function request(url, options = {}) {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response;
   let body;
@@ -50,7 +52,7 @@ async function request(url, options = {}) {
   }
   if (!response.ok) {
     const { code = 'http', message = response.statusText } = body?.error ?? {};
-    throw new ApiError(response.status, String(code), String(message));
+    throw new ApiError(response.status, String(code), String(message), body);
   }
   if (body === null) throw new ApiError(response.status, 'not_json', 'The answer is not JSON');
   return body;
@@ -58,7 +60,8 @@ async function request(url, options = {}) {
 
 const part = encodeURIComponent;
 
-function datasets(tenant) {
+/** @param {string} tenant @returns {string} the tenant's part of all URLs */
+export function datasets(tenant) {
   return `api/resources/${part(tenant)}/_common/datasets`;
 }
 

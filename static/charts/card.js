@@ -1,22 +1,22 @@
 /** A card a chart group: title, legend, chart. Joins a feed's table with a chart and a legend. */
-import { LineChart } from './charts.js';
-import { latest } from './columns.js';
-import { element, setText } from './dom.js';
-import { WINDOW_MS } from './feed.js';
+import { LineChart } from './chart.js';
+import { latest } from '../data/columns.js';
+import { element, setText } from '../base/dom.js';
+import { WINDOW_MS } from '../data/feed.js';
 import { isKnown, isWithoutValues } from './folding.js';
-import { decimalsOf, formatTime, formatUnit, formatValue } from './format.js';
+import { decimalsOf, formatTime, formatUnit, formatValue } from '../base/format.js';
 import { Legend } from './legend.js';
-import { nearest, points, toNumber } from './lines.js';
-import { msgTypeName, texts } from './texts.js';
-import { lineStyle } from './theme.js';
+import { nearest, points, toNumber } from '../data/lines.js';
+import { msgTypeName, texts } from '../texts.js';
+import { lineStyle } from '../base/theme.js';
 
 /** Values looked at to find how many decimals a field needs. */
 const DECIMALS_OF_LAST = 40;
 
 /**
- * @typedef {import('./api.js').Group} Group
- * @typedef {import('./api.js').Field} Field
- * @typedef {import('./feed.js').Feed} Feed
+ * @typedef {import('../data/api.js').Group} Group
+ * @typedef {import('../data/api.js').Field} Field
+ * @typedef {import('../data/feed.js').Feed} Feed
  */
 
 function buildLines(group, fields) {

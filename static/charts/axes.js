@@ -1,5 +1,5 @@
 /** Which line of a chart uses which value axis, and what that axis shows. Pure. */
-import { formatTick, formatUnit } from './format.js';
+import { formatTick, formatUnit } from '../base/format.js';
 import { nextRange } from './scale.js';
 
 const AXES_MAX = 2;
