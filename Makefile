@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test test-unit test-long test-page check format bench screenshots dev system lock clean
+.PHONY: help run test test-unit test-long test-page check format bench bench-page screenshots dev system lock clean
 
 PYTHON ?=
 ARGS ?=
@@ -55,6 +55,9 @@ format: dev ## format the Python files and put right what ruff can
 
 bench: dev ## how fast it is on this machine
 	@$(PY) -m tests.bench $(ARGS)
+
+bench-page: dev system ## how smooth the page is in a browser, about 20 minutes
+	@$(PY) -m tests.bench.page $(ARGS)
 
 screenshots: dev system ## pictures of the page, taken in a browser
 	@$(PY) -m tests.browser.screenshots $(ARGS)
