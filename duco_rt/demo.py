@@ -95,6 +95,28 @@ _GROUPS: tuple[tuple[str, str, str, tuple[_Line, ...]], ...] = (
     ("link", "Link to the hub", CLIENT_RAW_DATA, (("upload_latency_ms", "Latency"), ("queue_messages", "Queue"))),
 )
 
+_AXES: dict[str, tuple[tuple[str, str, float, float], ...]] = {
+    "fuel": (("%", "right", 0, 100),),
+    "engine-j1939": (("%", "right", 0, 100),),
+    "vehicle-j1939": (("%", "right", 0, 100),),
+    "computer": (("%", "left", 0, 100),),
+}
+"""By group: unit, side, lowest and highest value."""
+
+_LIMITS: dict[str, tuple[tuple[str, float | None, float | None, str, str], ...]] = {
+    "work": (("kg", 6000, 6000, "Rated load", "warn"),),
+    "hydraulics": (("bar", 320, 320, "Relief valve", "info"),),
+    "temperatures": (
+        ("degC", 80, 95, "Coolant, working range", "info"),
+        ("degC", 100, 110, "Hot", "warn"),
+        ("degC", 110, None, "Too hot", "bad"),
+    ),
+    "fuel": (("%", None, 5, "Reserve", "bad"), ("%", 5, 15, "Low", "warn")),
+    "computer": (("%", 90, None, "Nearly full", "warn"),),
+    "link": (("ms", 1000, None, "Slow", "warn"),),
+}
+"""By group: unit, from, to, label, level; the simulated loader stays within most of them."""
+
 
 def demo_groups() -> list[dict[str, object]]:
     """The chart groups of the demo."""
@@ -104,7 +126,17 @@ def demo_groups() -> list[dict[str, object]]:
             "title": title,
             "msgType": msg_type,
             "order": order,
-            "lines": [{"field": field, "label": label, "color": None} for field, label in lines],
+            "lines": [
+                {"field": field, "label": label, "color": None, "style": None, "dash": False} for field, label in lines
+            ],
+            "axes": [
+                {"unit": unit, "side": side, "min": low, "max": high}
+                for unit, side, low, high in _AXES.get(group_id, ())
+            ],
+            "limits": [
+                {"unit": unit, "from": low, "to": high, "label": label, "level": level}
+                for unit, low, high, label, level in _LIMITS.get(group_id, ())
+            ],
         }
         for order, (group_id, title, msg_type, lines) in enumerate(_GROUPS)
     ]

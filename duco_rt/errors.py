@@ -9,6 +9,7 @@ DucoError
 │   └── BadRequest       a request's argument
 ├── NotFound             an unknown device, parsing, group or hub
 ├── Conflict             a name that is taken, a data directory that another process holds
+│   └── GroupChanged     a chart group that is not the one that somebody changed
 └── TransportError       a hub, log, store, live, leases or meta that did not do its work
     ├── DeviceOffline    the device is known and not connected
     └── DeviceTimeout    the device did not answer in time
@@ -51,6 +52,14 @@ class NotFound(DucoError):
 
 class Conflict(DucoError):
     """What was asked cannot be done while something else holds the place."""
+
+
+class GroupChanged(Conflict):
+    """A chart group is of another version than the one that was changed; `group` is the one that is there."""
+
+    def __init__(self, message: str, group: dict[str, object]) -> None:
+        super().__init__(message)
+        self.group = group
 
 
 class TransportError(DucoError):

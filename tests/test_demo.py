@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from duco_rt import demo
@@ -12,6 +13,7 @@ from duco_rt.app_fields import CLIENT_FIELDS
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.transports.meta_sqlite import SqliteMeta
+from duco_rt.web.groups import Group
 
 
 @pytest.fixture
@@ -31,7 +33,10 @@ async def test_a_fresh_one_gets_the_demo_identity(meta: SqliteMeta) -> None:
         ("DUCO_002", "duco", "demo"),
     ]
     assert (await meta.parsing("demo")).files == demo.shipped_parsing().files
-    assert await meta.groups("duco") == demo.demo_groups()
+    groups = await meta.groups("duco")
+    assert [group.pop("version") for group in groups] == [1] * len(groups)
+    assert all(group.pop("changed") for group in groups)
+    assert groups == demo.demo_groups()
 
 
 async def test_what_users_changed_stays(meta: SqliteMeta) -> None:
@@ -59,3 +64,17 @@ def test_every_demo_line_has_its_field() -> None:
         lines = group["lines"]
         assert isinstance(lines, list)
         assert {line["field"] for line in lines} <= known[str(group["msgType"])], group["title"]
+
+
+def test_demo_axes_and_limits_are_of_a_unit_of_their_lines() -> None:
+    """Another unit would show nowhere. Each group is one that the server would take."""
+    fields = [*compile_here(demo.shipped_parsing()).fields, *CLIENT_FIELDS]
+    unit_of = {field.name: field.unit or "" for field in fields}
+    groups = demo.demo_groups()
+    assert any(group["axes"] for group in groups)
+    assert any(group["limits"] for group in groups)
+    for group in groups:
+        read = msgspec.convert(group, Group)
+        units = {unit_of[line.field] for line in read.lines}
+        assert {axis.unit for axis in read.axes} | {limit.unit for limit in read.limits} <= units, read.title
+        assert msgspec.to_builtins(read) == {name: value for name, value in group.items() if name != "groupId"}

@@ -75,13 +75,14 @@ class HttpMeta(HttpCommands):
         """The tenant's groups in order."""
         return self._as(await self._get(f"/groups?tenant={quote(tenant, safe='')}"), _Groups).groups
 
-    async def put_group(self, tenant: str, group: dict[str, object]) -> None:
-        """Add or replace by `groupId`."""
-        await self._ask("PUT", self._group(tenant, str(group["groupId"])), group)
+    async def put_group(self, tenant: str, group: dict[str, object], expected: int | None = None) -> dict[str, object]:
+        """Add or replace by `groupId`, where the version is the expected one."""
+        path = self._group(tenant, str(group["groupId"]))
+        return self._as(await self._ask("PUT", path, group, headers=_only_if(expected)), dict[str, object])
 
-    async def remove_group(self, tenant: str, group_id: str) -> None:
+    async def remove_group(self, tenant: str, group_id: str, expected: int | None = None) -> None:
         """Forget a group, or NotFound."""
-        await self._ask("DELETE", self._group(tenant, group_id))
+        await self._ask("DELETE", self._group(tenant, group_id), headers=_only_if(expected))
 
     def _group(self, tenant: str, group_id: str) -> str:
         return f"/groups/{quote(group_id, safe='')}?tenant={quote(tenant, safe='')}"
@@ -105,3 +106,10 @@ class HttpMeta(HttpCommands):
         """Raises TransportError where MetaAPI does not answer now, though the cache may serve."""
         status, _, body = await self._request("GET", "/presence?tenant=-", timeout_s=_CHECK_S)
         self._as(self._value(status, body), dict[str, bool | None])
+
+
+def _only_if(expected: int | None) -> dict[str, str]:
+    """The header that asks for a version."""
+    if expected is None:
+        return {}
+    return {"If-Match": f'"{expected}"'} if expected else {"If-None-Match": "*"}

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
-from duco_rt.errors import BadRequest, Conflict, DeviceOffline, DeviceTimeout, DucoError, NotFound, TransportError
+from duco_rt.errors import (
+    BadRequest,
+    Conflict,
+    DeviceOffline,
+    DeviceTimeout,
+    DucoError,
+    GroupChanged,
+    NotFound,
+    TransportError,
+)
 from duco_rt.metrics import Metrics
 
 T = TypeVar("T")
@@ -45,7 +55,9 @@ class HttpClient:
     async def _get(self, path: str) -> Any:  # noqa: ANN401  # JSON
         cached = self._cache.get(path)
         try:
-            status, etag, body = await self._request("GET", path, etag=cached[0] if cached else "")
+            status, etag, body = await self._request(
+                "GET", path, headers={"If-None-Match": cached[0]} if cached else {}
+            )
         except TransportError:
             if cached is None:
                 raise
@@ -64,9 +76,17 @@ class HttpClient:
         return value
 
     async def _ask(
-        self, method: str, path: str, body: object = None, base: str = "/api/metaapi", timeout_s: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        base: str = "/api/metaapi",
+        timeout_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:  # noqa: ANN401  # JSON
-        status, _, answer = await self._request(method, path, body=body, base=base, timeout_s=timeout_s)
+        status, _, answer = await self._request(
+            method, path, body=body, base=base, timeout_s=timeout_s, headers=headers
+        )
         return self._value(status, answer)
 
     async def _request(
@@ -75,7 +95,7 @@ class HttpClient:
         path: str,
         *,
         body: object = None,
-        etag: str = "",
+        headers: Mapping[str, str] | None = None,
         base: str = "/api/metaapi",
         timeout_s: float | None = None,
     ) -> tuple[int, str, bytes]:
@@ -84,7 +104,6 @@ class HttpClient:
             raise TransportError("MetaAPI: closed")
         if self._session is None:
             self._session = aiohttp.ClientSession()
-        headers = {"If-None-Match": etag} if etag else {}
         timeout = aiohttp.ClientTimeout(total=timeout_s or self._timeout_s)
         address = f"{self._url}{base}{path}"
         try:
@@ -103,6 +122,8 @@ class HttpClient:
                 return value
             error = value["error"]
             kind = _ERRORS.get(error["code"], TransportError)
+            if kind is Conflict and isinstance(value.get("group"), dict):
+                raise GroupChanged(error["message"], value["group"])
             raise kind(f"meta.url = {self._url!r}: {error['message']}" if kind is TransportError else error["message"])
         except (msgspec.DecodeError, KeyError, TypeError) as e:
             raise TransportError(f"MetaAPI at {self._url}: {status} {body[:200]!r} is no answer of it") from e

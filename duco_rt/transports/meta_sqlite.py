@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
-from duco_rt.errors import Conflict, NotFound
+from duco_rt.clock import Clock, SystemClock
+from duco_rt.errors import Conflict, GroupChanged, NotFound
 from duco_rt.model import Device, Parsing, ParsingFile
 from duco_rt.transports import meta_sqlite_commands
 from duco_rt.transports.base_data import check_name
@@ -29,12 +31,18 @@ CREATE INDEX IF NOT EXISTS devices_of_tenant ON devices (tenant);
 
 _files = msgspec.json.Decoder(tuple[ParsingFile, ...])
 _group = msgspec.json.Decoder(dict[str, object])
+_NEVER_CHANGED: dict[str, object] = {"version": 1, "changed": 0}
 
 
 class SqliteMeta(SqliteCommands):
     """Devices, versioned parsings, groups, and the command ledger."""
 
     schema = _SCHEMA + meta_sqlite_commands.SCHEMA
+
+    def __init__(self, file: Path, clock: Clock | None = None) -> None:
+        """`clock` says when a group was changed."""
+        super().__init__(file)
+        self._clock = clock or SystemClock()
 
     async def open(self) -> bool:
         """Open the file; True until `seeded` was called once."""
@@ -115,21 +123,47 @@ class SqliteMeta(SqliteCommands):
     async def groups(self, tenant: str) -> list[dict[str, object]]:
         """The tenant's groups in order."""
         rows = await self._rows("SELECT body FROM groups WHERE tenant = ? ORDER BY position, groupId", tenant)
-        return [_group.decode(row[0]) for row in rows]
+        return [_stored(row[0]) for row in rows]
 
-    async def put_group(self, tenant: str, group: dict[str, object]) -> None:
-        """Add or replace by `groupId`."""
-        body = msgspec.json.encode(group).decode()
-        await self._rows(
-            "INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)",
-            tenant,
-            group["groupId"],
-            group.get("order", 0),
-            body,
-        )
+    async def put_group(self, tenant: str, group: dict[str, object], expected: int | None = None) -> dict[str, object]:
+        """Add or replace by `groupId`, where the version is the expected one."""
+        return await self._write(lambda db: self._put_group(db, tenant, group, expected))
 
-    async def remove_group(self, tenant: str, group_id: str) -> None:
+    def _put_group(
+        self, db: sqlite3.Connection, tenant: str, group: dict[str, object], expected: int | None
+    ) -> dict[str, object]:
+        group_id = str(group["groupId"])
+        version = _version(db, tenant, group_id, expected) + 1
+        kept = {**group, "version": version, "changed": self._clock.wall_ms()}
+        row = tenant, group_id, group.get("order", 0), msgspec.json.encode(kept).decode()
+        db.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)", row)
+        return kept
+
+    async def remove_group(self, tenant: str, group_id: str, expected: int | None = None) -> None:
         """Forget a group, or NotFound."""
-        gone = await self._rows("DELETE FROM groups WHERE tenant = ? AND groupId = ? RETURNING 1", tenant, group_id)
-        if not gone:
-            raise NotFound(f"group {group_id!r} is not known")
+        await self._write(lambda db: _remove_group(db, tenant, group_id, expected))
+
+
+def _remove_group(db: sqlite3.Connection, tenant: str, group_id: str, expected: int | None) -> None:
+    if not _version(db, tenant, group_id, expected):
+        raise NotFound(f"group {group_id!r} is not known")
+    db.execute("DELETE FROM groups WHERE tenant = ? AND groupId = ?", (tenant, group_id))
+
+
+def _version(db: sqlite3.Connection, tenant: str, group_id: str, expected: int | None) -> int:
+    """The version of a group, 0 where there is none. Raises where that is not the expected one."""
+    row = db.execute("SELECT body FROM groups WHERE tenant = ? AND groupId = ?", (tenant, group_id)).fetchone()
+    there = _stored(row[0]) if row else {}
+    version = there.get("version", 0)
+    assert isinstance(version, int)
+    if expected is None or version == expected:
+        return version
+    if not there:
+        raise NotFound(f"group {group_id!r} is not known")
+    words = f"was changed meanwhile: version {version} is there, {expected} was changed"
+    raise GroupChanged(f"group {group_id!r} {words if expected else f'is there, version {version}'}", there)
+
+
+def _stored(body: str) -> dict[str, object]:
+    """A group as it is kept; one of an older release has neither version nor time."""
+    return _NEVER_CHANGED | _group.decode(body)

@@ -21,6 +21,7 @@ from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
 from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi, handle_method
+from duco_rt.web.page_files import page_routes
 from duco_rt.web.reparse import ReparseApi
 
 log = structlog.get_logger()
@@ -36,12 +37,6 @@ _STATUS: tuple[tuple[type[errors.DucoError], int, str], ...] = (
     (errors.DeviceTimeout, 504, "device_timeout"),
     (errors.TransportError, 503, "unavailable"),
 )
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
 
 
 def routes(
@@ -79,7 +74,7 @@ def routes(
         table.append(web.post("/api/reparse", reparse.handle))
     if studio is not None:
         table += _studio_routes(*studio)
-        table += _page_routes(static)
+        table += page_routes(static)
     return table
 
 
@@ -117,22 +112,6 @@ def _tagged(handler: Callable[[web.Request], Awaitable[web.Response]]) -> Handle
             return web.Response(status=304, headers={"ETag": etag})
         response.headers["ETag"] = etag
         return response
-
-    return serve
-
-
-def _page_routes(static: Path | None) -> list[web.RouteDef]:
-    """The page's files, each by its own route: nothing else of the disk has an address."""
-    if static is None:
-        return []
-    files = [file for file in sorted(static.rglob("*")) if file.is_file() and not file.name.startswith(".")]
-    table = [web.get(f"/{file.relative_to(static).as_posix()}", _file_handler(file)) for file in files]
-    return [web.get("/", _file_handler(static / "index.html")), *table]
-
-
-def _file_handler(file: Path) -> Handler:
-    async def serve(_: web.Request) -> web.StreamResponse:
-        return web.FileResponse(file, headers=_PAGE_HEADERS)
 
     return serve
 

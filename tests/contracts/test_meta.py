@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duco_rt.errors import BadRequest, NotFound, TransportError
+from duco_rt.errors import BadRequest, GroupChanged, NotFound, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing, ParsingFile
 from duco_rt.transports.base_data import Meta
@@ -54,8 +56,17 @@ async def meta(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 def group_of(group_id: str, order: int, *fields: str, title: str = "x") -> dict[str, object]:
     """A chart group as it is kept."""
-    lines = [{"field": name, "label": None, "color": None} for name in fields]
-    return {"groupId": group_id, "title": title, "lines": lines, "msgType": "vehicle_can", "order": order}
+    lines = [{"field": name, "label": None, "color": None, "style": None, "dash": False} for name in fields]
+    content = {"title": title, "lines": lines, "msgType": "vehicle_can", "order": order, "axes": [], "limits": []}
+    return {"groupId": group_id, **content}
+
+
+def unversioned(group: dict[str, object], version: int) -> dict[str, object]:
+    """A kept group as it was given; its version and time are as they should be."""
+    assert group["version"] == version
+    assert isinstance(group["changed"], int)
+    assert abs(group["changed"] - time.time() * 1000) < 60_000
+    return {name: value for name, value in group.items() if name not in ("version", "changed")}
 
 
 async def test_devices_come_and_go(meta: Meta) -> None:
@@ -92,16 +103,63 @@ async def test_parsings_keep_their_versions(meta: Meta) -> None:
 async def test_groups_are_the_tenants_own_and_in_order(meta: Meta) -> None:
     """Added, replaced by groupId, forgotten; another tenant's are not touched."""
     a, b, foreign = group_of("a", 2, "ü"), group_of("b", 1), group_of("a", 0, title="foreign")
-    for group in (a, b):
-        await meta.put_group("duco", group)
-    await meta.put_group("other", foreign)
-    assert await meta.groups("duco") == [b, a]
+    kept_a, kept_b = await meta.put_group("duco", a), await meta.put_group("duco", b)
+    kept_foreign = await meta.put_group("other", foreign)
+    assert [unversioned(kept, 1) for kept in (kept_a, kept_b, kept_foreign)] == [a, b, foreign]
+    assert await meta.groups("duco") == [kept_b, kept_a]
     changed = group_of("b", 3, "x", "y")
-    await meta.put_group("duco", changed)
-    assert await meta.groups("duco") == [a, changed]
+    kept_b = await meta.put_group("duco", changed)
+    assert unversioned(kept_b, 2) == changed
+    assert await meta.groups("duco") == [kept_a, kept_b]
     await meta.remove_group("duco", "a")
-    assert await meta.groups("duco") == [changed]
-    assert await meta.groups("other") == [foreign]
+    assert await meta.groups("duco") == [kept_b]
+    assert await meta.groups("other") == [kept_foreign]
+
+
+async def test_a_group_is_changed_where_it_is_of_the_expected_version(meta: Meta) -> None:
+    """Else the error has what is there, and nothing changes; where none is it is not found."""
+    first, second = group_of("g", 1, "first"), group_of("g", 2, "second")
+    for attempt in (meta.put_group("duco", first, 1), meta.remove_group("duco", "g", 1)):
+        with pytest.raises(NotFound, match="'g'"):
+            await attempt
+    await meta.put_group("other", first)
+    await meta.put_group("duco", first, 0)
+    there = await meta.put_group("duco", second, 1)
+    assert unversioned(there, 2) == second
+    for expected, words in ((1, "version 2 is there, 1 was changed"), (3, "3 was changed"), (0, "is there, version 2")):
+        for attempt in (meta.put_group("duco", first, expected), meta.remove_group("duco", "g", expected or 1)):
+            with pytest.raises(GroupChanged) as caught:
+                await attempt
+            assert caught.value.group == there
+        with pytest.raises(GroupChanged, match=words):
+            await meta.put_group("duco", first, expected)
+    assert await meta.groups("duco") == [there]
+    await meta.remove_group("duco", "g", 2)
+    assert await meta.groups("duco") == []
+    assert unversioned(await meta.put_group("duco", first, 0), 1) == first
+    assert len(await meta.groups("other")) == 1
+
+
+@pytest.mark.parametrize("expected", [0, 1])
+async def test_of_many_who_expect_the_same_version_one_wins(meta: Meta, expected: int) -> None:
+    """What is kept is whole and the winner's; the others are told of it."""
+    if expected:
+        await meta.put_group("duco", group_of("g", 0, "before"))
+    groups = [group_of("g", 0, f"writer_{i}", title=str(i)) for i in range(20)]
+    writes = [meta.put_group("duco", group, expected) for group in groups]
+    outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    (kept,) = await meta.groups("duco")
+    assert [outcome for outcome in outcomes if isinstance(outcome, dict)] == [kept]
+    assert unversioned(kept, expected + 1) == groups[outcomes.index(kept)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, GroupChanged)]
+    assert [outcome.group for outcome in refused] == [kept] * 19
+
+
+async def test_every_write_counts(meta: Meta) -> None:
+    """Without a version the last one wins, and each raises the version by one."""
+    kept = await asyncio.gather(*(meta.put_group("duco", group_of("g", 0, title=str(i))) for i in range(20)))
+    assert sorted(int(str(group["version"])) for group in kept) == list(range(1, 21))
+    assert await meta.groups("duco") == [group for group in kept if group["version"] == 20]
 
 
 UNKNOWN: dict[str, Callable[[Meta], Awaitable[object]]] = {
@@ -165,5 +223,6 @@ async def test_texts_come_back_as_they_were(meta: Meta, files: list[ParsingFile]
     await meta.put_device(Device("D1", "duco", name, "p"))
     assert (await meta.device("D1")).name == name
     group = group_of("g", 0, name, title=title)
-    await meta.put_group("duco", group)
-    assert await meta.groups("duco") == [group]
+    kept = await meta.put_group("duco", group)
+    assert await meta.groups("duco") == [kept]
+    assert unversioned(kept, int(str(kept["version"]))) == group

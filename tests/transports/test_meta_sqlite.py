@@ -21,7 +21,7 @@ async def test_data_outlives_the_process(tmp_path: Path) -> None:
     assert await first.open()
     await first.put_parsing("p", FILES)
     await first.put_device(Device("D1", "duco", "One", "p"))
-    await first.put_group("duco", {"groupId": "g"})
+    group = await first.put_group("duco", {"groupId": "g"})
     await first.close()
     filled = SqliteMeta(tmp_path / "deep" / "meta.sqlite")
     assert await filled.open()
@@ -31,7 +31,7 @@ async def test_data_outlives_the_process(tmp_path: Path) -> None:
     assert not await second.open()
     assert await second.devices() == [Device("D1", "duco", "One", "p")]
     assert (await second.parsing("p")).files == FILES
-    assert await second.groups("duco") == [{"groupId": "g"}]
+    assert await second.groups("duco") == [group]
     await second.close()
 
 

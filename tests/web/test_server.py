@@ -97,12 +97,14 @@ async def test_a_failure_inside_says_nothing_of_the_inside(site: Site) -> None:
 
 
 async def test_the_page(site: Site) -> None:
-    """The index at the root, its files beside it, nothing that may be framed by scripts of others."""
+    """The index at the root, its files beside it; nothing of others may come in, and no inline style."""
     if static_folder() is None:
         pytest.skip("the page's files are not there")
     async with site.session.get("/") as response:
         assert (response.status, response.content_type) == (200, "text/html")
-        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        policy = response.headers["Content-Security-Policy"]
+        assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policy.split("; "))
+        assert "unsafe" not in policy
     async with site.session.get("/main.js") as response:
         assert response.status == 200
 
