@@ -118,6 +118,7 @@ class History:
     """Columns of parsed samples, oldest first; `fields[name][i]` is None where sample i lacks the field.
 
     `stats`, where it was asked for, has the same fields; None also where the store was not told (older rows, text).
+    So has `means`. A row of a range that was thinned stands for a bucket of time.
     """
 
     from_ms: int
@@ -126,6 +127,7 @@ class History:
     ts: list[int]
     fields: dict[str, list[Value | None]]
     stats: dict[str, SpanColumns] = field(default_factory=dict)
+    means: dict[str, MeanColumns] = field(default_factory=dict)
 
 
 class SpanColumns(NamedTuple):
@@ -134,6 +136,16 @@ class SpanColumns(NamedTuple):
     min: list[float | None]
     max: list[float | None]
     count: list[int | None]  # type: ignore[assignment]  # nobody asks a tuple for its method of that name
+
+
+class MeanColumns(NamedTuple):
+    """How many samples of a row have the field as a number, and the mean of their last values, None where none has.
+
+    A bool is 0 or 1. So the mean over several rows is that of theirs, each as often as its `seconds`.
+    """
+
+    mean: list[float | None]
+    seconds: list[int]
 
 
 @dataclass(frozen=True, slots=True)

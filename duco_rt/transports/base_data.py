@@ -45,6 +45,22 @@ class Store(Protocol):
         """
         ...
 
+    async def thinned(
+        self,
+        peer: Peer,
+        fields: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        width_ms: int,
+        stats: bool = False,
+        means: bool = False,
+    ) -> History:
+        """What `duco_rt.web.thin.thin_to` makes of the same history of one field at least, with `means` if asked for.
+
+        A range of some million values at a time: rows × fields.
+        """
+        ...
+
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part); `order` False leaves that column b""."""
         ...
@@ -140,15 +156,19 @@ class Meta(CommandLedger, Protocol):
         ...
 
     async def groups(self, tenant: str) -> list[dict[str, object]]:
-        """The tenant's chart groups in order."""
+        """The tenant's chart groups in order, each with its `version`, and `changed` in ms."""
         ...
 
-    async def put_group(self, tenant: str, group: dict[str, object]) -> None:
-        """Add or replace the group of that `groupId`."""
+    async def put_group(self, tenant: str, group: dict[str, object], expected: int | None = None) -> dict[str, object]:
+        """Add or replace the group of that `groupId`; returns it with its new `version`, 1 or one more than before.
+
+        `expected`: the version that must be there, 0 for none. GroupChanged where another one is, NotFound where none
+        is; of several at once that expect the same, one is kept.
+        """
         ...
 
-    async def remove_group(self, tenant: str, group_id: str) -> None:
-        """Forget a group."""
+    async def remove_group(self, tenant: str, group_id: str, expected: int | None = None) -> None:
+        """Forget a group; with `expected` only where that is its version, else GroupChanged."""
         ...
 
     async def check(self) -> None:

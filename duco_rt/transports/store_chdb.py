@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from duco_rt.errors import Conflict, TransportError
 from duco_rt.model import History, LastSeen, Peer, RawSecond, Sample
+from duco_rt.transports import store_buckets as buckets
 from duco_rt.transports import store_parsed as parsed
 from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
@@ -158,6 +159,26 @@ class ChdbStore:
         if parsed.has_copies(columns):
             columns = self._query(sql.select_history(peer, fields, from_ms, to_ms, collapse=True, stats=stats))
         return parsed.history(columns, fields, from_ms, to_ms, stats)
+
+    async def thinned(
+        self,
+        peer: Peer,
+        fields: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        width_ms: int,
+        stats: bool = False,
+        means: bool = False,
+    ) -> History:
+        """What `thin_to` makes of the same history. Others wait meanwhile: 6 ms for 100,000 values, rows × fields."""
+        names = list(dict.fromkeys(fields))
+        return await self._run(self._thinned, buckets.Request(peer, names, from_ms, to_ms, width_ms, stats, means))
+
+    def _thinned(self, request: buckets.Request) -> History:
+        talk = buckets.Buckets(request)
+        while talk.statement is not None:
+            talk.take(self._query(talk.statement))
+        return talk.found
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part); `order` False leaves that column b"".

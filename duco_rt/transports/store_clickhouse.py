@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from duco_rt.errors import ConfigError, TransportError
 from duco_rt.model import History, LastSeen, Peer, RawSecond, Sample
+from duco_rt.transports import store_buckets as buckets
 from duco_rt.transports import store_parsed as parsed
 from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
@@ -92,6 +93,24 @@ class ClickHouseStore:
         if parsed.has_copies(columns):
             columns = await self._query(sql.select_history(peer, fields, from_ms, to_ms, True, self._database, stats))
         return await asyncio.to_thread(parsed.history, columns, fields, from_ms, to_ms, stats)
+
+    async def thinned(
+        self,
+        peer: Peer,
+        fields: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        width_ms: int,
+        stats: bool = False,
+        means: bool = False,
+    ) -> History:
+        """What `thin_to` makes of the same history. A bucket and field of the answer costs the event loop 0.3 µs."""
+        names = list(dict.fromkeys(fields))
+        request = buckets.Request(peer, names, from_ms, to_ms, width_ms, stats, means, self._database)
+        talk = buckets.Buckets(request)
+        while talk.statement is not None:
+            await asyncio.to_thread(talk.take, await self._query(talk.statement))
+        return talk.found
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """Raw rows with from_ms <= ts <= to_ms in order of (ts, seq, part); `order` False leaves that column b"".

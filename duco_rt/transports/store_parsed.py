@@ -204,13 +204,14 @@ def history(columns: Columns, fields: Sequence[str], from_ms: int, to_ms: int, s
         for i, name in enumerate(fields):
             chosen = by_field[ends[i] : ends[i + 1]]
             rows = row_of[chosen]
-            found.fields[name] = _spread(_column(columns, chosen), rows, count)
+            found.fields[name] = spread(values_at(columns, chosen), rows, count)
             if stats:
                 found.stats[name] = _span_columns(columns, chosen, rows, count)
     return found
 
 
-def _column(columns: Columns, chosen: Numbers) -> list[Any]:
+def values_at(columns: Columns, chosen: Numbers) -> list[Any]:
+    """Return the values at some places of the columns `kind`, `num` and `text`."""
     kinds, nums = columns["kind"][chosen], columns["num"][chosen]
     if (kinds == FLOAT).all():
         return cast(list[Any], nums.tolist())
@@ -242,10 +243,11 @@ def _span_columns(columns: Columns, chosen: Numbers, rows: Numbers, count: int) 
     low, high = columns["min"][chosen], columns["max"][chosen]
     low, high = np.where(np.isnan(low), last, low), np.where(np.isnan(high), last, high)
     shown = ((low, np.isnan(low)), (high, np.isnan(high)), (counts, False))
-    return SpanColumns(*(_spread(_or_none(column, none | (counts == 0)), rows, count) for column, none in shown))
+    return SpanColumns(*(spread(or_none(column, none | (counts == 0)), rows, count) for column, none in shown))
 
 
-def _or_none(column: Numbers, none: Numbers) -> list[Any]:
+def or_none(column: Numbers, none: Numbers) -> list[Any]:
+    """Return the numbers of a column, None where `none` says so."""
     found = column.astype(object)
     found[none] = None
     return cast(list[Any], found.tolist())
@@ -258,7 +260,8 @@ def _nearest(words: bytes) -> float:
         return -math.inf if words.startswith(b"-") else math.inf
 
 
-def _spread(found: list[Any], rows: Numbers, count: int) -> list[Any]:
+def spread(found: list[Any], rows: Numbers, count: int) -> list[Any]:
+    """Return `count` values: those found at their rows, None at the others."""
     if len(found) == count:
         return found
     spread: list[Any] = [None] * count

@@ -158,7 +158,8 @@ def _clock_columns(full: bool) -> str:
     )
 
 
-def _where(peer: Peer, from_ms: int, to_ms: int) -> str:
+def where(peer: Peer, from_ms: int, to_ms: int) -> str:
+    """Return the condition for a peer's rows with from_ms <= ts <= to_ms."""
     names = " AND ".join(f"{name} = {quote(value)}" for name, value in zip(_PEER, peer, strict=True))
     return f"{names} AND ts >= {int(from_ms)} AND ts <= {int(to_ms)}"
 
@@ -192,7 +193,7 @@ def select_history(
         ]
     return (
         f"SELECT {', '.join(columns)} FROM {database}.{PARSED} {'FINAL ' if collapse else ''}"
-        f"WHERE {_where(peer, from_ms, to_ms)} ORDER BY ts, seq"
+        f"WHERE {where(peer, from_ms, to_ms)} ORDER BY ts, seq"
     )
 
 
@@ -201,7 +202,7 @@ def select_raw(
 ) -> str:
     """Return the query for raw rows, unordered and with copies: the reader sorts rows of 50 kB cheaper."""
     names = ", ".join(f"`{name}`" for name in columns)
-    return f"SELECT {names} FROM {database}.{RAW} WHERE {_where(peer, from_ms, to_ms)}"
+    return f"SELECT {names} FROM {database}.{RAW} WHERE {where(peer, from_ms, to_ms)}"
 
 
 def raw_columns(order: bool) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 
 import structlog
 from aiohttp import web
@@ -18,16 +18,30 @@ from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.encoding import AT_ONCE, to_json
 from duco_rt.web.full_history import FullHistory
 from duco_rt.web.ledger_api import TenantCommands
-from duco_rt.web.params import SPANS, detail_of, gone, int_of, name_of, peer_of, range_of, reply, reply_text
+from duco_rt.web.params import (
+    MEANS,
+    SPANS,
+    detail_of,
+    gone,
+    int_of,
+    name_of,
+    peer_of,
+    range_of,
+    reply,
+    reply_text,
+)
 from duco_rt.web.parsing_health import ParsingHealth
 from duco_rt.web.presence import Presence
-from duco_rt.web.thin import thin
+from duco_rt.web.thin import with_means
 from duco_rt.web.turns import Turns
+from duco_rt.web.wide_history import Ask, WideHistory
 
 log = structlog.get_logger()
 
 Connected = Callable[[str], Awaitable[Mapping[str, bool | None]]]
 """tenant → the hub's word on its devices."""
+
+Gaps = Sequence[tuple[int, int]]
 
 DEFAULT_WINDOW_MS = 120_000
 _LARGE_AT_ONCE = 2
@@ -55,6 +69,7 @@ class Datasets:
         self._clock = clock
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
         turns = Turns()
+        self.wide = WideHistory(store)
         self.full = FullHistory(store, parsings, config, turns)
         self.commands = TenantCommands(meta)
         self.health = ParsingHealth(meta, store, parsings, clock, turns)
@@ -112,35 +127,41 @@ class Datasets:
         from_ms, to_ms = await range_of(request, self._store, self._clock.wall_ms(), DEFAULT_WINDOW_MS, longest_ms)
         if resolution == "full":
             return reply_text(await self.full.json(peer, fields, from_ms, to_ms, points, gone(request)))
-        spans = SPANS.intersection(stats)
-        self._check_values(len(fields), len(spans), from_ms, to_ms)
-        found = await self._store.history(peer, fields, from_ms, to_ms, stats=bool(spans))
-        return reply_text(await self._answer(found, points, spans))
+        kinds = (SPANS | MEANS).intersection(stats)
+        self._check_values(len(fields), len(kinds), from_ms, to_ms, points)
+        has_spans, has_means, gaps = bool(kinds & SPANS), bool(kinds & MEANS), None
+        if points is None:
+            found = await self._store.history(peer, fields, from_ms, to_ms, stats=has_spans)
+        else:
+            ask = Ask(peer, fields, from_ms, to_ms, points, has_spans, has_means)
+            found, gaps = await self.wide.read(ask, gone(request))
+        return reply_text(await self._answer(found, kinds, gaps))
 
-    def _check_values(self, fields: int, spans: int, from_ms: int, to_ms: int) -> None:
-        a_second, most = fields * (1 + spans), self._config.history_values_max
-        values = a_second * (to_ms - from_ms) // 1000
+    def _check_values(self, fields: int, stats: int, from_ms: int, to_ms: int, points: int | None) -> None:
+        a_row, most, seconds = fields * (1 + stats), self._config.history_values_max, (to_ms - from_ms) / 1000
+        rows, per = (seconds, "s") if points is None or seconds <= points else (points, "points")
+        values = int(a_row * rows)
         if values > most:
             raise BadRequest(
-                f"{fields} fields{f' with {spans} stats each' if spans else ''} over {(to_ms - from_ms) // 1000} s"
-                f" are {values} values, at most {most}: ask for {most // a_second} s, or fewer fields"
+                f"{fields} fields{f' with {stats} stats each' if stats else ''} over {int(rows)} {per}"
+                f" are {values} values, at most {most}: ask for {most // a_row} {per}, or fewer fields"
             )
 
-    async def _answer(self, found: History, points: int | None, spans: Set[str]) -> bytes:
+    async def _answer(self, found: History, kinds: Set[str], gaps: Gaps | None) -> bytes:
         """The answer as JSON; a large one is made beside the loop, which live viewers wait for."""
-        columns = 2 + len(found.fields) + len(SPANS) * len(found.stats)
+        columns = 2 + len(found.fields) * (1 + len(kinds))
         if len(found.ts) * columns <= AT_ONCE:
-            return _json(found, points, spans)
+            return _json(found, kinds, gaps)
         async with self._large:
-            return await asyncio.to_thread(_json, found, points, spans)
+            return await asyncio.to_thread(_json, found, kinds, gaps)
 
 
-def _json(found: History, points: int | None, spans: Set[str]) -> bytes:
-    return to_json(_columns(thin(found, points) if points else found, spans))
+def _json(found: History, kinds: Set[str], gaps: Gaps | None) -> bytes:
+    return to_json(_columns(found, kinds, gaps))
 
 
-def _columns(found: History, spans: Set[str]) -> dict[str, object]:
-    """The answer; `spans`: which of min, max and count were asked for."""
+def _columns(found: History, kinds: Set[str], gaps: Gaps | None) -> dict[str, object]:
+    """The answer; `kinds`: which stats were asked for, `gaps` None where they were not."""
     columns: dict[str, object] = {
         "from": found.from_ms,
         "to": found.to_ms,
@@ -148,9 +169,19 @@ def _columns(found: History, spans: Set[str]) -> dict[str, object]:
         "ts": found.ts,
         "fields": found.fields,
     }
-    if spans:
-        columns["stats"] = {
-            name: {kind: values for kind, values in span._asdict().items() if kind in spans}
-            for name, span in found.stats.items()
-        }
+    if kinds:
+        found = with_means(found) if kinds & MEANS and not found.means else found
+        columns["stats"] = {name: _stats(found, name, kinds) for name in found.fields}
+    if gaps is not None:
+        columns["gaps"] = gaps
     return columns
+
+
+def _stats(found: History, name: str, kinds: Set[str]) -> dict[str, object]:
+    every = {
+        kind: values
+        for columns in (found.stats.get(name), found.means.get(name))
+        if columns is not None
+        for kind, values in columns._asdict().items()
+    }
+    return {kind: values for kind, values in every.items() if kind in kinds}

@@ -141,9 +141,12 @@ def _bundled(folder: Path, name: str) -> tuple[str, list[str]]:
 def _short(name: str, text: str) -> str:
     if name.startswith("vendor/") or name.endswith((".min.js", ".min.css")):
         return text
-    if name.endswith(".js"):
-        return minify.script(text)
-    return minify.sheet(text) if name.endswith(".css") else text
+    kinds = {".js": minify.script, ".css": minify.sheet}
+    try:
+        return kinds.get(Path(name).suffix, str)(text)
+    except ValueError as e:
+        log.warning("a file of the page is not minified", file=name, error=str(e))
+        return text
 
 
 def _etag(content: bytes) -> str:

@@ -19,6 +19,9 @@ T = TypeVar("T")
 SPANS = frozenset({"min", "max", "count"})
 """What of `stats` the store is asked for; `last` is what `fields` has anyway."""
 
+MEANS = frozenset({"mean", "seconds"})
+"""What of `stats` is made of the last values."""
+
 RESOLUTIONS = ("second", "full")
 
 _WRITTEN_AT_ONCE = 256 * 1024
@@ -93,17 +96,21 @@ def detail_of(request: web.Request) -> tuple[str, tuple[str, ...]]:
     """What `resolution` and `stats` ask for, by default second and nothing."""
     resolution = request.query.get("resolution", "second")
     stats = tuple(name for name in request.query.get("stats", "").split(",") if name)
-    check_detail(resolution, stats)
+    check_detail(resolution, stats, means=True)
     return resolution, stats
 
 
-def check_detail(resolution: str, stats: Sequence[str]) -> None:
-    """Raise BadRequest for another resolution than second and full, or stats that it does not have."""
+def check_detail(resolution: str, stats: Sequence[str], means: bool = False) -> None:
+    """Raise BadRequest for another resolution than second and full, or stats that it does not have.
+
+    `means`: whether there are those of `MEANS`, too.
+    """
     if resolution not in RESOLUTIONS:
         raise BadRequest(f"resolution {resolution[:80]!r}: one of {', '.join(RESOLUTIONS)}")
+    known = ("last", "min", "max", "count", *(("mean", "seconds") if means else ()))
     for name in stats:
-        if name != "last" and name not in SPANS:
-            raise BadRequest(f"stats {name[:80]!r}: some of last, min, max, count")
+        if name not in known:
+            raise BadRequest(f"stats {name[:80]!r}: some of {', '.join(known)}")
     if stats and resolution == "full":
         raise BadRequest("stats: resolution=full has every value; they go with resolution=second")
 

@@ -22,3 +22,13 @@ export function byId(id) {
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
+
+/** Give the elements of index.html their words. @param {Object<string, unknown>} words by `data-text`, `data-label`, `data-hint` */
+export function fillTexts(words) {
+  for (const node of document.querySelectorAll('[data-text], [data-label], [data-hint]')) {
+    const { text, label, hint } = node.dataset;
+    if (text) setText(node, words[text]);
+    if (label) node.setAttribute('aria-label', words[label]);
+    if (hint) node.placeholder = words[hint];
+  }
+}

@@ -1,5 +1,5 @@
 /** Values, ages and times as text. Pure. */
-import { toNumber } from '../data/lines.js';
+import { toNumber } from '../data/columns.js';
 
 const MAX_DECIMALS = 6;
 const THIN_SPACE = '\u202f';
@@ -61,7 +61,9 @@ export function formatValue(value, field, decimals) {
 
 /** @param {number} value @param {number} step of the axis */
 export function formatTick(value, step) {
-  const decimals = Math.min(MAX_DECIMALS, ownDecimals(step));
+  // The steps of a fixed range may have digits without end, 33.333333; three of them tell labels apart.
+  const useful = Math.max(0, 2 - Math.floor(Math.log10(step)));
+  const decimals = Math.min(MAX_DECIMALS, ownDecimals(step), useful);
   return formatNumber(value, decimals);
 }
 
@@ -74,19 +76,24 @@ export function formatAge(ms) {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** @param {number} ms Unix ms @returns {string} local "14:03:22" */
-export function formatTime(ms) {
+const two = (n) => String(n).padStart(2, '0');
+
+/** @param {number} ms Unix ms @param {boolean} [hasMs] @returns {string} local "14:03:22", "14:03:22.250" */
+export function formatTime(ms, hasMs = false) {
   const date = new Date(ms);
-  const two = (n) => String(n).padStart(2, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return hasMs ? `${time}.${String(date.getMilliseconds()).padStart(3, '0')}` : time;
 }
 
-/** @param {number} ms Unix ms @param {number} now @returns {string} local "14:03:22", with its date on another day */
-export function formatMoment(ms, now) {
+/**
+ * @param {number} ms Unix ms @param {number} now @param {boolean} [hasMs]
+ * @returns {string} local "14:03:22", with its date on another day
+ */
+export function formatMoment(ms, now, hasMs = false) {
   const date = new Date(ms);
-  if (date.toDateString() === new Date(now).toDateString()) return formatTime(ms);
-  const two = (n) => String(n).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${formatTime(ms)}`;
+  const time = formatTime(ms, hasMs);
+  if (date.toDateString() === new Date(now).toDateString()) return time;
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }
 
 const NO_UNITS = new Set(['none', '-', '1']);

@@ -1,31 +1,38 @@
-/** A line chart over ECharts: takes flat lines and draws them. Knows nothing of sockets and samples. */
+/** A line chart over ECharts: takes traces and draws them. Knows nothing of sockets, samples and cursors. */
 import { init } from '../vendor/echarts.esm.min.js';
-import { assignAxes, axisRange, tickText } from './axes.js';
-import { formatTime } from '../base/format.js';
-import { extent, flatten } from '../data/lines.js';
 import { inks } from '../base/theme.js';
+import { extent, flat } from '../data/traces.js';
+import { charts } from '../texts.js';
+import { assignAxes, axisRange, axisWidth, placeAxes, tickText } from './axes.js';
+import { timeTicks } from './times.js';
 
 const FONT_PX = 11;
-const CHAR_PX = 6.4;
-const EDGE_PX = 12;
-/** Narrower plots have room for a time every 30 s only. */
-const WIDE_PX = 640;
-/** A label that near to the edge of the window would stick out. */
-const EDGE_MS = 9000;
+const TOP_PX = 22;
+const BOTTOM_PX = 24;
+/** A label may go that far into the room of the value axes: theirs are higher up. */
+const LABEL_EDGE_PX = 4;
 
 /**
- * @typedef {import('./axes.js').LineSpec & {color: string, isDashed: boolean}} Line
- * @typedef {import('../data/lines.js').Point} Point
+ * @typedef {import('./axes.js').LineSpec & {color: string, dash: number[], isStep: boolean}} Line
+ * @typedef {import('../data/traces.js').Trace} Trace
+ * @typedef {{from: number, to: number, left: number, top: number, width: number, height: number,
+ *   fullWidth: number}} Plot device ms; px inside the chart's own fullWidth
  */
 
-function valueAxis(index, ink) {
+function valueAxis(axis, index, ink) {
+  const align = axis.side === 'left' ? 'right' : 'left';
+  const padding = axis.side === 'left' ? [0, 8, 0, 0] : [0, 0, 0, 8];
   return {
     type: 'value',
-    position: index ? 'right' : 'left',
+    position: axis.side,
+    name: axis.caption,
+    nameGap: 9,
+    nameMoveOverlap: false,
+    nameTextStyle: { color: ink.label, fontSize: FONT_PX, align, padding },
     axisLine: { show: false },
     axisTick: { show: false },
     splitLine: { show: index === 0, lineStyle: { color: ink.grid } },
-    axisLabel: { color: ink.label, fontSize: FONT_PX, margin: 8 },
+    axisLabel: { color: ink.label, fontSize: FONT_PX, margin: 8, hideOverlap: false },
   };
 }
 
@@ -35,11 +42,7 @@ function timeAxis(ink) {
     axisLine: { onZero: false, lineStyle: { color: ink.axis } },
     axisTick: { length: 4, lineStyle: { color: ink.axis } },
     splitLine: { show: false },
-    axisLabel: {
-      color: ink.label,
-      fontSize: FONT_PX,
-      formatter: formatTime,
-    },
+    axisLabel: { color: ink.label, fontSize: FONT_PX, hideOverlap: false },
   };
 }
 
@@ -50,96 +53,116 @@ function lineSeries(line, index, yAxisIndex) {
     dimensions: ['t', 'v'],
     encode: { x: 0, y: 1 },
     yAxisIndex,
-    step: line.choices ? 'end' : false,
-    symbol: 'none',
+    step: line.isStep ? 'end' : false,
+    showSymbol: false,
     silent: true,
     animation: false,
     connectNulls: false,
     emphasis: { disabled: true },
     itemStyle: { color: line.color },
-    lineStyle: { color: line.color, width: 1.75, cap: 'round', join: 'round', type: line.isDashed ? [6, 4] : 'solid' },
+    lineStyle: {
+      color: line.color, width: 1.75, cap: line.dash.length ? 'butt' : 'round', join: 'round',
+      type: line.dash.length ? line.dash : 'solid',
+    },
     areaStyle: line.choices ? { color: line.color, opacity: 0.1 } : undefined,
   };
 }
 
-function baseOption(lines, axes, ink, tooltip) {
-  const axisOf = (i) => axes.findIndex((axis) => axis.lines.includes(i));
-  return {
-    animation: false,
-    textStyle: { fontFamily: 'system-ui, sans-serif' },
-    xAxis: timeAxis(ink),
-    yAxis: axes.map((_, index) => valueAxis(index, ink)),
-    series: lines.map((line, i) => lineSeries(line, i, axisOf(i))),
-    tooltip: {
-      trigger: 'axis',
-      confine: true,
-      transitionDuration: 0,
-      padding: 0,
-      borderWidth: 0,
-      backgroundColor: 'transparent',
-      extraCssText: 'box-shadow: none;',
-      axisPointer: { type: 'line', lineStyle: { color: ink.pointer, type: 'solid', width: 1 } },
-      formatter: (params) => tooltip(params[0].axisValue),
-    },
-  };
-}
-
-function labelWidth(axis, range) {
-  let longest = 3;
-  const { min, max, step } = range ?? { min: 0, max: -1, step: 1 };
-  for (let value = min; value <= max + step / 4; value += step) {
-    longest = Math.max(longest, tickText(axis, range, value).length);
-  }
-  return Math.ceil(longest * CHAR_PX) + EDGE_PX;
-}
-
 export class LineChart {
   #chart;
+  #element;
   #axes;
+  /** @type {(import('./axes.js').Range|null)[]} */
   #ranges = [];
-  #tooltip;
+  #grid = { left: 0, right: 0, offsets: [] };
+  #traces = [];
+  #window = { from: 0, to: 1 };
+  /** Something else than window and traces changed. */
+  #isStale = true;
   #resizer;
 
   /**
-   * @param {HTMLElement} element
-   * @param {Line[]} lines
-   * @param {(t: number) => HTMLElement} tooltip names and values there are text nodes, never HTML
+   * @param {HTMLElement} element in the page, with its size
+   * @param {Line[]} lines @param {import('./axes.js').AxisWish[]} wishes
+   * @param {() => void} onResize the chart has to be drawn anew
    */
-  constructor(element, lines, tooltip) {
-    this.#tooltip = tooltip;
-    this.#axes = assignAxes(lines);
+  constructor(element, lines, wishes, onResize) {
+    this.#element = element;
+    this.#axes = assignAxes(lines, wishes);
     this.#chart = init(element, null, { renderer: 'canvas' });
-    this.#resizer = new ResizeObserver(() => this.#chart.resize());
+    this.#resizer = new ResizeObserver(() => {
+      const { clientWidth, clientHeight } = element;
+      const isSame = clientWidth === this.#chart.getWidth() && clientHeight === this.#chart.getHeight();
+      if (isSame || !clientWidth) return;
+      this.#chart.resize({ silent: true });
+      this.#isStale = true;
+      onResize();
+    });
     this.#resizer.observe(element);
     this.restyle(lines);
   }
 
-  /** What to write above the axes. */
-  get captions() {
-    return this.#axes.map((axis) => axis.caption);
+  /** The same lines in other colours; they have to be drawn anew. @param {Line[]} lines */
+  restyle(lines) {
+    const ink = inks();
+    const axisOf = (i) => this.#axes.findIndex((axis) => axis.lines.includes(i));
+    this.#traces = [];
+    this.#ranges = [];
+    this.#isStale = true;
+    this.#grid = { left: 0, right: 0, offsets: [] };
+    this.#chart.setOption({
+      animation: false,
+      textStyle: { fontFamily: 'system-ui, sans-serif' },
+      grid: { top: TOP_PX, bottom: BOTTOM_PX, outerBoundsMode: 'none' },
+      xAxis: timeAxis(ink),
+      yAxis: this.#axes.map((axis, i) => valueAxis(axis, i, ink)),
+      series: lines.map((line, i) => lineSeries(line, i, axisOf(i))),
+    }, { notMerge: true, lazyUpdate: true });
   }
 
-  /** The same lines in other colours. @param {Line[]} lines */
-  restyle(lines) {
-    const option = baseOption(lines, this.#axes, inks(), this.#tooltip);
-    this.#chart.setOption({ ...option, grid: this.#grid() }, { notMerge: true });
+  /** @returns {Plot} what is drawn where */
+  get plot() {
+    const { left, right } = this.#grid;
+    const fullWidth = this.#chart.getWidth();
+    const width = Math.max(1, fullWidth - left - right);
+    const height = Math.max(1, this.#chart.getHeight() - TOP_PX - BOTTOM_PX);
+    return { ...this.#window, left, top: TOP_PX, width, height, fullWidth };
+  }
+
+  /** @returns {{axis: import('./axes.js').AxisSpec, range: import('./axes.js').Range|null}[]} */
+  get axes() {
+    return this.#axes.map((axis, i) => ({ axis, range: this.#ranges[i] ?? null }));
+  }
+
+  /** @returns {HTMLCanvasElement|null} the lines and axes as they were drawn last, on a transparent ground */
+  get canvas() {
+    return this.#element.querySelector('canvas');
+  }
+
+  /** @returns {boolean} whether there is room to draw in */
+  get hasPlace() {
+    return this.#chart.getWidth() > 0;
   }
 
   /**
-   * @param {Point[][]} lists by line; empty for one that is switched off
+   * Tell ECharts what changed, and no more.
+   * @param {(Trace|null)[]} traces by line; null for one that is switched off
    * @param {number} from device ms @param {number} to device ms
+   * @returns {boolean} false where all of it is drawn already
    */
-  draw(lists, from, to) {
-    this.#ranges = this.#axes.map((axis, i) => {
-      const shown = axis.lines.map((line) => lists[line]);
-      return axisRange(axis, this.#ranges[i] ?? null, extent(shown));
+  draw(traces, from, to) {
+    const series = traces.flatMap((trace, i) => {
+      if (this.#traces[i] === trace) return [];
+      return [{ id: String(i), data: trace ? flat(trace) : new Float64Array(0) }];
     });
-    this.#chart.setOption({
-      grid: this.#grid(),
-      xAxis: this.#xAxis(from, to),
-      yAxis: this.#axes.map((axis, i) => this.#yAxis(axis, this.#ranges[i])),
-      series: lists.map((list, i) => ({ id: String(i), data: flatten(list) })),
-    });
+    const isSame = !series.length && from === this.#window.from && to === this.#window.to;
+    if (isSame && !this.#isStale) return false;
+    const option = series.length ? { series, ...this.#yAxes(traces) } : {};
+    this.#traces = traces;
+    this.#window = { from, to };
+    this.#isStale = false;
+    this.#chart.setOption({ ...option, xAxis: this.#xAxis(from, to) }, { silent: true });
+    return true;
   }
 
   dispose() {
@@ -147,23 +170,37 @@ export class LineChart {
     this.#chart.dispose();
   }
 
-  /** Round times, well inside the window: labels slide with the data and never overlap. */
-  #xAxis(from, to) {
-    const step = this.#chart.getWidth() >= WIDE_PX ? 15_000 : 30_000;
-    const customValues = [];
-    for (let t = Math.ceil((from + EDGE_MS) / step) * step; t <= to - EDGE_MS; t += step) customValues.push(t);
-    return { min: from, max: to, axisTick: { customValues }, axisLabel: { customValues } };
+  /** Axes whose range or place changed, and the room for them. */
+  #yAxes(traces) {
+    const ranges = this.#axes.map((axis, i) => {
+      const shown = axis.lines.map((line) => traces[line]).filter(Boolean);
+      return axisRange(axis, this.#ranges[i] ?? null, extent(shown));
+    });
+    const grid = placeAxes(this.#axes, ranges.map((range, i) => axisWidth(this.#axes[i], range)));
+    const areSame = this.#ranges.length > 0 && this.#axes.every((_, i) =>
+      ranges[i] === this.#ranges[i] && grid.offsets[i] === this.#grid.offsets[i]);
+    const isPlaced = grid.left === this.#grid.left && grid.right === this.#grid.right;
+    this.#ranges = ranges;
+    this.#grid = grid;
+    return {
+      ...(areSame ? {} : { yAxis: this.#axes.map((axis, i) => this.#yAxis(axis, ranges[i], grid.offsets[i])) }),
+      ...(isPlaced ? {} : { grid: { left: grid.left, right: grid.right } }),
+    };
   }
 
-  #yAxis(axis, range) {
-    if (!range) return { min: 0, max: 1, interval: 0.25, axisLabel: { show: false } };
+  #yAxis(axis, range, offset) {
+    if (!range) return { min: 0, max: 1, interval: 0.25, offset, axisLabel: { show: false } };
     const formatter = (value) => tickText(axis, range, value);
-    return { min: range.min, max: range.max, interval: range.step, axisLabel: { show: true, formatter } };
+    return { min: range.min, max: range.max, interval: range.step, offset, axisLabel: { show: true, formatter } };
   }
 
-  /** Room for the longest label of each side, in steps so that the plot does not shake. */
-  #grid() {
-    const [left, right] = this.#axes.map((axis, i) => labelWidth(axis, this.#ranges[i]));
-    return { left, right: right ?? EDGE_PX, top: 8, bottom: 24, outerBoundsMode: 'none' };
+  #xAxis(from, to) {
+    const { left, width } = this.plot;
+    const { right } = this.#grid;
+    const room = { left: left - LABEL_EDGE_PX, width, right: right - LABEL_EDGE_PX };
+    const ticks = timeTicks(from, to, room, charts.date);
+    const customValues = ticks.map(({ t }) => t);
+    const formatter = (t) => ticks.find((tick) => tick.t === t)?.text ?? '';
+    return { min: from, max: to, axisTick: { customValues }, axisLabel: { customValues, formatter } };
   }
 }

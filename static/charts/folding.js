@@ -1,11 +1,12 @@
 /** Charts without values: out of the grid, into one line below it, and back as soon as a value comes. */
-import { WINDOW_MS } from '../data/feed.js';
 import { byId, setText } from '../base/dom.js';
 import { foldedText, texts } from '../texts.js';
 
 /** So many live samples tell what a machine sends. */
 const SAMPLES_MIN = 3;
 const SAMPLE_MS = 1000;
+/** So long without a value is long enough, whatever window is shown. */
+const WINDOW_MS = 120_000;
 
 /**
  * Whether none of the fields had a value in the window that ends with the newest sample. A machine that is silent

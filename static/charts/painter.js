@@ -6,7 +6,8 @@ const INTERVAL_MS = 500;
 const CALM_INTERVAL_MS = 1000;
 
 /**
- * @typedef {{element: Element, draw: () => void}} Drawable
+ * @typedef {{element: Element, draw: (isForced: boolean) => void, seen?: (isInSight: boolean) => void}} Drawable
+ *   isForced: something else than time went on
  */
 
 export class Painter {
@@ -53,6 +54,7 @@ export class Painter {
       const entry = this.#entries.get(target);
       if (!entry) continue;
       entry.isVisible = isIntersecting;
+      entry.item.seen?.(isIntersecting);
       if (isIntersecting) entry.drawnAt = -Infinity;
     }
     this.#plan();
@@ -82,10 +84,11 @@ export class Painter {
   }
 
   #paint(entry) {
+    const isForced = entry.drawnAt === -Infinity;
     entry.drawnAt = performance.now();
     entry.isWanted = false;
     try {
-      if (this.#entries.has(entry.item.element)) entry.item.draw();
+      if (this.#entries.has(entry.item.element)) entry.item.draw(isForced);
     } finally {
       this.#plan(); // one chart that fails must not stop the others
     }

@@ -57,3 +57,21 @@ export function nextRange(current, extent) {
   const isSmall = next.max - next.min <= SHRINK * (current.max - current.min);
   return isSmall ? next : current;
 }
+
+/**
+ * The same with ends that the group sets.
+ * @param {{min: number|null, max: number|null}} ends null: by the data
+ * @param {Range|null} current @param {Extent|null} extent
+ * @returns {Range|null} null while nothing was seen and an end is open
+ */
+export function fixedRange({ min, max }, current, extent) {
+  if (min === null && max === null) return nextRange(current, extent);
+  const isOpen = min === null || max === null;
+  if (isOpen && !extent) return current;
+  const all = isOpen && { lo: min ?? Math.min(extent.lo, max), hi: max ?? Math.max(extent.hi, min) };
+  const around = isOpen && nextRange(current, all);
+  const lo = min ?? around.min;
+  const hi = max ?? around.max;
+  if (current?.min === lo && current.max === hi) return current;
+  return { min: lo, max: hi, step: (hi - lo) / STEPS };
+}

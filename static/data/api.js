@@ -1,6 +1,11 @@
 /** The server's HTTP endpoints. Knows nothing of the page. All URLs are relative to it. */
+import { localMs, serverClock } from './clock.js';
 
 const TIMEOUT_MS = 15_000;
+/** History of a day, or of every frame, takes its time. */
+const HISTORY_MS = 60_000;
+/** The Date header has whole seconds. */
+const DATE_TOLERANCE_MS = 1000;
 /** The server's limit for one history request. */
 const HISTORY_FIELDS_MAX = 100;
 
@@ -15,21 +20,6 @@ export class ApiError extends Error {
   }
 }
 
-/** Server time minus ours, from the last answer's Date header; ages of `lastSeen` need it. */
-let serverOffsetMs = 0;
-
-/** @returns {number} Unix ms by the server's clock, to a second */
-export function serverNow() {
-  return Date.now() + serverOffsetMs;
-}
-
-function noteServerTime(response) {
-  const date = Date.parse(response.headers.get('date') ?? '');
-  const offset = date - Date.now();
-  // The header has whole seconds; a small difference says nothing.
-  if (Number.isFinite(offset)) serverOffsetMs = Math.abs(offset) > 3000 ? offset : 0;
-}
-
 async function readBody(response) {
   try {
     return await response.json();
@@ -38,17 +28,24 @@ async function readBody(response) {
   }
 }
 
-/** Ask for JSON. @param {string} url @param {RequestInit} [options] @throws {ApiError} */
-export async function request(url, options = {}) {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+/**
+ * Ask for JSON.
+ * @param {string} url @param {RequestInit} [options] @param {number} [timeoutMs]
+ * @throws {ApiError} its code is `timeout` or `unreachable` where no answer came, `aborted` where the asker gave up
+ */
+export async function request(url, options = {}, timeoutMs = TIMEOUT_MS) {
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
   let response;
   let body;
   try {
-    response = await fetch(url, { cache: 'no-store', signal: timeout, ...options });
-    noteServerTime(response);
+    response = await fetch(url, { cache: 'no-store', ...options, signal });
+    serverClock.heard(Date.parse(response.headers.get('date')), localMs(), DATE_TOLERANCE_MS);
     body = await readBody(response);
+    signal.throwIfAborted();
   } catch (error) {
-    throw new ApiError(0, timeout.aborted ? 'timeout' : 'unreachable', String(error));
+    const code = options.signal?.aborted ? 'aborted' : timeout.aborted ? 'timeout' : 'unreachable';
+    throw new ApiError(0, code, String(error));
   }
   if (!response.ok) {
     const { code = 'http', message = response.statusText } = body?.error ?? {};
@@ -103,19 +100,23 @@ export async function getFieldsIfAny(tenant, chassisId, msgType) {
 }
 
 /**
- * History of the last 2 min. More fields than one request takes come as several answers.
+ * History, of the last 2 min unless told otherwise. More fields than one request takes come as several answers.
  * @param {{tenant: string, chassisId: string, msgType: string}} stream
  * @param {string[]} fields
- * @returns {Promise<{from: number, to: number, seq: (number|null)[], ts: number[], fields: Object}[]>}
+ * @param {Object<string, string|number>} [query] from, to, points, stats, resolution
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Object[]>} as docs/formats.md has them
  */
-export function getHistory(stream, fields) {
-  const base = `${datasets(stream.tenant)}/${part(stream.chassisId)}/history?msgType=${part(stream.msgType)}`;
+export async function getHistory(stream, fields, query = {}, signal = undefined) {
+  const base = `${datasets(stream.tenant)}/${part(stream.chassisId)}/history?`;
   const answers = [];
   for (let i = 0; i < fields.length; i += HISTORY_FIELDS_MAX) {
-    const names = fields.slice(i, i + HISTORY_FIELDS_MAX).map(part).join(',');
-    answers.push(request(`${base}&fields=${names}`));
+    const names = fields.slice(i, i + HISTORY_FIELDS_MAX).join(',');
+    // One after the other: the server works on few large ones at once.
+    const url = base + new URLSearchParams({ msgType: stream.msgType, fields: names, ...query });
+    answers.push(await request(url, { signal }, HISTORY_MS));
   }
-  return Promise.all(answers);
+  return answers;
 }
 
 /**

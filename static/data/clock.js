@@ -1,33 +1,135 @@
-/** The device's clock as seen from here: what its time is now, when nothing comes. Pure; local time is an argument. */
+/** Times: steady local ones, the server's clock, the device's. Pure but for `localMs`, the default of local times. */
 
-/** Above this the device's clock was set, or ours. */
+/** Above this a clock was set, or this machine slept; below it the network was slow. */
 const JUMP_MS = 2000;
-/** How fast an offset that one quick sample gave is forgotten. */
+/** How fast an offset that one quick message gave is forgotten. */
 const DRIFT_MS = 5;
+/** A step back must have been told for so long: messages that a stalled connection held up all say so at once. */
+const BACK_MS = 1500;
+
+/** @returns {number} ms since the page came; steady, whatever this machine's clock is set to */
+export function localMs() {
+  return performance.now();
+}
 
 /**
- * The offset follows the samples that travelled fastest: the right edge of a chart then stands still against jitter
- * and never lies before the newest sample.
+ * A clock as messages tell of it: its time minus the local one, by those that travelled fastest. It steps where it
+ * is more than two seconds off.
  */
+class Offset {
+  /** @type {number|null} */
+  value = null;
+  #backSince = null;
+
+  /** @param {number} offset @param {number} local when it was told @returns {number} ms of the step, 0 for none */
+  take(offset, local) {
+    const by = this.value === null ? 0 : offset - this.value;
+    if (by >= -JUMP_MS) {
+      this.#backSince = null;
+      this.value = this.value === null ? offset : Math.max(offset, this.value - DRIFT_MS);
+      return by > JUMP_MS ? by : 0;
+    }
+    this.#backSince ??= local;
+    if (local - this.#backSince < BACK_MS) return 0;
+    this.#backSince = null;
+    this.value = offset;
+    return by;
+  }
+}
+
+/** The server's clock as this page knows it. */
+export class ServerClock {
+  #offset = new Offset();
+  #toleranceMs = Infinity;
+  #isExact = false;
+  #originMs;
+
+  /** @param {number} [originMs] Unix ms of local time 0, taken until the server is heard */
+  constructor(originMs = performance.timeOrigin) {
+    this.#originMs = originMs;
+    /** Sum of the steps in ms since its first exact word: this machine slept, or the server's clock was set. */
+    this.steppedMs = 0;
+  }
+
+  /**
+   * @param {number} serverMs Unix ms @param {number} atLocal when it came
+   * @param {number} [toleranceMs] how far after `serverMs` it may have been
+   */
+  heard(serverMs, atLocal, toleranceMs = 0) {
+    const offset = serverMs + toleranceMs / 2 - atLocal;
+    const known = this.#offset.value;
+    const isBetter = toleranceMs < this.#toleranceMs;
+    const isVague = toleranceMs > 0 && Math.abs(offset - known) <= JUMP_MS + toleranceMs / 2;
+    if (!Number.isFinite(offset) || (isVague && !isBetter)) return;
+    if (isBetter) this.#offset = new Offset();
+    const told = this.#offset.take(offset, atLocal);
+    // The first word of a better kind is taken as it is.
+    const by = isBetter && known !== null ? offset - known : told;
+    const isStep = Math.abs(by) > JUMP_MS;
+    if (isStep && this.#isExact) this.steppedMs += by;
+    if (isStep || isBetter) this.#toleranceMs = toleranceMs;
+    this.#isExact ||= toleranceMs === 0;
+  }
+
+  /** @param {number} [local] @returns {number} Unix ms */
+  now(local = localMs()) {
+    return local + (this.#offset.value ?? this.#originMs);
+  }
+}
+
+export const serverClock = new ServerClock();
+
+/** The device's clock as seen from here: what its time is now, when nothing comes, and after this machine slept. */
 export class DeviceClock {
-  #offset = null;
+  #server;
+  #offset = new Offset();
   #isFromDevice = false;
+  #steppedMs;
+  #jumpMs = 0;
 
-  /** A first guess by the server's time, until the device's own is seen. @param {number} ts @param {number} localMs */
-  guess(ts, localMs) {
-    if (!this.#isFromDevice) this.#offset = ts - localMs;
+  /** @param {ServerClock} [server] */
+  constructor(server = serverClock) {
+    this.#server = server;
+    this.#steppedMs = server.steppedMs;
   }
 
-  /** A live sample came. @param {number} ts its device time @param {number} localMs when it came */
-  observe(ts, localMs) {
-    const offset = ts - localMs;
-    const isJump = !this.#isFromDevice || Math.abs(offset - this.#offset) > JUMP_MS;
-    this.#offset = isJump ? offset : Math.max(offset, this.#offset - DRIFT_MS);
+  /** What its time may be, until the device's own word. @param {number} ts @param {number} local */
+  guess(ts, local) {
+    if (this.#isFromDevice) return;
+    this.#offset = new Offset();
+    this.#offset.take(ts - local, local);
+  }
+
+  /** What its time is at least: the newest sample's and how long it has been there. @param {number} ts @param {number} local */
+  reach(ts, local) {
+    this.guess(ts, local);
+    if (ts > this.now(local)) this.#take(ts - local, local);
+  }
+
+  /** A live sample came. @param {number} ts its device time @param {number} local when it came */
+  observe(ts, local) {
+    if (!this.#isFromDevice) this.#offset = new Offset();
     this.#isFromDevice = true;
+    this.#take(ts - local, local);
   }
 
-  /** @param {number} localMs @returns {number} device ms */
-  now(localMs) {
-    return localMs + (this.#offset ?? 0);
+  #take(offset, local) {
+    this.#follow();
+    this.#jumpMs += this.#offset.take(offset, local);
+  }
+
+  /** @param {number} [local] @returns {number} device ms; the server's while nothing is known of the device */
+  now(local = localMs()) {
+    this.#follow();
+    return this.#offset.value === null ? this.#server.now(local) : local + this.#offset.value;
+  }
+
+  /** This machine slept, so the device's clock went on, too. A sample may have said so before the server did. */
+  #follow() {
+    const by = this.#server.steppedMs - this.#steppedMs;
+    if (!by) return;
+    this.#steppedMs += by;
+    if (this.#offset.value !== null && Math.abs(by - this.#jumpMs) > JUMP_MS) this.#offset.value += by;
+    this.#jumpMs = 0;
   }
 }

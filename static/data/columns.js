@@ -4,6 +4,9 @@
  * Pure: no DOM, no clock, no network. Times are Unix ms of the device's clock.
  * A row is one sample; `null` in a column means that the sample lacks the field.
  */
+import { clean, cleanSeq } from './values.js';
+
+export { toNumber } from './values.js';
 
 /** A step in time above this is a gap, whatever seq says. */
 export const GAP_MS = 2000;
@@ -11,15 +14,20 @@ export const GAP_MS = 2000;
 export const JOIN_PERIODS = 3;
 /** Taken as the usual period of a field of which fewer than two values have been seen. */
 export const UNKNOWN_PERIOD_MS = 10_000;
-/** Longer than the window on the screen, so that the period of a slow field stays known. */
+/** Longer than the usual window, so that the period of a slow field stays known. */
 export const KEEP_MS = 300_000;
+/** So many of the newest spacings of a field tell its period. */
+const SPACINGS_MAX = 99;
 
 /**
- * @typedef {number|string|boolean|null} Value
- * @typedef {{seq: number|null, ts: number, payload: Object<string, Value>, tsOf?: Object<string, number>}} Sample
- *   tsOf: the times of values that are not of the sample's own
- * @typedef {{seq: (number|null)[], ts: number[], fields: Map<string, Value[]>, known: Set<number>,
- *   revision: number, gaps: {revision: number, before: Int32Array}}} Table
+ * @typedef {import('./values.js').Value} Value
+ * @typedef {{seq: number|null, ts: number, payload: Object<string, Value>, tsOf?: Object<string, number>,
+ *   spans?: Object<string, {min: number, max: number}>}} Sample
+ *   tsOf: the times of values that are not of the sample's own; spans: the lowest and highest that a second had
+ * @typedef {import('./values.js').Choices} Choices
+ * @typedef {{seq: (number|null)[], ts: number[], fields: Map<string, Value[]>, low: Map<string, (number|null)[]>,
+ *   high: Map<string, (number|null)[]>, known: Set<number>, revision: number,
+ *   gaps: {revision: number, before: Int32Array}}} Table low, high: only of fields that had a span
  */
 
 /**
@@ -31,21 +39,12 @@ export function createTable(fields) {
     seq: [],
     ts: [],
     fields: new Map([...fields].map((name) => [name, []])),
+    low: new Map(),
+    high: new Map(),
     known: new Set(),
     revision: 0,
     gaps: { revision: -1, before: new Int32Array(0) },
   };
-}
-
-/** @param {unknown} value @returns {Value} the value, or null where it counts as absent */
-export function clean(value) {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  return typeof value === 'boolean' || typeof value === 'string' ? value : null;
-}
-
-/** @param {unknown} seq @returns {number|null} */
-export function cleanSeq(seq) {
-  return typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : null;
 }
 
 /** Whether a sample at (seq, ts) belongs before row i. A sample without seq has its time alone. */
@@ -67,6 +66,23 @@ function ownValue({ payload, tsOf }, name) {
   return tsOf && Object.hasOwn(tsOf, name) ? null : clean(payload[name]);
 }
 
+/** Every column of a table. */
+function* columnsOf({ seq, ts, fields, low, high }) {
+  yield seq;
+  yield ts;
+  for (const map of [fields, low, high]) yield* map.values();
+}
+
+/** Where a second had more than one value, its lowest and highest stand beside the last. */
+function putSpan(table, row, name, sample) {
+  const span = sample.spans?.[name];
+  if (!(Number.isFinite(span?.min) && span.min < span.max && span.max < Infinity)) return;
+  for (const [map, value] of [[table.low, span.min], [table.high, span.max]]) {
+    if (!map.has(name)) map.set(name, new Array(table.ts.length).fill(null));
+    map.get(name)[row] = value;
+  }
+}
+
 /** A copy adds what the row lacks (one message may have stood for several samples) and changes nothing else. */
 function fillRow(table, row, sample) {
   let filled = false;
@@ -75,6 +91,7 @@ function fillRow(table, row, sample) {
     const value = ownValue(sample, name);
     if (value === null) continue;
     column[row] = value;
+    putSpan(table, row, name, sample);
     filled = true;
   }
   if (filled) table.revision++;
@@ -97,7 +114,12 @@ function insertRow(table, row, seq, sample) {
   const put = (column, value) => (last ? column.push(value) : column.splice(row, 0, value));
   put(table.seq, seq);
   put(table.ts, sample.ts);
-  for (const [name, column] of table.fields) put(column, ownValue(sample, name));
+  for (const column of [...table.low.values(), ...table.high.values()]) put(column, null);
+  for (const [name, column] of table.fields) {
+    const value = ownValue(sample, name);
+    put(column, value);
+    if (value !== null) putSpan(table, row, name, sample);
+  }
   if (seq !== null) table.known.add(seq);
   table.revision++;
 }
@@ -125,26 +147,27 @@ export function insertSample(table, sample) {
 
 /**
  * Forget what is too far from the newest row, on either side: a device whose clock was set back leaves rows ahead.
+ * It is done for many rows at once.
  * @param {Table} table @param {number} [keepMs]
+ * @returns {number[]} the times of what was forgotten
  */
 export function trim(table, keepMs = KEEP_MS) {
   const newest = newestTs(table);
-  if (newest === null) return;
-  const isFar = (ts) => Math.abs(newest - ts) > keepMs;
+  const distance = (row) => Math.abs(newest - table.ts[row]);
+  if (newest === null || distance(0) <= keepMs * 1.05) return [];
   let n = 0;
-  while (n < table.ts.length && isFar(table.ts[n])) n++;
-  if (n === 0) return;
-  for (const seq of table.seq.splice(0, n)) table.known.delete(seq);
-  table.ts.splice(0, n);
-  for (const column of table.fields.values()) column.splice(0, n);
+  while (distance(n) > keepMs) n++;
+  for (let row = 0; row < n; row++) table.known.delete(table.seq[row]);
+  const gone = table.ts.slice(0, n);
+  for (const column of columnsOf(table)) column.splice(0, n);
   table.revision++;
+  return gone;
 }
 
 /** Forget everything. @param {Table} table */
 export function clear(table) {
   table.known.clear();
-  table.seq.length = table.ts.length = 0;
-  for (const column of table.fields.values()) column.length = 0;
+  for (const column of columnsOf(table)) column.length = 0;
   table.revision++;
 }
 
@@ -183,14 +206,6 @@ export function gapsBefore(table) {
   return before;
 }
 
-/** @param {Table} table @param {string} field @returns {number[]} the rows that have the field */
-export function presentRows(table, field) {
-  const column = table.fields.get(field) ?? [];
-  const rows = [];
-  for (let i = 0; i < column.length; i++) if (column[i] !== null) rows.push(i);
-  return rows;
-}
-
 /** @param {Iterable<number>} numbers at least one @returns {number} */
 export function median(numbers) {
   const sorted = Float64Array.from(numbers).sort();
@@ -199,21 +214,23 @@ export function median(numbers) {
 }
 
 /**
- * The usual period of a field: the median spacing of its values, those across a gap left out where others exist.
- * @param {Table} table @param {string} field @param {number[]} [rows]
+ * The usual period of a field: the median of its newest spacings, those across a gap left out where others exist.
+ * @param {Table} table @param {string} field
  * @returns {number} ms
  */
-export function usualPeriod(table, field, rows = presentRows(table, field)) {
+export function usualPeriod(table, field) {
   const gaps = gapsBefore(table);
+  const column = table.fields.get(field) ?? [];
   const joined = [];
-  const all = [];
-  for (let k = 1; k < rows.length; k++) {
-    const spacing = table.ts[rows[k]] - table.ts[rows[k - 1]];
-    if (spacing <= 0) continue;
-    all.push(spacing);
-    if (gaps[rows[k]] === gaps[rows[k - 1]]) joined.push(spacing);
+  const across = [];
+  let next = -1;
+  for (let row = column.length - 1; row >= 0 && joined.length < SPACINGS_MAX; row--) {
+    if (column[row] === null) continue;
+    const spacing = next < 0 ? 0 : table.ts[next] - table.ts[row];
+    if (spacing > 0) (gaps[next] === gaps[row] ? joined : across).push(spacing);
+    next = row;
   }
-  const spacings = joined.length ? joined : all;
+  const spacings = joined.length ? joined : across;
   return spacings.length ? median(spacings) : UNKNOWN_PERIOD_MS;
 }
 
@@ -223,10 +240,10 @@ export function usualPeriod(table, field, rows = presentRows(table, field)) {
  * @returns {{value: Value, ts: number, ageMs: number, stale: boolean}|null} null where none was ever seen
  */
 export function latest(table, field, now) {
-  const rows = presentRows(table, field);
-  if (!rows.length) return null;
-  const row = rows[rows.length - 1];
-  const ageMs = Math.max(0, now - table.ts[row]);
-  const stale = ageMs > JOIN_PERIODS * usualPeriod(table, field, rows);
-  return { value: table.fields.get(field)[row], ts: table.ts[row], ageMs, stale };
+  const column = table.fields.get(field) ?? [];
+  const row = column.findLastIndex((value) => value !== null);
+  if (row < 0) return null;
+  const ts = table.ts[row];
+  const ageMs = Math.max(0, now - ts);
+  return { value: column[row], ts, ageMs, stale: ageMs > JOIN_PERIODS * usualPeriod(table, field) };
 }

@@ -1,4 +1,5 @@
 /** One WebSocket to the live service that comes back by itself. Knows nothing of charts, tables or the page. */
+import { localMs, serverClock } from './clock.js';
 
 /** The first time after a loss: soon, yet not all the pages of a restarted server together. */
 const FIRST_MIN_MS = 200;
@@ -8,17 +9,26 @@ const BACKOFF_MAX_MS = 15_000;
 /** A connection attempt that hangs is given up. */
 const CONNECT_MS = 10_000;
 const CLOSE_NOT_ALLOWED = 1008;
+/** How often STATUS comes unless told otherwise; a socket on which nothing comes for three times that is dead. */
+const STATUS_S = 5;
+const DEAD_PERIODS = 3;
+/** Looked at anew, a socket must have said something more lately. */
+const WAKE_MS = 3000;
+/** A connection that lasts so long is good. */
+const GOOD_MS = 5000;
 
 /**
- * @typedef {{seq: number|null, ts: number, payload: Object<string, unknown>, tsOf?: Object<string, number>}} LiveSample
+ * @typedef {{seq: number|null, ts: number, payload: Object<string, unknown>, tsOf?: Object<string, number>,
+ *   spans?: Object<string, {min: unknown, max: unknown}>}} LiveSample
  * @typedef {{kind: 'sample'|'fill'} & LiveSample} SampleMessage fill: it was named as left out before
  * @typedef {{kind: 'gap', from: number|null, to: number, reason: string}} GapMessage both included
  * @typedef {{kind: 'known', seq: number|null, ts: number|null, ageMs: number}} KnownMessage of the newest sample
+ * @typedef {{kind: 'status', payload: Object<string, unknown>}} StatusMessage as docs/live.md has it
  * @typedef {{kind: 'error', code: string, message: string}} ErrorMessage
- * @typedef {SampleMessage|GapMessage|KnownMessage|ErrorMessage} Message
+ * @typedef {SampleMessage|GapMessage|KnownMessage|StatusMessage|ErrorMessage} Message
  * @typedef {object} LiveHandlers
  * @property {() => Object<string, unknown>} onOpen each time the socket is up; gives what to ask for beside the fields
- * @property {(message: SampleMessage|GapMessage|KnownMessage) => void} onMessage
+ * @property {(message: SampleMessage|GapMessage|KnownMessage|StatusMessage) => void} onMessage
  * @property {(retryMs: number|null) => void} onDown null: it will not try again
  * @property {(code: string, message: string) => void} onError an ERROR message of the server
  */
@@ -33,10 +43,13 @@ export function backoff(attempt, random) {
 
 const seqOrNull = (value) => (Number.isSafeInteger(value) ? value : null);
 
-function readSample(kind, { seq, ts, payload, ts_of: given }, now) {
+const isObject = (value) => value !== null && typeof value === 'object';
+
+function readSample(kind, { seq, ts, payload, ts_of: given, stats }, now) {
   const sample = { kind, seq: seqOrNull(seq), ts: Number.isFinite(ts) ? ts : now, payload };
-  if (given === null || typeof given !== 'object') return sample;
-  return { ...sample, tsOf: Object.fromEntries(Object.entries(given).filter(([, at]) => Number.isFinite(at))) };
+  if (isObject(given)) sample.tsOf = Object.fromEntries(Object.entries(given).filter(([, at]) => Number.isFinite(at)));
+  if (isObject(stats)) sample.spans = stats;
+  return sample;
 }
 
 function readKnown({ seq, ts, age_ms: age }) {
@@ -51,7 +64,7 @@ function readGap({ from, to, reason }) {
 
 /**
  * @param {string} text
- * @param {number} now local Unix ms, for a message that has no time of its own
+ * @param {number} now Unix ms, for a message that has no time of its own
  * @returns {Message|null} null for what is none
  */
 export function parseMessage(text, now) {
@@ -63,7 +76,7 @@ export function parseMessage(text, now) {
   }
   if (message?.type === 'GAP') return readGap(message);
   const payload = message?.payload;
-  if (payload === null || typeof payload !== 'object') return null;
+  if (!isObject(payload)) return null;
   switch (message.type) {
     case 'LIVE_DATA':
       return readSample('sample', message, now);
@@ -71,6 +84,8 @@ export function parseMessage(text, now) {
       return readSample('fill', message, now);
     case 'LAST_KNOWN':
       return readKnown(message);
+    case 'STATUS':
+      return { kind: 'status', payload };
     case 'ERROR':
       return { kind: 'error', code: String(payload.code), message: String(payload.message) };
     default:
@@ -83,21 +98,28 @@ export class LiveSocket {
   #url;
   #fields;
   #handlers;
+  #statusS;
   /** @type {WebSocket|null} */
   #socket = null;
   #timer = 0;
   #attempt = 0;
+  #isWanted = false;
+  #openedAt = 0;
+  #heardAt = 0;
 
-  /** @param {string} url @param {string[]} fields @param {LiveHandlers} handlers */
-  constructor(url, fields, handlers) {
+  /** @param {string} url @param {string[]} fields @param {LiveHandlers} handlers @param {number} [statusS] between STATUS */
+  constructor(url, fields, handlers, statusS = STATUS_S) {
     this.#url = url;
     this.#fields = fields;
     this.#handlers = handlers;
+    this.#statusS = statusS;
   }
 
   /** Connect now; an old socket is dropped. */
   open() {
-    this.close();
+    this.#drop();
+    this.#isWanted = true;
+    this.#heardAt = localMs();
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
     this.#timer = setTimeout(() => this.#lost(socket), CONNECT_MS);
@@ -108,6 +130,16 @@ export class LiveSocket {
 
   /** Disconnect and stay so. */
   close() {
+    this.#isWanted = false;
+    this.#drop();
+  }
+
+  /** The page is looked at again, or the network is another: do not wait for what may be dead or for the next attempt. */
+  wake() {
+    if (this.#isWanted && (!this.#socket || localMs() - this.#heardAt > WAKE_MS)) this.open();
+  }
+
+  #drop() {
     clearTimeout(this.#timer);
     const socket = this.#socket;
     this.#socket = null;
@@ -119,25 +151,41 @@ export class LiveSocket {
     clearTimeout(this.#timer);
     const options = this.#handlers.onOpen();
     socket.send(JSON.stringify({ type: 'INIT_FIELD_LIST', payload: this.#fields, ...options }));
+    socket.send(JSON.stringify({ type: 'STATUS', every_s: this.#statusS }));
+    this.#openedAt = this.#heardAt = localMs();
+    this.#guard(socket);
+  }
+
+  /** A connection may die without a word; then nothing comes any more, not even STATUS. */
+  #guard(socket) {
+    const left = this.#heardAt + DEAD_PERIODS * this.#statusS * 1000 - localMs();
+    if (left > 0) {
+      this.#timer = setTimeout(() => this.#guard(socket), left);
+      return;
+    }
+    this.#handlers.onDown(0);
+    this.open();
   }
 
   #received(socket, data) {
     if (socket !== this.#socket) return;
-    const message = parseMessage(data, Date.now());
+    this.#heardAt = localMs();
+    const message = parseMessage(data, serverClock.now());
     if (message === null) return;
     if (message.kind === 'error') {
       this.#handlers.onError(message.code, message.message);
       return;
     }
-    // Only data shows that the connection is good: a server may accept and close at once.
-    if (message.kind === 'sample') this.#attempt = 0;
+    // Only data or time shows that the connection is good: a server may accept and close at once.
+    if (message.kind === 'sample' || this.#heardAt - this.#openedAt > GOOD_MS) this.#attempt = 0;
     this.#handlers.onMessage(message);
   }
 
   #lost(socket, code) {
     if (socket !== this.#socket) return;
-    this.close();
+    this.#drop();
     if (code === CLOSE_NOT_ALLOWED) {
+      this.#isWanted = false;
       this.#handlers.onDown(null);
       return;
     }

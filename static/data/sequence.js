@@ -2,12 +2,14 @@
  * One machine's samples as the live service gives them: over any number of connections one table, each sample once,
  * and what to ask for next. Pure: local time is an argument; times of samples are Unix ms of the device's clock.
  */
-import { clear, createTable, insertSample, newestSeq, newestTs, trim } from './columns.js';
+import { KEEP_MS, clear, createTable, insertSample, newestSeq, newestTs, trim } from './columns.js';
 
 /** Holes that are asked for again; more than these and the oldest are left as they are. */
 const HOLES_MAX = 64;
 /** A step back of so many seqs is no stray sample. */
 const ANEW = 600;
+/** What a fixed window holds of the table at most. */
+export const HELD_MS = 900_000;
 
 /**
  * @typedef {import('./columns.js').Table} Table
@@ -19,6 +21,8 @@ const ANEW = 600;
  * @property {number|null} passed on this connection: the seq that everything in order comes after
  * @property {{seq: number|null, ts: number|null, at: number}|null} end where what lies before now ends; null once past it
  * @property {boolean} hasHistory what the window held before this page came is known
+ * @property {number|null} heldFrom device time from which on rows are held longer than usual
+ * @property {number} dropped rows of those that were too many
  * @property {boolean} isDoubted the server does not know the position that was asked from
  */
 
@@ -33,7 +37,22 @@ const ANEW = 600;
 /** @param {Iterable<string>} fields @param {number} historyS @returns {Sequence} */
 export function createSequence(fields, historyS) {
   const table = createTable(fields);
-  return { table, historyS, holes: [], passed: null, end: null, hasHistory: false, isDoubted: false };
+  return {
+    table, historyS, holes: [], passed: null, end: null, hasHistory: false, isDoubted: false, heldFrom: null, dropped: 0,
+  };
+}
+
+/** Rows from there on stay, up to HELD_MS. @param {Sequence} sequence @param {number|null} ts device ms, null: no more */
+export function holdFrom(sequence, ts) {
+  if ((ts === null) !== (sequence.heldFrom === null)) sequence.dropped = 0;
+  sequence.heldFrom = ts;
+}
+
+function forget(sequence) {
+  const { table, heldFrom } = sequence;
+  const held = heldFrom === null ? 0 : newestTs(table) - heldFrom;
+  const gone = trim(table, Math.min(HELD_MS, Math.max(KEEP_MS, held)));
+  if (heldFrom !== null) sequence.dropped += gone.filter((ts) => ts >= heldFrom).length;
 }
 
 /** The first seq of a hole that is not held and not too old to be asked for. A machine sends one a second at most. */
@@ -124,7 +143,7 @@ function takeSample(sequence, sample, localMs) {
   }
   const row = insertSample(table, sample);
   const isLast = row >= 0 && row === table.ts.length - 1;
-  trim(table);
+  forget(sequence);
   sequence.isDoubted = false;
   if (seq !== null) sequence.passed = Math.max(sequence.passed ?? seq, seq);
   const isLive = sequence.end === null;
@@ -144,7 +163,7 @@ export function takeMessage(sequence, message, localMs) {
       return takeSample(sequence, message, localMs);
     case 'fill': {
       const isNew = insertSample(sequence.table, message) >= 0;
-      trim(sequence.table);
+      forget(sequence);
       return { ...NOTHING, isNew };
     }
     case 'gap':

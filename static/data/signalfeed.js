@@ -1,6 +1,6 @@
 /** All fields of one device and msgType, live: sockets of their own, the last minutes from history, latest values. */
 import { getHistory, liveUrl } from './api.js';
-import { DeviceClock } from './clock.js';
+import { DeviceClock, localMs } from './clock.js';
 import { LiveSocket } from './live.js';
 import { createTracker, readTrack, splitNames, trackHistory, trackSample } from './tracker.js';
 
@@ -41,6 +41,11 @@ export class SignalFeed {
     for (const socket of this.#sockets) socket.open();
   }
 
+  /** Connect at once where nothing has come lately. */
+  wake() {
+    for (const socket of this.#sockets) socket.wake();
+  }
+
   close() {
     this.#isOpen = false;
     for (const socket of this.#sockets) socket.close();
@@ -48,14 +53,14 @@ export class SignalFeed {
 
   /** @returns {ReturnType<typeof readTrack>[]} by field */
   read() {
-    const now = Math.max(this.#clock.now(Date.now()), this.#tracker.newest ?? 0);
+    const now = Math.max(this.#clock.now(), this.#tracker.newest ?? 0);
     return this.fields.map((field) => readTrack(this.#tracker, field.name, now));
   }
 
   #take(sample) {
     if (sample.kind !== 'sample') return;
     trackSample(this.#tracker, sample);
-    if (sample.ts === this.#tracker.newest) this.#clock.observe(sample.ts, Date.now());
+    if (sample.ts === this.#tracker.newest) this.#clock.observe(sample.ts, localMs());
   }
 
   /** Slow fields are there at once instead of with their next sample. Without it live samples do alone. */
@@ -68,7 +73,7 @@ export class SignalFeed {
     }
     if (!this.#isOpen) return;
     for (const answer of answers) {
-      this.#clock.guess(answer.to, Date.now());
+      this.#clock.guess(answer.to, localMs());
       trackHistory(this.#tracker, answer);
     }
   }

@@ -3,7 +3,8 @@
  *
  * Pure: no DOM, no clock, no network. Times are Unix ms of the device's clock.
  */
-import { JOIN_PERIODS, UNKNOWN_PERIOD_MS, clean, cleanSeq, median } from './columns.js';
+import { JOIN_PERIODS, UNKNOWN_PERIOD_MS, median } from './columns.js';
+import { clean, cleanSeq } from './values.js';
 
 /** A field that the machine has not sent for so long, while it sent others, is no longer listed. */
 export const LISTED_MS = 60_000;

@@ -1,5 +1,6 @@
 /** Real-time upload of one device: on while this page shows it. */
 import { ApiError, setRealTimeUpload } from '../data/api.js';
+import { localMs } from '../data/clock.js';
 
 const HEARTBEAT_MS = 60_000;
 
@@ -29,6 +30,10 @@ export class RealTime {
   #handlers;
   #timer = 0;
   #asked = 0;
+  /** The user stopped it: this page sends no more heartbeats until the user starts again. */
+  isStopped = false;
+  /** When the machine was last asked with success, by localMs. @type {number|null} */
+  lastBeatAt = null;
 
   /** @param {string} chassisId @param {CommandHandlers} handlers */
   constructor(chassisId, handlers) {
@@ -36,27 +41,46 @@ export class RealTime {
     this.#handlers = handlers;
   }
 
-  /** Ask now, and go on asking as a heartbeat. */
+  /** Ask now, and go on asking as a heartbeat. Not after the user's stop. */
   start() {
+    if (this.isStopped) return;
     clearInterval(this.#timer);
-    this.#timer = setInterval(() => this.#ask(), HEARTBEAT_MS);
+    this.#timer = setInterval(() => this.#ask('start'), HEARTBEAT_MS);
     this.#handlers.onAsk();
-    this.#ask();
+    this.#ask('start');
+  }
+
+  /** The user wants it again. */
+  startByUser() {
+    this.isStopped = false;
+    this.start();
+  }
+
+  /** The user wants no more of it. The machine goes on where others watch it. */
+  stopByUser() {
+    clearInterval(this.#timer);
+    this.isStopped = true;
+    this.#handlers.onAsk();
+    this.#ask('stop');
   }
 
   /** Leave. The request outlives the page; nobody waits for its answer. */
   stop() {
     clearInterval(this.#timer);
     this.#asked++;
-    const command = { action: 'stop', commandId: uuid(), viewerId };
-    setRealTimeUpload(this.#chassisId, command, true).catch(() => {});
+    setRealTimeUpload(this.#chassisId, this.#command('stop'), true).catch(() => {});
   }
 
-  async #ask() {
+  #command(action) {
+    return { action, commandId: uuid(), viewerId };
+  }
+
+  async #ask(action) {
     const mine = ++this.#asked;
-    const command = { action: 'start', commandId: uuid(), viewerId };
+    const at = localMs();
     try {
-      const { status, payload } = await setRealTimeUpload(this.#chassisId, command);
+      const { status, payload } = await setRealTimeUpload(this.#chassisId, this.#command(action));
+      if (action === 'start' && status === 200) this.lastBeatAt = at;
       if (mine === this.#asked) this.#handlers.onAnswer({ ...payload, status });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

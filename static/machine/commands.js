@@ -1,5 +1,6 @@
 /** The section "Commands" of one machine: its ledger, read while the section is open and seen. */
-import { ApiError, getCommands, serverNow } from '../data/api.js';
+import { ApiError, getCommands } from '../data/api.js';
+import { serverClock } from '../data/clock.js';
 import { viewerId } from './command.js';
 import { byId, element, setText } from '../base/dom.js';
 import { formatMoment } from '../base/format.js';
@@ -28,7 +29,7 @@ function describe(entry, command) {
   const key = JSON.stringify(command);
   if (key === entry.key) return;
   entry.key = key;
-  const moment = (ms) => formatMoment(ms, serverNow());
+  const moment = (ms) => formatMoment(ms, serverClock.now());
   entry.row.dataset.state = command.state;
   setText(entry.when, moment(command.queued));
   setText(entry.action, actionText(command.action));

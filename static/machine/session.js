@@ -1,208 +1,245 @@
-/** One machine on the screen: its command, its feeds, its cards, and whether data comes. */
-import { ApiError, getFieldsIfAny, getGroups } from '../data/api.js';
-import { Card } from '../charts/card.js';
-import { RealTime } from './command.js';
-import { Commands } from './commands.js';
+/** One machine on the screen: joins its groups, streams, cards and commands, and says whether data comes. */
+import { ApiError } from '../data/api.js';
+import { localMs, serverClock } from '../data/clock.js';
+import { Bar } from '../view/bar.js';
 import { byId } from '../base/dom.js';
-import { Feed } from '../data/feed.js';
-import { Folding } from '../charts/folding.js';
-import { Painter } from '../charts/painter.js';
+import { page } from '../texts.js';
+import { Board } from './board.js';
+import { Commands } from './commands.js';
+import { Control } from './control.js';
+import { Layout } from './layout.js';
+import { Presence } from './presence.js';
+import { RealTime } from './command.js';
 import { Signals } from '../signals/signals.js';
+import { painter } from './deck.js';
 
-const OFFLINE_MS = 10_000;
-const LEGEND_MS = 500;
+const TICK_MS = 500;
+/** Ticks so far apart: this machine slept, or the tab was frozen. */
+const ASLEEP_MS = 5000;
 const RETRY_MS = 5000;
-
-const painter = new Painter();
-
-/** @param {import('../data/api.js').Group[]} groups @returns {Map<string, string[]>} every field once, by msgType */
-export function fieldsByMsgType(groups) {
-  const union = new Map();
-  for (const { msgType, lines } of groups) {
-    const names = union.get(msgType) ?? new Set();
-    for (const { field } of lines) names.add(field);
-    union.set(msgType, names);
-  }
-  return new Map([...union].map(([msgType, names]) => [msgType, [...names]]));
-}
+/** A colleague's change of the groups shows after so long. */
+const GROUPS_MS = 30_000;
+const HEARTBEAT_MS = 60_000;
+const CHART_PX = 600;
 
 /**
- * @typedef {'connecting'|'live'|'offline'} State
  * @typedef {object} SessionHandlers
- * @property {(state: State, lastDataAt: number|null) => void} onState called again and again
+ * @property {(state: import('./presence.js').State, lastDataAt: number|null, isStopped: boolean) => void} onState
+ *   called again and again; Unix ms by the server's clock
  * @property {(message: string) => void} onNotice '' takes it away
  * @property {(isEmpty: boolean) => void} onGroups
+ * @property {() => void} onChange the URL has to follow `board.params`
  */
 
 export class Session {
-  /** @type {Map<string, Feed>} */
-  feeds = new Map();
-  #cards = [];
-  #folding = new Folding();
+  #handlers;
+  #view;
+  #groupsAt = -Infinity;
+  #presence = new Presence(localMs());
   #signals;
   #commands;
-  #handlers;
   #realTime;
+  #bar;
+  #control;
+  #layout;
   #isClosed = false;
   #timer = 0;
+  #due = 0;
   #retry = 0;
-  #openedAt = Date.now();
-  #lastDataAt = null;
-  /** Data counts from the last opening on: after Refresh the page waits anew. */
-  #isFresh = false;
-  /** Nothing to chart, so nothing is asked for and nothing is missing. */
-  #isBare = false;
+  #tickedAt = localMs();
+  #steppedMs = serverClock.steppedMs;
   #wasDown = false;
-  #restyle = () => {
-    for (const card of this.#cards) card.restyle();
-  };
+  #wasOnline = true;
+  #listening = new AbortController();
 
-  /**
-   * @param {string} tenant @param {string} chassisId
-   * @param {SessionHandlers} handlers @param {import('./command.js').CommandHandlers} commandHandlers
-   */
-  constructor(tenant, chassisId, handlers, commandHandlers) {
+  /** @param {import('../view/route.js').Route} route @param {SessionHandlers} handlers */
+  constructor(route, handlers) {
+    const { tenant, chassisId, view } = route;
     this.tenant = tenant;
     this.chassisId = chassisId;
+    this.#view = view;
     this.#handlers = handlers;
-    this.#signals = new Signals(tenant, chassisId, (message) => this.#complain(message));
+    this.board = new Board(route, {
+      onWindow: () => this.#windowChanged(),
+      onChange: handlers.onChange,
+      onGroups: () => this.#load(),
+    });
+    this.#layout = new Layout(this.board, this.#streamHandlers());
+    this.#signals = new Signals(tenant, chassisId, (message) => handlers.onNotice(page.serverSays(message)));
     this.#commands = new Commands(tenant, chassisId);
-    const { onAsk, onAnswer, onError } = commandHandlers;
-    const reloading = (handle) => (result) => {
-      handle(result);
-      this.#commands.reload();
-    };
-    this.#realTime = new RealTime(chassisId, { onAsk, onAnswer: reloading(onAnswer), onError: reloading(onError) });
+    this.#realTime = new RealTime(chassisId, this.#commandHandlers());
+    this.#bar = new Bar(this.board);
+    this.#control = new Control(this.board, this.#realTime);
+    this.board.params = route.params;
   }
 
   open() {
-    addEventListener('themechange', this.#restyle);
-    this.#timer = setInterval(() => this.#tick(), LEGEND_MS);
+    const { signal } = this.#listening;
+    const wake = () => document.hidden || this.#wake();
+    addEventListener('themechange', () => this.#layout.deck.restyle(), { signal });
+    for (const name of ['online', 'pageshow']) addEventListener(name, wake, { signal });
+    for (const name of ['visibilitychange', 'resume']) document.addEventListener(name, wake, { signal });
+    byId('controls').replaceChildren(this.#control.element, this.#bar.element);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#realTime.start();
     this.#load();
-    this.#folding.start();
     this.#signals.start();
     this.#commands.start();
     this.#tick();
   }
 
-  /** New sockets, a new command; what is held stays, and the rest comes. */
-  refresh() {
-    this.#openedAt = Date.now();
-    this.#isFresh = false;
-    this.#wasDown = false;
-    this.#handlers.onNotice('');
-    this.#realTime.start();
-    for (const feed of this.feeds.values()) feed.open();
-    this.#signals.refresh();
-    if (!this.feeds.size) this.#load();
-    this.#tick();
-  }
-
-  /** A server that was away may have started anew, and its machines with it. One command for all sockets. */
-  #askAfterLoss() {
-    if (this.#wasDown) this.#realTime.start();
-    this.#wasDown = false;
-  }
-
-  /** The machine came back: ask it at once. */
-  ask() {
-    this.#realTime.start();
-  }
-
   close() {
     this.#isClosed = true;
-    removeEventListener('themechange', this.#restyle);
+    this.#listening.abort();
     clearInterval(this.#timer);
+    clearTimeout(this.#due);
     clearTimeout(this.#retry);
+    this.board.close();
     this.#realTime.stop();
-    for (const feed of this.feeds.values()) feed.close();
-    for (const card of this.#cards) {
-      painter.remove(card);
-      card.dispose();
-    }
-    this.#folding.stop();
+    this.#layout.close();
+    this.#bar.dispose();
+    byId('controls').replaceChildren();
     this.#signals.stop();
     this.#commands.stop();
   }
 
-  /** @returns {number} live samples so far */
-  get received() {
-    let sum = 0;
-    for (const feed of this.feeds.values()) sum += feed.received;
-    return sum;
+  /** New sockets, a new command; what is held stays, and the rest comes. */
+  refresh() {
+    this.#presence.reopen(localMs());
+    this.#wasDown = false;
+    this.#handlers.onNotice('');
+    this.#realTime.start();
+    this.#layout.streams.open();
+    this.#signals.refresh();
+    this.#load();
+    this.#tick();
   }
 
+  /** @returns {number} live samples so far */
+  get received() {
+    return this.#layout.streams.received;
+  }
+
+  /** What the list of machines says. One that comes back is asked at once instead of at the next heartbeat. */
+  listed(isOnline) {
+    if (isOnline && !this.#wasOnline) this.#realTime.start();
+    this.#wasOnline = isOnline;
+  }
+
+  /** @param {'live'|'metrics'} view */
+  show(view) {
+    if (view === this.#view) return;
+    this.#view = view;
+    this.#load();
+  }
+
+  #commandHandlers() {
+    return {
+      onAsk: () => this.#control.asking(),
+      onAnswer: (answer) => {
+        // It answers, so it is there, whatever the list said a moment ago: no need to ask when the list follows.
+        if (answer.status === 200) this.#wasOnline = true;
+        this.#control.answer(answer);
+        this.#commands.reload();
+      },
+      onError: (error) => {
+        // Not there, or not reached: it is asked as soon as the list has it. One that is slow waits for the heartbeat.
+        if (error.status === 409 || error.status === 0) this.#wasOnline = false;
+        this.#control.error(error);
+        this.#commands.reload();
+      },
+    };
+  }
+
+  #streamHandlers() {
+    return {
+      onData: (msgType, heardAt) => {
+        this.#presence.hear(msgType, heardAt);
+        this.#tell();
+      },
+      onStatus: (msgType, payload, atLocal) => {
+        this.#presence.tell(msgType, payload.stream);
+        if (msgType === this.board.sources.keys().next().value) this.#control.status(payload, atLocal);
+        this.#tell();
+      },
+      onChange: (msgType) => this.#layout.deck.changed(msgType),
+      // A server that was away may have started anew, and its machines with it. One command for all sockets.
+      onUp: () => {
+        if (this.#wasDown) this.#realTime.start();
+        this.#wasDown = false;
+      },
+      onDown: (retryMs) => {
+        this.#wasDown = true;
+        if (retryMs === null) this.#handlers.onNotice(page.notAllowed);
+      },
+      onError: (message) => this.#handlers.onNotice(page.serverSays(message)),
+    };
+  }
+
+  /** Asked again and again. */
   async #load() {
     clearTimeout(this.#retry);
+    this.#groupsAt = localMs();
+    const isFirst = !this.#layout.isKnown;
     try {
-      const groups = await getGroups(this.tenant);
-      const msgTypes = [...fieldsByMsgType(groups).keys()];
-      const lists = await Promise.all(msgTypes.map((m) => getFieldsIfAny(this.tenant, this.chassisId, m)));
-      if (this.#isClosed || this.feeds.size) return;
-      this.#handlers.onNotice('');
-      this.#isBare = groups.length === 0;
-      this.#handlers.onGroups(this.#isBare);
-      this.#build(groups, new Map(msgTypes.map((m, i) => [m, lists[i]])));
+      if (!(await this.#layout.load(this.#view))) return;
+      if (isFirst) this.#handlers.onNotice('');
+      this.#handlers.onGroups(this.#layout.isBare);
+      this.#tick();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (this.#isClosed) return;
-      this.#handlers.onNotice(`Charts could not be loaded: ${error.message}`);
+      this.#handlers.onNotice(page.chartsFailed(error.message));
       this.#retry = setTimeout(() => this.#load(), RETRY_MS);
     }
   }
 
-  #build(groups, fieldLists) {
-    for (const [msgType, names] of fieldsByMsgType(groups)) {
-      this.feeds.set(msgType, this.#openFeed(msgType, names));
-    }
-    for (const group of groups) {
-      const fields = new Map(fieldLists.get(group.msgType).map((field) => [field.name, field]));
-      const card = new Card(group, fields, this.feeds.get(group.msgType));
-      byId('cards').append(card.element);
-      card.mount();
-      this.#cards.push(card);
-      this.#folding.add(card);
-      painter.add(card);
-    }
+  #windowChanged() {
     this.#tick();
+    painter.redraw();
+    this.board.changed();
   }
 
-  #openFeed(msgType, names) {
-    const stream = { tenant: this.tenant, chassisId: this.chassisId, msgType };
-    const feed = new Feed(stream, names, {
-      onData: (heardAt) => {
-        this.#lastDataAt = Math.max(this.#lastDataAt ?? heardAt, heardAt);
-        // What was sent long ago is history, and says nothing about now.
-        if (Date.now() - heardAt < OFFLINE_MS) this.#isFresh = true;
-      },
-      onChange: () => {
-        this.#tick();
-        for (const card of this.#cards) painter.drawOnce(card);
-      },
-      onUp: () => this.#askAfterLoss(),
-      onDown: (retryMs) => {
-        this.#wasDown = true;
-        if (retryMs === null) this.#handlers.onNotice('The server does not allow this page to see live data.');
-      },
-      onError: (message) => this.#complain(message),
-    });
-    feed.open();
-    return feed;
+  /** The page was away, or the network changed: everything is made right at once. */
+  #wake() {
+    this.#layout.streams.wake();
+    this.#signals.wake();
+    const { lastBeatAt } = this.#realTime;
+    if (lastBeatAt !== null && localMs() - lastBeatAt > HEARTBEAT_MS) this.#realTime.start();
+    this.#load();
   }
 
-  #complain(message) {
-    this.#handlers.onNotice(`The server says: ${message}`);
+  /** Whether this machine slept since the last tick: local time may stand still then, the server's does not. */
+  #hasSlept() {
+    const now = localMs();
+    const hasSlept = now - this.#tickedAt > ASLEEP_MS || serverClock.steppedMs !== this.#steppedMs;
+    this.#tickedAt = now;
+    this.#steppedMs = serverClock.steppedMs;
+    return hasSlept;
   }
 
   #tick() {
-    if (this.#isBare) return;
-    const since = this.#isFresh ? this.#lastDataAt : this.#openedAt;
-    const isSilent = Date.now() - since >= OFFLINE_MS;
-    const state = isSilent ? 'offline' : this.#isFresh ? 'live' : 'connecting';
-    this.#handlers.onState(state, this.#lastDataAt);
+    const hasSlept = this.#hasSlept();
+    this.#tell();
     if (document.hidden) return;
-    for (const card of this.#cards) card.tick();
-    this.#folding.update();
+    if (hasSlept) {
+      this.#wake();
+      this.#realTime.start();
+    } else if (localMs() - this.#groupsAt > GROUPS_MS) this.#load();
+    this.#layout.streams.want(byId('cards').firstElementChild?.clientWidth || CHART_PX);
+    this.#layout.deck.tick();
+    this.#bar.tick();
+    this.#control.tick();
+  }
+
+  /** Say how it is, now and when it is due to change: offline is told at that moment, not at the next tick. */
+  #tell() {
+    if (this.#layout.isBare) return;
+    clearTimeout(this.#due);
+    const now = localMs();
+    const { lastAt, dueAt } = this.#presence;
+    const at = lastAt === null ? null : serverClock.now(lastAt);
+    this.#handlers.onState(this.#presence.state(now), at, this.#realTime.isStopped);
+    if (now < dueAt) this.#due = setTimeout(() => this.#tell(), dueAt - now + 1);
   }
 }

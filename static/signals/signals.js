@@ -64,6 +64,11 @@ export class Signals {
     if (this.#isRunning) for (const feed of this.#feeds) feed.open();
   }
 
+  /** The page was away, or the network changed. */
+  wake() {
+    if (this.#isRunning) for (const feed of this.#feeds) feed.wake();
+  }
+
   #toggle() {
     this.#isExpanded = !this.#isExpanded;
     remember(KEY, this.#isExpanded ? 'open' : 'closed');

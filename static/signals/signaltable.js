@@ -1,7 +1,7 @@
 /** The table of all signals: a row a signal that has a value, in the order of the parsing. Writes only what changed. */
 import { byId, element, setText } from '../base/dom.js';
 import { decimalsOf, formatUnit, formatValue } from '../base/format.js';
-import { toNumber } from '../data/lines.js';
+import { toNumber } from '../data/columns.js';
 import { msgTypeName, texts } from '../texts.js';
 
 /**

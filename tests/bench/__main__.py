@@ -8,6 +8,7 @@ import sys
 BENCHMARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the decode engine against cantools", ("tests.bench.decode",)),
     ("from the hub to the parsed store, points a CPU-second", ("tests.bench.pipeline",)),
+    ("history of wide windows", ("tests.bench.history",)),
     ("history at full resolution", ("tests.bench.full_history",)),
     ("an hour of a full bus read again", ("tests.bench.reparse",)),
     ("20 simulated machines, 5 viewers each, 5 minutes", ("tests.bench.fleet",)),

@@ -1,7 +1,7 @@
 /** One sequence over many connections: any run gives what was sent, each sample once. Run by `node --test tests/page/`. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSequence, openSequence, takeMessage } from '../../static/data/sequence.js';
+import { HELD_MS, createSequence, holdFrom, openSequence, takeMessage } from '../../static/data/sequence.js';
 
 const T0 = 1_700_000_000_000;
 const HISTORY_S = 120;
@@ -107,6 +107,26 @@ test('a position that the server does not know is given up with the first sample
 test('a machine that lost its memory and its clock is seen again', () => {
   const { sequence } = begun(sample(50_000), sample(3));
   assert.deepEqual(sequence.table.seq, [3]);
+});
+
+test('a fixed window holds its rows, up to a bound, and counts those that it lost', () => {
+  const { sequence } = begun(sample(1));
+  const second = (ts) => (ts - T0) / 1000;
+  const run = (from, to) => {
+    for (let n = from; n <= to; n++) takeMessage(sequence, sample(n), NOW);
+    return sequence.table.seq[0];
+  };
+  assert.ok(run(2, 400) > 80);
+  const from = T0 + 350_000;
+  holdFrom(sequence, from);
+  assert.equal(run(401, 900) <= 350, true);
+  assert.equal(sequence.dropped, 0);
+  const first = run(901, 1500);
+  assert.ok(first > 350 && first >= 1500 - (1.1 * HELD_MS) / 1000);
+  assert.equal(sequence.dropped, first - second(from));
+  holdFrom(sequence, null);
+  assert.equal(sequence.dropped, 0);
+  assert.ok(run(1501, 1530) > 1180);
 });
 
 /** Numbers 0 … n-1 that are the same in every run. */

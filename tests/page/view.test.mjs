@@ -1,11 +1,12 @@
-/** Axis ranges, number texts, the device clock, messages and back-off. */
+/** Value axes, their ranges, time labels; numbers and times as text. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assignAxes, axisRange, tickText } from '../../static/charts/axes.js';
-import { DeviceClock } from '../../static/data/clock.js';
-import { decimalsOf, formatAge, formatNumber, formatUnit, formatValue } from '../../static/base/format.js';
-import { backoff, parseMessage } from '../../static/data/live.js';
-import { STEPS, nextRange, niceRange } from '../../static/charts/scale.js';
+import {
+  decimalsOf, formatAge, formatMoment, formatNumber, formatTick, formatTime, formatUnit, formatValue,
+} from '../../static/base/format.js';
+import { assignAxes, axisRange, axisWidth, placeAxes, tickText } from '../../static/charts/axes.js';
+import { STEPS, fixedRange, nextRange, niceRange } from '../../static/charts/scale.js';
+import { timeTicks } from '../../static/charts/times.js';
 
 test('a range holds its extent in round steps', () => {
   const extents = [[0, 1], [3, 97], [690, 1600], [-5, 5], [51.98755, 51.98775], [0, 0], [42, 42], [-9, -3]];
@@ -26,13 +27,52 @@ test('a range stands still while the data fits and fills it', () => {
   assert.equal(nextRange(null, null), null);
 });
 
-test('an axis a unit, left then right, and the rest share the right one', () => {
-  const line = (unit, choices = null) => ({ field: 'f', label: 'f', unit, choices });
-  const captions = (...lines) => assignAxes(lines).map((axis) => [axis.caption, axis.lines]);
-  assert.deepEqual(captions(line('bar'), line('bar')), [['bar', [0, 1]]]);
-  const four = captions(line('bar'), line('degC'), line('%'), line('bar'));
-  assert.deepEqual(four, [['bar', [0, 3]], ['°C · %', [1, 2]]]);
-  assert.deepEqual(captions(), [['', []]]);
+test('ends that the group sets hold, and what it leaves open follows the data', () => {
+  const both = { min: 0, max: 90 };
+  assert.deepEqual(fixedRange(both, null, { lo: 500, hi: 900 }), { min: 0, max: 90, step: 22.5 });
+  assert.deepEqual(fixedRange(both, null, null), { min: 0, max: 90, step: 22.5 });
+  const upper = { min: null, max: 100 };
+  const range = fixedRange(upper, null, { lo: 81, hi: 140 });
+  assert.equal(range.max, 100);
+  assert.ok(range.min <= 81);
+  assert.equal(fixedRange(upper, range, { lo: 85, hi: 90 }), range);
+  const lower = fixedRange({ min: 50, max: null }, null, { lo: 3, hi: 7 });
+  assert.ok(lower.min === 50 && lower.max > 50, 'all data lies below');
+  assert.equal(fixedRange(upper, null, null), null);
+  assert.deepEqual(fixedRange({ min: null, max: null }, null, { lo: 3, hi: 97 }), niceRange({ lo: 3, hi: 97 }));
+});
+
+const line = (unit, choices = null) => ({ field: 'f', label: 'f', unit, choices });
+
+test('an axis a unit, left and right in turn, and what comes fifth shares the fourth', () => {
+  const axes = (...lines) => assignAxes(lines).map(({ caption, side, lines: members }) => [caption, side, members]);
+  assert.deepEqual(axes(line('bar'), line('bar')), [['bar', 'left', [0, 1]]]);
+  assert.deepEqual(axes(line('bar'), line('degC'), line('%'), line('bar')), [
+    ['bar', 'left', [0, 3]], ['°C', 'right', [1]], ['%', 'left', [2]],
+  ]);
+  const [, , , fourth] = axes(line('a'), line('b'), line('c'), line('d'), line('e'), line('f'));
+  assert.deepEqual(fourth, ['d · e · f', 'right', [3, 4, 5]]);
+  assert.deepEqual(axes(), [['', 'left', []]]);
+});
+
+test('the group says on which side an axis stands and where it ends; the others take the side with fewer', () => {
+  const wishes = [{ unit: 'bar', side: 'right', min: 0, max: null }, { unit: '', side: 'right', min: null, max: null }];
+  const [bar, rpm, plain] = assignAxes([line('bar'), line('rpm'), line('')], wishes);
+  assert.deepEqual([bar, rpm, plain].map(({ side }) => side), ['right', 'left', 'right']);
+  assert.deepEqual(bar.ends, { min: 0, max: null });
+  assert.deepEqual(rpm.ends, { min: null, max: null });
+  assert.equal(axisRange(bar, null, { lo: 7, hi: 9 }).min, 0);
+});
+
+test('axes of one side stand side by side, with room for their labels and captions', () => {
+  const axes = assignAxes([line('bar'), line('rpm'), line('%'), line('a long unit of its own')]);
+  const widths = axes.map((axis) => axisWidth(axis, { min: 0, max: 100, step: 25 }));
+  assert.ok(widths[3] > widths[0]);
+  const place = placeAxes(axes, widths);
+  assert.deepEqual(place.offsets, [0, 0, widths[0], widths[1]]);
+  assert.equal(place.left, widths[0] + widths[2]);
+  assert.equal(place.right, widths[1] + widths[3]);
+  assert.ok(placeAxes(axes.slice(0, 1), widths).right > 0, 'an empty side keeps a margin');
 });
 
 test('choices label their axis by name, and names that never come take no room', () => {
@@ -42,6 +82,47 @@ test('choices label their axis by name, and names that never come take no room',
   assert.deepEqual(axisRange(axis, null, { lo: 0, hi: 3 }), { min: 0, max: 3, step: 1 });
   assert.equal(tickText(axis, { min: 0, max: 3, step: 1 }, 1), 'applied');
   assert.equal(tickText(axis, { min: 0, max: 3, step: 1 }, 3), 'not availab…');
+  const range = axisRange(axis, null, { lo: 0, hi: 1 });
+  assert.equal(axisRange(axis, range, { lo: 1, hi: 1 }), range);
+  const far = axisRange(axis, null, { lo: 0, hi: 100_000 });
+  assert.ok((far.max - far.min) / far.step <= 12, 'a number beyond the names makes no thousand labels');
+});
+
+const SPANS_MS = [100, 700, 2000, 30_000, 120_000, 600_000, 3_600_000, 6 * 3_600_000, 24 * 3_600_000];
+const WIDTHS_PX = [150, 230, 420, 640, 1500];
+
+test('time labels never touch and never leave the chart, from 100 ms to 24 h, and there are always some', () => {
+  const px = (text) => text.length * 6;
+  for (const span of SPANS_MS) {
+    for (const width of WIDTHS_PX) {
+      for (const shift of [0, 0.37, 0.81]) {
+        const from = 1_795_900_000_000 + shift * span + 17;
+        const ticks = timeTicks(from, from + span, { left: 10, width, right: 10 }, () => '29 Nov');
+        const what = `${span} ms on ${width} px`;
+        assert.ok(ticks.length >= 1, `${what}: no label`);
+        const boxes = ticks.map(({ t, text }) => {
+          const x = ((t - from) / span) * width;
+          return [x - px(text) / 2, x + px(text) / 2];
+        });
+        boxes.forEach(([left, right], i) => {
+          assert.ok(left >= -10 && right <= width + 10, `${what}: ${ticks[i].text} is cut`);
+          if (i) assert.ok(left >= boxes[i - 1][1] + 6, `${what}: ${ticks[i].text} touches`);
+        });
+      }
+    }
+  }
+});
+
+test('time labels say as much as their step: milliseconds, seconds, minutes, and the date at midnight', () => {
+  const at = (text) => new Date(text).getTime();
+  const labels = (from, span) => timeTicks(at(from), at(from) + span, { left: 20, width: 600, right: 20 }, () => 'DATE')
+    .map(({ text }) => text);
+  assert.deepEqual(labels('2026-11-28T14:03:22.000', 100).slice(0, 2), ['03:22.020', '03:22.040']);
+  assert.deepEqual(labels('2026-11-28T14:03:22', 30_000).slice(0, 2), ['14:03:25', '14:03:30']);
+  assert.deepEqual(labels('2026-11-28T14:03:22', 3_600_000).slice(0, 2), ['14:05', '14:10']);
+  assert.deepEqual(labels('2026-11-28T18:00:00', 12 * 3_600_000), [
+    '18:00', '19:00', '20:00', '21:00', '22:00', '23:00', 'DATE', '01:00', '02:00', '03:00', '04:00', '05:00', '06:00',
+  ]);
 });
 
 test('numbers have the decimals that they need and a reader uses', () => {
@@ -54,6 +135,20 @@ test('numbers have the decimals that they need and a reader uses', () => {
   assert.equal(formatNumber(-12.5, 1), '-12.5');
   assert.equal(formatNumber(1234, 0), '1234');
   assert.equal(formatNumber(1234567.5, 1), '1\u202f234\u202f567.5');
+});
+
+test('labels of a range whose steps have no end stay short', () => {
+  assert.equal(formatTick(33.333333333, 33.333333333), '33.3');
+  assert.equal(formatTick(22.5, 22.5), '22.5');
+  assert.equal(formatTick(0.000125, 0.000125), '0.000125');
+  assert.equal(formatTick(75, 25), '75');
+});
+
+test('times have milliseconds where asked, and their date on another day', () => {
+  const t = new Date(2026, 10, 28, 14, 3, 22, 45).getTime();
+  assert.deepEqual([formatTime(t), formatTime(t, true)], ['14:03:22', '14:03:22.045']);
+  assert.equal(formatMoment(t, t + 1), '14:03:22');
+  assert.equal(formatMoment(t, t + 86_400_000, true), '2026-11-28 14:03:22.045');
 });
 
 test('values show choices by name, booleans in words and what is missing as a dash', () => {
@@ -69,50 +164,4 @@ test('values show choices by name, booleans in words and what is missing as a da
 test('ages and units read well', () => {
   assert.deepEqual([0, 59_999, 60_000, 7_200_000, 2e8].map(formatAge), ['0 s', '59 s', '1 min', '2 h', '2 d']);
   assert.deepEqual(['degC', 'deg', '', null, 'bar'].map(formatUnit), ['°C', '°', '', '', 'bar']);
-});
-
-test('the device clock follows the quickest samples, takes a jump, and prefers the device to a guess', () => {
-  const clock = new DeviceClock();
-  clock.guess(5000, 0);
-  assert.equal(clock.now(100), 5100);
-  clock.observe(1000, 50);
-  clock.guess(9000, 0);
-  assert.equal(clock.now(50), 1000);
-  clock.observe(2000, 1250);
-  assert.equal(clock.now(1250), 2195);
-  clock.observe(100_000, 2000);
-  assert.equal(clock.now(2000), 100_000);
-});
-
-test('messages: data, data without a time, what was left out, errors, and what is none', () => {
-  const parse = (value) => parseMessage(JSON.stringify(value), 42);
-  const full = parse({ type: 'LIVE_DATA', payload: {}, ts: 7, seq: 1 });
-  assert.deepEqual(full, { kind: 'sample', seq: 1, ts: 7, payload: {} });
-  const bare = parse({ type: 'LIVE_DATA', payload: { a: 1 }, seq: '7' });
-  assert.deepEqual(bare, { kind: 'sample', seq: null, ts: 42, payload: { a: 1 } });
-  const merged = parse({ type: 'FILL', payload: { a: 1 }, ts: 7, seq: 1, ts_of: { a: 5, b: 'x' } });
-  assert.deepEqual(merged, { kind: 'fill', seq: 1, ts: 7, payload: { a: 1 }, tsOf: { a: 5 } });
-  const gap = parse({ type: 'GAP', from: null, to: 9, reason: 'unknown' });
-  assert.deepEqual(gap, { kind: 'gap', from: null, to: 9, reason: 'unknown' });
-  const error = parse({ type: 'ERROR', payload: { code: 'x', message: 'y' } });
-  assert.deepEqual(error, { kind: 'error', code: 'x', message: 'y' });
-  for (const text of ['', 'null', '[]', '{"type":"LIVE_DATA"}', '{"type":"LATER","payload":{}}', '{"type":"GAP"}']) {
-    assert.equal(parseMessage(text, 42), null);
-  }
-});
-
-test('the last known sample has a position and an age, or nothing is known', () => {
-  const parse = (value) => parseMessage(JSON.stringify({ type: 'LAST_KNOWN', payload: {}, ...value }), 42);
-  assert.deepEqual(parse({ ts: 7, seq: 1, age_ms: 50 }), { kind: 'known', seq: 1, ts: 7, ageMs: 50 });
-  assert.deepEqual(parse({ ts: 7, seq: null, age_ms: 50 }), { kind: 'known', seq: null, ts: 7, ageMs: 50 });
-  const nothing = { kind: 'known', seq: null, ts: null, ageMs: 0 };
-  assert.deepEqual(parse({ ts: null, seq: null, age_ms: null }), nothing);
-  assert.deepEqual(parse({ ts: 7, seq: 1, age_ms: null }), nothing);
-});
-
-test('after a loss it tries again soon, then the wait grows from 1 s to 15 s', () => {
-  assert.deepEqual([backoff(0, 0), backoff(0, 1)], [200, 500]);
-  assert.equal(backoff(1, 0), 1000);
-  assert.equal(backoff(4, 1), 8000);
-  assert.equal(backoff(50, 1), 15_000);
 });

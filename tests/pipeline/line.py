@@ -107,7 +107,7 @@ class RecordingStore:
         """Nobody reads here."""
         raise NotImplementedError
 
-    last_seen = history
+    last_seen = thinned = history
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """What was inserted of that range."""

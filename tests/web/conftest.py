@@ -34,6 +34,7 @@ from duco_rt.web.metaapi import MetaApi, hub_presence
 from duco_rt.web.methods import Methods
 from duco_rt.web.presence import Presence
 from duco_rt.web.server import Server, listen, routes
+from duco_rt.web.thin import thin_to
 
 NOW_MS = 1_700_000_000_000
 BASE = "/api/resources/duco/_common/datasets"
@@ -84,6 +85,19 @@ class ListStore:
             low, high, counts = ([getattr(s, kind, None) for s in spans] for kind in ("min", "max", "count"))
             found.stats[name] = SpanColumns(low, high, counts)
         return found
+
+    async def thinned(
+        self,
+        peer: Peer,
+        fields: Sequence[str],
+        from_ms: int,
+        to_ms: int,
+        width_ms: int,
+        stats: bool = False,
+        means: bool = False,
+    ) -> History:
+        """What was kept, in buckets."""
+        return thin_to(await self.history(peer, fields, from_ms, to_ms, stats), width_ms, means)
 
     async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
         """What was kept, in order."""

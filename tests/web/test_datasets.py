@@ -11,8 +11,8 @@ import pytest
 
 from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.model import History, LastSeen, Peer, Sample, Span
-from duco_rt.web.thin import thin
+from duco_rt.model import LastSeen, Peer, Sample, Span, Value
+from duco_rt.web.encoding import to_json
 from tests.web.conftest import BASE, NOW_MS, Site, is_error
 
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
@@ -87,7 +87,7 @@ BAD: dict[str, dict[str, Any]] = {
     "points": {"fields": "a", "points": 1},
     "no negative": {"fields": "a", "points": -5},
     "resolution": {"fields": "a", "resolution": "minute"},
-    "stats": {"fields": "a", "stats": "min,mean"},
+    "stats": {"fields": "a", "stats": "min,median"},
     "to before from": {"fields": "a", "from": NOW_MS, "to": NOW_MS - 1},
     "too long": {"fields": "a", "from": NOW_MS - 25 * 3_600_000, "to": NOW_MS},
 }
@@ -160,15 +160,63 @@ async def test_values_are_counted_with_their_stats(tmp_path: Path) -> None:
             assert (await history(site, **query, **{"from": NOW_MS - 1000 * most_s}))[0] == 200, stats
 
 
+async def test_with_points_what_is_answered_is_counted(tmp_path: Path) -> None:
+    """And not how long the range is; where that has fewer seconds than points, those."""
+    async with Site(tmp_path, Web(port=0, history_values_max=1200)).running() as site:
+        await fill(site, 2)
+        day = {"from": NOW_MS - 86_400_000, "to": NOW_MS}
+        for stats, most in {"": 600, "min": 300, "mean,seconds": 200, "min,max,mean": 150}.items():
+            query = {"fields": "a,b", "stats": stats}
+            answer = await history(site, **query, **day, points=most + 1)
+            assert is_error(answer, 400, "bad_request"), stats
+            assert f"at most 1200: ask for {most} points" in answer[1]["error"]["message"]
+            assert (await history(site, **query, **day, points=most))[0] == 200
+            short = {"from": NOW_MS - 1000 * most, "to": NOW_MS}
+            assert (await history(site, **query, **short, points=10_000))[0] == 200
+            answer = await history(site, **query, **{**short, "from": NOW_MS - 1000 * (most + 1)}, points=10_000)
+            assert is_error(answer, 400, "bad_request")
+            assert f"ask for {most} s" in answer[1]["error"]["message"]
+
+
+async def test_gaps(site: Site) -> None:
+    """Of all samples, where points are asked for, however few those are."""
+    for n in (0, 1, 2, 5, 6, 9):
+        await site.store.insert_parsed([Sample(PEER, NOW_MS - 9000 + n * 1000, n, NOW_MS, {"a": 1.0})])
+    ends = [[NOW_MS - 7000, NOW_MS - 4000], [NOW_MS - 3000, NOW_MS]]
+    for points in (2, 3, 100):
+        assert (await history(site, fields="a", points=points))[1]["gaps"] == ends
+    assert (await history(site, fields="a", points=9, to=NOW_MS - 4000))[1]["gaps"] == ends[:1]
+    assert (await history(site, fields="a", points=9, to=NOW_MS - 9000))[1]["gaps"] == []
+    assert "gaps" not in (await history(site, fields="a"))[1]
+
+
+async def test_means(site: Site) -> None:
+    """The mean of the values and how many those are, thinned or not, beside what else is asked for."""
+    payloads: list[dict[str, Value]] = [{"a": 1.0, "t": "x"}, {"a": 2, "t": "y"}, {"t": "z"}, {"a": True}]
+    for i, payload in enumerate(payloads):
+        await site.store.insert_parsed([Sample(PEER, NOW_MS - 3000 + i * 1000, i, NOW_MS, payload)])
+    stats = {"mean": [1.0, 2.0, None, 1.0], "seconds": [1, 1, 0, 1]}
+    none = {"mean": [None] * 4, "seconds": [0] * 4}
+    for points in ({}, {"points": 4}):
+        found = (await history(site, fields="a,t", stats="seconds,mean", **points))[1]
+        assert found["stats"] == {"a": stats, "t": none}
+        found = (await history(site, fields="a", stats="mean,count", **points))[1]
+        assert found["stats"] == {"a": {"count": [None] * 4, "mean": stats["mean"]}}
+    found = (await history(site, fields="a", stats="mean,last,seconds", points=2, **{"from": NOW_MS - 7999}))[1]
+    assert found["seq"] == [2, 3]
+    assert found["fields"] == {"a": [2, True]}
+    assert found["stats"] == {"a": {"mean": [1.5, 1.0], "seconds": [2, 1]}}
+
+
 async def test_a_large_answer_is_made_beside_the_loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that live viewers do not wait; it is the same, and written in pieces."""
     threads: list[bool] = []
 
-    def noted(found: History, points: int) -> History:
+    def noted(value: object) -> bytes:
         threads.append(threading.current_thread() is threading.main_thread())
-        return thin(found, points)
+        return to_json(value)
 
-    monkeypatch.setattr("duco_rt.web.datasets.thin", noted)
+    monkeypatch.setattr("duco_rt.web.datasets.to_json", noted)
     await fill(site, 30_000)
     ask = {"from": NOW_MS - 30_000_000, "to": NOW_MS}
     status, found = await history(site, fields="a,b", points=30_000, **ask)

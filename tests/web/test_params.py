@@ -47,7 +47,7 @@ async def test_integers(site: Site, name: str) -> None:
 DETAIL = {
     "resolution=minute": "minute",
     "resolution=": "''",
-    "stats=mean": "mean",
+    "stats=median": "median",
     "stats=min,,Max": "Max",
     "stats=min&resolution=full": "stats",
 }

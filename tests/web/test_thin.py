@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.model import History, SpanColumns, Value
-from duco_rt.web.thin import thin
+from duco_rt.model import History, MeanColumns, SpanColumns, Value
+from duco_rt.web.thin import bucket_ms, gaps, thin, thin_to
 
 
 def history(values: list[Value | None], from_ms: int = 0) -> History:
@@ -141,3 +141,81 @@ def test_with_stats_any_column(values: list[tuple[float, int | None] | None], po
     if known:
         assert min(v for v in thinned.min if v is not None) == min(v for v, _ in known)
         assert max(v for v in thinned.max if v is not None) == max(v + (n or 0) for v, n in known)
+
+
+def test_means_of_buckets() -> None:
+    """Of the last values that are numbers, with how many those are; a bucket is then one row."""
+    column: list[Value | None] = [1.0, 2, True, "x", None, 4.5, "y", None]
+    out = thin(history(column), 4, means=True)
+    assert (out.seq, out.fields["a"]) == ([2, 4, 6, 7], [True, "x", "y", None])
+    assert out.means == {"a": MeanColumns([4 / 3, None, 4.5, None], [3, 0, 1, 0])}
+    assert out.stats == {}
+
+
+def test_means_of_samples() -> None:
+    """Where nothing is thinned each has its own."""
+    out = thin(history([1.5, True, "x", None, 10**400, math.inf]), 9, means=True)
+    assert out.means == {"a": MeanColumns([1.5, 1.0, None, None, None, None], [1, 1, 0, 0, 1, 1])}
+    assert out.fields == history([1.5, True, "x", None, 10**400, math.inf]).fields
+    assert thin(history([1.5]), 9).means == {}
+
+
+@given(values=st.lists(st.none() | st.floats(-1e3, 1e3) | st.booleans() | st.text(max_size=1), max_size=200),
+       points=st.integers(2, 50))  # fmt: skip
+def test_any_mean(values: list[Value | None], points: int) -> None:
+    """The mean of a window is that of its rows, each as often as it says."""
+    out = thin(history(values), points, means=True).means["a"]
+    numbers = [v for v in values if isinstance(v, int | float)]
+    assert sum(out.seconds) == len(numbers)
+    total = sum((mean or 0.0) * seconds for mean, seconds in zip(out.mean, out.seconds, strict=True))
+    assert total == pytest.approx(sum(numbers), abs=1e-6)
+    assert [mean is None for mean in out.mean] == [seconds == 0 for seconds in out.seconds]
+
+
+@given(values=st.lists(st.none() | st.integers(-9, 9), max_size=120), points=st.integers(2, 50),
+       from_ms=st.integers(-(10**5), 10**5), means=st.booleans())  # fmt: skip
+def test_buckets_of_one_width_can_be_thinned_apart(
+    values: list[Value | None], points: int, from_ms: int, means: bool
+) -> None:
+    """A range cut where a bucket begins gives the same rows."""
+    found = history(values, from_ms)
+    width_ms = bucket_ms(found.from_ms, found.to_ms, points, means)
+    whole = thin_to(found, width_ms, means)
+    cut = next((i for i, ts in enumerate(found.ts) if ts // width_ms > from_ms // width_ms), len(values))
+    parts = [
+        thin_to(History(0, 0, found.seq[some], found.ts[some], {"a": values[some]}), width_ms, means)
+        for some in (slice(cut), slice(cut, None))
+    ]
+    assert parts[0].ts + parts[1].ts == whole.ts
+    assert parts[0].fields["a"] + parts[1].fields["a"] == whole.fields["a"]
+    if len(values) > points:
+        assert thin(found, points, means) == whole
+
+
+# ts, seq → gaps
+GAPS: dict[str, tuple[list[int], list[int], list[tuple[int, int]]]] = {
+    "none": ([0, 1000, 3000, 3001], [1, 2, 3, 4], []),
+    "too few": ([5], [1], []),
+    "nothing": ([], [], []),
+    "a step in seq": ([0, 1000, 2000], [1, 2, 4], [(1000, 2000)]),
+    "2 s, and more": ([0, 2000, 4001], [1, 2, 3], [(2000, 4001)]),
+    "seq begins anew": ([0, 1000, 2000], [900, 1, 2], []),
+    "the time goes back": ([5000, 3000, 4000], [1, 2, 3], [(5000, 3000)]),
+    "several": ([0, 9000, 10_000, 11_000], [1, 2, 9, 10], [(0, 9000), (9000, 10_000)]),
+    "far": ([0, 1, 2], [-(2**63), 2**63 - 1, 0], [(0, 1)]),
+}
+
+
+@pytest.mark.parametrize("case", GAPS)
+def test_gaps(case: str) -> None:
+    """From the last sample before to the first one after."""
+    ts, seq, expected = GAPS[case]
+    assert gaps(seq, ts) == expected
+
+
+def test_the_longest_gaps_stay() -> None:
+    """In order; of equal ones the first."""
+    ts = [0, 3000, 12_000, 15_000, 19_000, 22_000]
+    assert gaps(range(6), ts, 3) == [(0, 3000), (3000, 12_000), (15_000, 19_000)]
+    many = range(0, 10_000_000, 2500)
+    assert gaps(range(4000), many) == [(ts, ts + 2500) for ts in many[:1000]]

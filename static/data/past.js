@@ -1,0 +1,222 @@
+/**
+ * What lies before a feed's table, or a fixed window, from the history endpoint: asked for when it is needed, at the
+ * resolution that can be seen; what there was stays until the new is there.
+ */
+import { ApiError, getHistory } from './api.js';
+import { newestTs } from './columns.js';
+import { WINDOW_MS } from './feed.js';
+import { backoff } from './live.js';
+import { toRange } from './ranges.js';
+
+const POINTS_MIN = 400;
+const POINTS_MAX = 2000;
+const SECOND_MS = 1000;
+const DAY_MS = 86_400_000;
+/** A fixed window of this length has every frame without being asked for it. */
+const FULL_AT_ONCE_MS = 120_000;
+const FULL_MAX_MS = 6 * 3_600_000;
+/** Of each field; of more frames the lowest and highest of each bucket. */
+const FULL_POINTS = 4000;
+/** Wheel and drag give many windows in a row. */
+const DEBOUNCE_MS = 150;
+/** A bit more than the window, so that lines enter and leave at its edges. */
+const MARGIN_MS = 2000;
+/** The table's oldest row comes so near to the end of the range before a new one is asked for. */
+const SPARE_MS = 60_000;
+/** Of a machine that is silent the live window is asked for again so rarely. */
+const SILENT_MS = 300_000;
+/** The store has a frame that late. */
+const SETTLE_MS = 4000;
+const LIVE_FULL_MS = 10_000;
+
+/**
+ * @typedef {{from: number, to: number, isLive: boolean, widthPx: number, isFull: boolean}} Wish times are device ms
+ * @typedef {'full'|'bucket'|'second'} Mode
+ * @typedef {{key: string, from: number, to: number, isLive: boolean, mode: Mode, points: number, stepMs: number}} Plan
+ */
+
+const STATS = 'min,max,mean,seconds';
+
+/** What to ask for, and what instead where the server refuses. */
+function questions(mode, points) {
+  const buckets = [{ points, stats: STATS }, { points, stats: 'min,max' }, { points: POINTS_MIN }];
+  if (mode === 'bucket') return buckets;
+  const seconds = [{ stats: 'min,max' }, ...buckets];
+  return mode === 'full' ? [{ resolution: 'full', points: FULL_POINTS }, ...buckets] : seconds;
+}
+
+/** Buckets of whole seconds, about as many as were asked for: each has as many samples, and the next answer the same ones. */
+function inBuckets(from, to, question) {
+  const stepMs = SECOND_MS * Math.max(1, Math.round((to - from) / question.points / SECOND_MS));
+  const points = Math.min(Math.ceil((to - from + 1) / stepMs), Math.floor(DAY_MS / stepMs));
+  return { ...question, from: to + 1 - points * stepMs, to, points };
+}
+
+export class Past {
+  /** @type {import('./ranges.js').Range|null} */
+  range = null;
+  /** @type {'idle'|'loading'|'failed'} */
+  state = 'idle';
+  /** Why it failed, or why there is less than what was wanted. */
+  message = '';
+  /** Grows with each change of the range. */
+  revision = 0;
+  #stream;
+  #fields;
+  #table;
+  #onChange;
+  #ask;
+  /** @type {Plan & {isEarly: boolean}|null} what the range was asked for */
+  #done = null;
+  /** @type {Plan|null} */
+  #asked = null;
+  #abort = new AbortController();
+  #timer = 0;
+  #failures = 0;
+
+  /**
+   * @param {import('./feed.js').Stream} stream @param {string[]} fields
+   * @param {{table: () => import('./columns.js').Table, onChange: () => void, ask?: typeof getHistory}} options
+   */
+  constructor(stream, fields, { table, onChange, ask = getHistory }) {
+    this.#stream = stream;
+    this.#fields = fields;
+    this.#table = table;
+    this.#onChange = onChange;
+    this.#ask = ask;
+  }
+
+  /** @returns {'second'|'bucket'|'full'|''} what the range has; '' where there is none */
+  get resolution() {
+    if (!this.range) return '';
+    if (this.range.isFull) return 'full';
+    return this.range.stepMs > SECOND_MS ? 'bucket' : 'second';
+  }
+
+  /** The window that is shown; to be called again and again, as time passes. @param {Wish} wish */
+  want(wish) {
+    const plan = this.#plan(wish);
+    if (!plan) {
+      this.#reset();
+      return;
+    }
+    if (this.#isCovered(plan)) {
+      if (this.#asked) this.#settle('idle', this.message);
+      return;
+    }
+    if (this.#asked?.key === plan.key) return;
+    this.#cancel();
+    this.#asked = plan;
+    this.#failures = 0;
+    this.#timer = setTimeout(() => this.#load(plan), DEBOUNCE_MS);
+    this.#say('loading', this.message);
+  }
+
+  stop() {
+    this.#cancel();
+    this.range = this.#done = null;
+  }
+
+  /** @returns {Plan|null} null where the table has all of it */
+  #plan({ from, to, isLive, widthPx, isFull }) {
+    const spanMs = to - from;
+    const oldest = this.#table().ts[0] ?? Infinity;
+    const isFullWanted = isFull ? spanMs <= FULL_MAX_MS : !isLive && spanMs <= FULL_AT_ONCE_MS;
+    // The feed itself asks for what a short live window lacks.
+    const isNeeded = isFullWanted || (from < oldest && (!isLive || spanMs > WINDOW_MS));
+    if (!isNeeded || !this.#fields.length) return null;
+    const points = Math.min(POINTS_MAX, Math.max(POINTS_MIN, Math.ceil(widthPx / 100) * 100));
+    const mode = isFullWanted ? 'full' : spanMs / SECOND_MS > points ? 'bucket' : 'second';
+    const stepMs = { full: (2 * spanMs) / FULL_POINTS, bucket: spanMs / points, second: SECOND_MS }[mode];
+    const key = [isLive ? Math.round(spanMs) : `${from}-${to}`, mode, points].join(' ');
+    return { key, from, to, isLive, mode, points, stepMs };
+  }
+
+  #isCovered(plan) {
+    const { range } = this;
+    const done = this.#done;
+    if (!range) return false;
+    const slackMs = Math.max(2, done.stepMs);
+    if (range.from > plan.from + slackMs || (done.mode === 'full') !== (plan.mode === 'full')) return false;
+    if (done.stepMs > 1.5 * plan.stepMs) return false;
+    const [oldest] = this.#table().ts;
+    const lateMs = plan.to - range.to;
+    if (plan.mode === 'full') {
+      if (plan.isLive) return lateMs <= Math.max(LIVE_FULL_MS, (plan.to - plan.from) / 20);
+      return lateMs <= slackMs && !(done.isEarly && this.#isSettled(plan));
+    }
+    if (!plan.isLive) return lateMs <= slackMs || oldest <= range.to;
+    if (oldest === undefined) return lateMs <= SILENT_MS;
+    return oldest <= range.to - SPARE_MS || lateMs <= SPARE_MS;
+  }
+
+  /** Whether the store has all frames of a window by now, as far as the table tells. */
+  #isSettled({ to }) {
+    return (newestTs(this.#table()) ?? -Infinity) >= to + SETTLE_MS;
+  }
+
+  async #load(plan) {
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    const isEarly = !this.#isSettled(plan);
+    let message = '';
+    try {
+      for (const question of questions(plan.mode, plan.points)) {
+        try {
+          const range = await this.#get(plan, question, signal);
+          if (signal.aborted) return;
+          this.range = range;
+          this.#done = { ...plan, isEarly };
+          this.revision++;
+          this.#settle('idle', message);
+          return;
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.status !== 400) throw error;
+          message ||= error.message;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      message = error.message;
+    }
+    if (signal.aborted) return;
+    this.#timer = setTimeout(() => this.#load(plan), backoff(this.#failures++, Math.random()));
+    this.#say('failed', message);
+  }
+
+  async #get(plan, question, signal) {
+    const isFull = question.resolution === 'full';
+    const margin = Math.max(MARGIN_MS, 2 * plan.stepMs);
+    const from = Math.floor(Math.max(plan.from - margin, plan.to - (isFull ? FULL_MAX_MS : DAY_MS)));
+    const to = Math.ceil(Math.min(plan.to + (plan.isLive ? 0 : margin), from + (isFull ? FULL_MAX_MS : DAY_MS)));
+    const query = isFull || !question.points ? { from, to, ...question } : inBuckets(from, to, question);
+    const answers = await this.#ask(this.#stream, this.#fields, query, signal);
+    // Frames say nothing of seconds that are missing.
+    if (isFull) answers.push(...await this.#ask(this.#stream, this.#fields.slice(0, 1), { from, to, points: 2 }, signal));
+    return toRange(answers, query.points);
+  }
+
+  #cancel() {
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+    this.#asked = null;
+  }
+
+  #reset() {
+    if (!this.range && !this.#asked) return;
+    this.stop();
+    this.revision++;
+    this.#say('idle', '');
+  }
+
+  #settle(state, message) {
+    this.#cancel();
+    this.#say(state, message);
+  }
+
+  #say(state, message) {
+    this.state = state;
+    this.message = message;
+    this.#onChange();
+  }
+}
