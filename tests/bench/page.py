@@ -177,7 +177,7 @@ async def first_data(browser: Browser) -> None:
             took_ms = []
             for _ in range(NAVIGATIONS):
                 async with watched(browser, running.url) as (page, _):
-                    await page.wait_for_function("window.benched.first !== null")
+                    await page.wait_for_function("() => window.benched.first !== null")
                     took_ms.append(float(await page.evaluate("window.benched.first")))
     print(f"first data {median(took_ms):.0f} ms after navigation (median of {NAVIGATIONS}; {max(took_ms):.0f} at most)")
 

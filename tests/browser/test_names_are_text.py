@@ -67,7 +67,8 @@ async def is_text(page: Page, where: str, least: int = 1) -> None:
     """The name is there, as text, and nothing came of it."""
     await page.wait_for_function(
         "([where, name, least]) => [...document.querySelectorAll(where)].filter((node) =>"
-        " (node.value ?? node.textContent).includes(name) && node.checkVisibility()).length >= least",
+        " (node.matches('input') ? node.value : node.textContent).includes(name)"
+        " && node.checkVisibility()).length >= least",
         arg=[where, NAME, least],
         timeout=15_000,
     )
@@ -82,7 +83,7 @@ async def test_everywhere(tmp_path: Path) -> None:
         async with page_at(browser, f"{site.url}/#/duco") as page:
             await is_text(page, ".device-name")
             await page.fill("#filter", NAME)
-            await page.wait_for_function("location.hash.includes('q=')")
+            await page.wait_for_function("() => location.hash.includes('q=')")
             await page.reload()
             await is_text(page, "#filter")
         async with page_at(browser, f"{site.url}/#/duco/DUCO_001") as page:

@@ -84,6 +84,13 @@ test('several message types are aligned by time, with empty cells where one has 
   ]);
 });
 
+test('rows are in order of time, whichever message type they are of', async () => {
+  const sources = new Map([sourceOf('x', [2, 4]), sourceOf('y', [1, 3])]);
+  const lists = ['x', 'y'].map((msgType) => ({ msgType, fields: ['a'] }));
+  const { rows } = await all(sources, lists, at(2), at(4), noAsk);
+  assert.deepEqual(rows.map(([ts]) => ts), [at(2), at(3), at(4)]);
+});
+
 test('what the page holds second by second is not asked for', async () => {
   const seconds = span(0, 60);
   const range = toRange([{ from: at(0), to: at(60), seq: seconds, ts: seconds.map(at), fields: { a: seconds } }]);
@@ -95,7 +102,7 @@ test('what the page holds second by second is not asked for', async () => {
 
 test('of buckets the seconds are asked for in pieces, up to where the table begins, none lost and none twice', async () => {
   const LAST = 30_000;
-  const bucketed = { from: at(0), to: at(LAST), seq: [5], ts: [at(5)], fields: { a: [999] }, gaps: [] };
+  const bucketed = { from: at(0), to: at(LAST), seq: [LAST - 500], ts: [at(LAST - 500)], fields: { a: [999] }, gaps: [] };
   const sources = new Map([sourceOf('x', span(LAST - 100, LAST), toRange([bucketed], 400))]);
   const asked = [];
   const { rows, shares } = await all(sources, [{ msgType: 'x', fields: ['a'] }], at(0), at(LAST), serverOf(asked));
