@@ -1,12 +1,12 @@
 /** The page: which tenant, machine and view the URL names, and what the page says about them. */
 import { CHOICES, chooseTheme, initTheme, themeChoice } from './base/theme.js';
 import { DeviceList, deviceName } from './machine/devices.js';
-import { byId, fillTexts, setText } from './base/dom.js';
+import { byId, fillTexts, setText, tell } from './base/dom.js';
 import { readRoute, writeRoute } from './view/route.js';
 import { Session } from './machine/session.js';
 import { exposeState } from './machine/expose.js';
 import { initKeys } from './base/keys.js';
-import { empties, offlineText, page, states } from './texts.js';
+import { empties, page } from './texts.js';
 import { serverClock } from './data/clock.js';
 
 const DEFAULT_TENANT = 'duco';
@@ -24,46 +24,39 @@ let shown = { tenant: '', view: 'live', chassisId: '', params: {} };
 let isServerAway = false;
 let urlTimer = 0;
 
-function showState(state, lastDataAt, isStopped) {
-  document.documentElement.dataset.state = state;
-  byId('state').hidden = false;
-  setText(byId('state'), states[state]);
-  const isOffline = state === 'offline';
-  byId('offline').hidden = !isOffline;
-  if (!isOffline) return;
-  const { title, detail } = offlineText({ lastDataAt, isServerAway, isStopped }, serverClock.now());
+/** @param {import('./machine/presence.js').State|''} state '' where nothing is said of a machine */
+function showState(state, lastDataAt = null, isStopped = false) {
+  document.documentElement.dataset.state = state || 'connecting';
+  tell('state', page.states[state] ?? '');
+  byId('offline').hidden = state !== 'offline';
+  if (state !== 'offline') return;
+  const [title, detail] = page.offline({ lastDataAt, isServerAway, isStopped }, serverClock.now());
   setText(byId('offline-title'), title);
   setText(byId('offline-detail'), detail);
 }
 
-function hideState() {
-  byId('offline').hidden = true;
-  byId('state').hidden = true;
-  document.documentElement.dataset.state = 'connecting';
+/** Instead of charts or machines; nothing takes it away. */
+function showEmpty(title = '', detail = '') {
+  byId('empty').hidden = !title;
+  setText(byId('empty-title'), title);
+  setText(byId('empty-detail'), detail);
 }
 
-function showEmpty(what) {
-  byId('empty').hidden = what === null;
-  if (!what) return;
-  setText(byId('empty-title'), what.title);
-  setText(byId('empty-detail'), what.detail);
-}
-
-function showNotice(text) {
-  byId('notice').hidden = text === '';
-  setText(byId('notice'), text);
+/** What the URL says behind `?`. @returns {Object<string, string>|undefined} */
+function currentParams() {
+  return shown.view === 'portal' ? { q: byId('filter').value } : session?.board.params;
 }
 
 /** The other view of the machine keeps its window. */
-function linkTabs(params) {
+function linkTabs() {
   for (const view of ['live', 'metrics']) {
-    byId(`tab-${view}`).href = writeRoute({ ...shown, view, params });
+    byId(`tab-${view}`).href = writeRoute({ ...shown, view, params: currentParams() });
     byId(`tab-${view}`).ariaCurrent = view === shown.view ? 'page' : null;
   }
 }
 
-/** Breadcrumb, tabs and titles. */
-function showFrame(device = null) {
+/** Breadcrumb, tabs and titles. @param {import('./data/api.js').Device} [device] */
+function showFrame(device) {
   const { tenant, view, chassisId } = shown;
   const isPortal = view === 'portal';
   const name = device ? deviceName(device) : chassisId;
@@ -71,46 +64,43 @@ function showFrame(device = null) {
   setText(byId('crumb-machine'), isPortal ? '' : name);
   byId('crumb-portal').href = writeRoute({ tenant, view: 'portal', params: { q: byId('filter').value } });
   byId('crumb-portal').ariaCurrent = isPortal ? 'page' : null;
-  linkTabs(session?.board.params);
+  linkTabs();
   byId('head').hidden = !isPortal && !session;
   setText(byId('title'), isPortal ? page.liveView : name);
   setText(byId('subtitle'), isPortal ? tenant : device?.name ? chassisId : '');
-  const title = isPortal ? page.liveView : view === 'metrics' ? page.metrics : page.liveData;
-  document.title = `${isPortal ? tenant : name} – ${title}`;
+  document.title = `${isPortal ? tenant : name} – ${page[{ portal: 'liveView', live: 'liveData', metrics: 'metrics' }[view]]}`;
 }
 
 /** The machines are a page of their own in the portal, and stand beside a machine. */
 function layOut() {
   const { view } = shown;
   document.documentElement.dataset.view = view;
-  const isPortal = view === 'portal';
-  const home = isPortal ? byId('main') : byId('rail');
-  if (byId('machines').parentNode === home) return;
-  if (isPortal) byId('head').after(byId('machines'));
-  else {
-    const wasInList = byId('machines').contains(document.activeElement);
-    home.append(byId('machines'));
-    if (wasInList) byId('main').focus({ preventScroll: true });
-  }
+  const machines = byId('machines');
+  const home = view === 'portal' ? byId('main') : byId('rail');
+  if (machines.parentNode === home) return;
+  const hadFocus = machines.contains(document.activeElement);
+  if (view === 'portal') byId('head').after(machines);
+  else home.append(machines);
+  if (hadFocus) byId('main').focus({ preventScroll: true });
   scrollTo(0, 0);
 }
 
 function closeSession() {
   session?.close();
   session = null;
-  hideState();
-  showNotice('');
+  showState('');
+  tell('notice', '');
 }
 
 function openSession() {
   closeSession();
-  showEmpty(null);
+  showEmpty();
   session = new Session(shown, {
     onState: showState,
-    onNotice: showNotice,
+    onNotice: (text) => tell('notice', text),
     onGroups: (isEmpty) => {
-      showEmpty(isEmpty ? empties.noGroups : null);
-      if (isEmpty) hideState();
+      showEmpty(...(isEmpty ? empties.noGroups : []));
+      if (isEmpty) showState('');
     },
     onChange: followView,
   });
@@ -120,28 +110,26 @@ function openSession() {
 /** The URL says what is shown, so that it can be sent to a colleague. */
 function writeUrl() {
   urlTimer = 0;
-  const { tenant, view, chassisId } = readRoute(location.hash);
-  // The reader is on the way to somewhere else.
-  if (tenant !== shown.tenant || view !== shown.view || chassisId !== shown.chassisId) return;
-  const params = view === 'portal' ? { q: byId('filter').value } : session?.board.params;
-  if (!params) return;
+  const at = readRoute(location.hash);
+  const params = currentParams();
+  // Otherwise the reader is on the way to somewhere else.
+  if (!params || writeRoute({ ...at, params }) !== writeRoute({ ...shown, params })) return;
   const hash = writeRoute({ ...shown, params });
   if (hash !== location.hash) history.replaceState(null, '', hash);
-  linkTabs(params);
+  linkTabs();
 }
 
 function followView() {
   urlTimer ||= setTimeout(writeUrl, URL_MS);
 }
 
-function showMachine(device, isMoved) {
-  if (session?.chassisId !== device.chassisId) openSession();
+function showMachine({ chassisId, online }, isMoved) {
+  if (session?.board.chassisId !== chassisId) openSession();
   else {
     session.show(shown.view);
-    const isOther = writeRoute(shown) !== writeRoute({ ...shown, params: session.board.params });
-    if (isMoved && isOther) session.board.params = shown.params;
+    if (isMoved && writeRoute(shown) !== writeRoute({ ...shown, params: currentParams() })) session.board.params = shown.params;
   }
-  session.listed(device.online);
+  session.listed(online);
 }
 
 /** Show what the URL names. @param {boolean} isMoved whether the URL is another one than before */
@@ -154,8 +142,8 @@ function showRouted(isMoved) {
   if (device && !isPortal) showMachine(device, isMoved);
   else {
     closeSession();
-    const unknown = isPortal ? null : empties.unknownDevice(tenant, chassisId);
-    showEmpty(!devices ? empties.loading : devices.length ? unknown : empties.noDevices(tenant));
+    const unknown = isPortal ? [] : empties.unknownDevice(tenant, chassisId);
+    showEmpty(...(!devices ? empties.loading : devices.length ? unknown : empties.noDevices(tenant)));
   }
   list.setCurrent(chassisId);
   showFrame(device);
@@ -175,7 +163,7 @@ function onList(found) {
 function onListError(error) {
   isServerAway = error.status === 0 || error.status >= 500;
   byId('devices').classList.toggle('old', isServerAway);
-  if (!devices) showEmpty(isServerAway ? empties.noServer : empties.refused(error.message));
+  if (!devices) showEmpty(...(isServerAway ? empties.noServer : empties.refused(error.message)));
 }
 
 /** The URL changed, by a click, by Back or by hand. */
@@ -188,17 +176,16 @@ function followUrl() {
     list?.stop();
     devices = null;
     byId('filter').value = '';
-    list = new DeviceList(shown.tenant, onList, onListError, followView);
-    list.start();
+    list = new DeviceList(shown.tenant, { onList, onError: onListError, onSearch: followView });
   }
   if (devices && shown.view !== 'portal' && !shown.chassisId) onList(devices);
   else showRouted(true);
 }
 
-function showThemeButton() {
+function showTheme() {
   const text = page.themes[themeChoice()];
   setText(byId('theme-text'), text);
-  byId('theme').setAttribute('aria-label', text); // on a phone the symbol stands alone
+  byId('theme').ariaLabel = text; // on a phone the symbol stands alone
 }
 
 function start() {
@@ -206,8 +193,8 @@ function start() {
   fillTexts(page);
   initTheme();
   initKeys();
-  exposeState(() => session);
-  showThemeButton();
+  exposeState(() => session?.board);
+  showTheme();
   byId('skip').onclick = (event) => {
     event.preventDefault(); // the hash names a machine
     byId('main').focus();
@@ -215,7 +202,7 @@ function start() {
   byId('theme').onclick = () => chooseTheme(CHOICES[(CHOICES.indexOf(themeChoice()) + 1) % CHOICES.length]);
   byId('edit').onclick = () => session?.board.edit?.(null);
   byId('refresh').onclick = () => session?.refresh();
-  addEventListener('themechange', showThemeButton);
+  addEventListener('themechange', showTheme);
   addEventListener('hashchange', followUrl);
   addEventListener('pagehide', closeSession);
   // A page that comes out of the back-forward cache has been left before.

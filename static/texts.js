@@ -6,6 +6,5 @@ const LANGUAGES = { en };
 const wanted = (globalThis.navigator?.languages ?? []).map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES);
 
 export const {
-  actionText, answerText, charts, commandDetails, commandErrorText, commandStateText, control, empties, foldedText,
-  groups, metrics, msgTypeName, offlineText, page, signalsText, states, texts, view, whoText,
+  charts, commands, control, empties, foldedText, groups, metrics, msgTypeName, page, texts, view,
 } = LANGUAGES[wanted ?? 'en'];

@@ -6,44 +6,35 @@ const THIN_SPACE = '\u202f';
 
 /** Digits after the point that a value really has. */
 function ownDecimals(value) {
-  for (let digits = 0; digits < MAX_DECIMALS; digits++) {
-    const rounded = Number(value.toFixed(digits));
-    if (Math.abs(rounded - value) <= Math.abs(value) * 1e-9) return digits;
-  }
-  return MAX_DECIMALS;
+  let digits = 0;
+  while (digits < MAX_DECIMALS && Math.abs(Number(value.toFixed(digits)) - value) > Math.abs(value) * 1e-9) digits++;
+  return digits;
 }
 
 /** Digits that a reader has use for, by size. */
 function usefulDecimals(value, unit) {
   if (unit === 'deg' || unit === '°') return MAX_DECIMALS;
   const size = Math.abs(value);
-  if (size >= 1000) return 0;
-  return size >= 100 ? 1 : 2;
+  return size >= 1000 ? 0 : size >= 100 ? 1 : 2;
 }
 
 /**
  * How many decimals to show a field with: the most that any of its values needs, so that the text does not jump.
- * @param {number[]} values @param {string|null} unit
+ * @param {Iterable<number>} values @param {string|null} unit
  */
 export function decimalsOf(values, unit) {
   let decimals = 0;
-  for (const value of values) {
-    const needed = Math.min(ownDecimals(value), usefulDecimals(value, unit));
-    if (needed > decimals) decimals = needed;
-  }
+  for (const value of values) decimals = Math.max(decimals, Math.min(ownDecimals(value), usefulDecimals(value, unit)));
   return decimals;
 }
 
 /**
  * @param {number} value @param {number} decimals
- * @returns {string} thousands apart by a thin space from five digits on
+ * @returns {string} thousands apart by a thin space from five digits on, and no minus before a zero
  */
 export function formatNumber(value, decimals) {
-  const text = Math.abs(value).toFixed(decimals);
-  const [whole, rest] = text.split('.');
-  const apart = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, THIN_SPACE) : whole;
-  const isNegative = value < 0 && Number(text) !== 0;
-  return (isNegative ? '-' : '') + apart + (rest ? `.${rest}` : '');
+  const text = value.toFixed(decimals).replace(/^-(?=[0.]+$)/, '');
+  return /^-?\d{5}/.test(text) ? text.replace(/(?<!\..*)\B(?=(\d{3})+(?!\d))/g, THIN_SPACE) : text;
 }
 
 /**
@@ -67,22 +58,23 @@ export function formatTick(value, step) {
   return formatNumber(value, decimals);
 }
 
+const AGES = [[86_400, 'd'], [3600, 'h'], [60, 'min']];
+
 /** @param {number} ms @returns {string} "8 s", "3 min", "2 h", "5 d" */
 export function formatAge(ms) {
-  const seconds = Math.max(0, Math.floor(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
+  const seconds = Math.max(0, ms / 1000);
+  const [size, unit] = AGES.find(([most]) => seconds >= most) ?? [1, 's'];
+  return `${Math.floor(seconds / size)} ${unit}`;
 }
 
-const two = (n) => String(n).padStart(2, '0');
+/** @param {number} ms Unix ms @returns {string} local "2026-11-28T14:03:22.250Z", '' where it is no time */
+function localIso(ms) {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toJSON() ?? '';
+}
 
 /** @param {number} ms Unix ms @param {boolean} [hasMs] @returns {string} local "14:03:22", "14:03:22.250" */
 export function formatTime(ms, hasMs = false) {
-  const date = new Date(ms);
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  return hasMs ? `${time}.${String(date.getMilliseconds()).padStart(3, '0')}` : time;
+  return localIso(ms).slice(11, hasMs ? 23 : 19);
 }
 
 /**
@@ -90,20 +82,24 @@ export function formatTime(ms, hasMs = false) {
  * @returns {string} local "14:03:22", with its date on another day
  */
 export function formatMoment(ms, now, hasMs = false) {
-  const date = new Date(ms);
-  const time = formatTime(ms, hasMs);
-  if (date.toDateString() === new Date(now).toDateString()) return time;
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+  const day = localIso(ms).slice(0, 10);
+  return (day === localIso(now).slice(0, 10) ? '' : `${day} `) + formatTime(ms, hasMs);
 }
 
-const NO_UNITS = new Set(['none', '-', '1']);
 const RAISED_DIGITS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+const NO_UNITS = new Set(['none', '-', '1']);
 
 /** @param {string|null} unit as a DBC writes it @returns {string} as a reader knows it, '' for none */
 export function formatUnit(unit) {
   if (!unit || NO_UNITS.has(unit)) return '';
   return unit
     .replace(/\bdeg(?=([CF])?\b)/g, '°')
-    .replace(/\^(-?\d+)/g, (_, power) => power.replace('-', '⁻').replace(/\d/g, (digit) => RAISED_DIGITS[digit]))
+    .replace(/\^(-?\d+)/g, (_, power) => power.replace(/./g, (char) => RAISED_DIGITS[char] ?? '⁻'))
     .replace(/\*/g, '·');
+}
+
+/** @param {string} text @param {string|null} unit as the field has it @returns {string} */
+export function withUnit(text, unit) {
+  const shown = formatUnit(unit);
+  return shown ? `${text}\u2009${shown}` : text;
 }

@@ -15,13 +15,16 @@ function buildList([place, keys]) {
 
 /** A dialog, made when it is wanted; the browser keeps the focus in it and gives it back. */
 export function showKeys() {
-  const close = element('button', { type: 'button', class: 'quiet' }, page.close);
-  const head = element('header', {}, [element('h2', { id: 'keys-title' }, page.keys), close]);
-  const lists = element('div', { class: 'key-lists' }, [...page.keyLists, [view.bar, view.keys]].map(buildList));
-  const dialog = element('dialog', { class: 'keys', 'aria-labelledby': 'keys-title' }, [head, lists]);
-  close.onclick = () => dialog.close();
-  dialog.onclick = (event) => event.target === dialog && dialog.close();
-  dialog.onclose = () => dialog.remove();
+  const dialog = element('dialog', {
+    class: 'keys', 'aria-labelledby': 'keys-title', onclose: () => dialog.remove(),
+    onclick: ({ target }) => target === dialog && dialog.close(),
+  }, [
+    element('header', {}, [
+      element('h2', { id: 'keys-title' }, page.keys),
+      element('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, page.close),
+    ]),
+    element('div', { class: 'key-lists' }, [...page.keyLists, [view.bar, view.keys]].map(buildList)),
+  ]);
   document.body.append(dialog);
   dialog.showModal();
 }

@@ -7,23 +7,21 @@ export const PALETTE = {
 };
 /** On and off, px; none is a solid line. */
 export const DASHES = [[], [6, 4], [2, 3], [8, 3, 2, 3]];
-/** Lines of one chart whose lightness (CIE L*, 0 to 100) differs by less look the same in greyscale. */
-const ALIKE = 10;
+/** Lines of one chart whose lightness differs by less look the same in greyscale. */
+const ALIKE = 24;
+/** Two of one colour are more alike than any number of others. */
+const SAME = 99;
 
-/** @param {string} color `#rrggbb` @returns {number} CIE L*, 0 to 100 */
+/** @param {string} color `#rrggbb` @returns {number} how light it looks, 0 to 255 (luma, gamma left in) */
 export function lightness(color) {
-  const [r, g, b] = [1, 3, 5].map((at) => {
-    const part = parseInt(color.slice(at, at + 2), 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  return y > 0.008856 ? 116 * Math.cbrt(y) - 16 : 903.3 * y;
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 
 /**
  * The dash of each line of a chart. A palette that keeps its contrast to the ground has little lightness left to tell
- * seven lines apart, so a line takes the first dash that no line of a like lightness has: whoever sees no colours, or
- * prints in grey, can still follow each. Where all are taken, it takes the one that its own colour has had the least.
+ * seven lines apart, so a line takes the dash that the fewest lines of its colour, and then of a like lightness, have:
+ * whoever sees no colours, or prints in grey, can still follow each.
  * @param {{color: string, dash: boolean}[]} lines colour `#rrggbb`; dash: wanted by the group, so not solid
  * @returns {number[][]} of DASHES
  */
@@ -31,12 +29,10 @@ export function assignDashes(lines) {
   const taken = [];
   for (const { color, dash } of lines) {
     const own = lightness(color);
-    const choice = DASHES.slice(dash ? 1 : 0);
-    const uses = (pattern, isLike) => taken.filter((line) => line.pattern === pattern && isLike(line)).length;
-    const free = choice.find((pattern) => !uses(pattern, (line) => Math.abs(line.own - own) < ALIKE));
-    const ofColor = (pattern) => uses(pattern, (line) => line.color === color);
-    const pattern = free ?? choice.reduce((best, next) => (ofColor(next) < ofColor(best) ? next : best));
+    const likeness = (other) => (other.color === color ? SAME : Math.abs(other.own - own) < ALIKE ? 1 : 0);
+    const cost = (pattern) => taken.reduce((sum, other) => sum + (other.pattern === pattern ? likeness(other) : 0), 0);
+    const pattern = DASHES.slice(dash ? 1 : 0).reduce((best, next) => (cost(next) < cost(best) ? next : best));
     taken.push({ color, own, pattern });
   }
-  return taken.map((line) => line.pattern);
+  return taken.map(({ pattern }) => pattern);
 }

@@ -1,19 +1,19 @@
 /** Light or dark: the system's choice until the reader makes one. Also the colours that canvas needs as values. */
 import { PALETTE, assignDashes } from './palette.js';
-import { recall, remember } from './storage.js';
+import { remember } from './storage.js';
 
-const KEY = 'theme';
 const system = matchMedia('(prefers-color-scheme: dark)');
-const canvas = document.createElement('canvas').getContext('2d');
+/** Knows what CSS calls a colour. */
+const pen = document.createElement('canvas').getContext('2d');
 
 const INKS = {
   light: {
     text: '#17202a', label: '#5d6875', grid: '#17202a18', axis: '#ccd3da', surface: '#ffffff',
-    info: '#5d6875', warn: '#8a5a00', bad: '#a8361f',
+    warn: '#8a5a00', bad: '#a8361f',
   },
   dark: {
     text: '#e8edf2', label: '#97a3b0', grid: '#e8edf214', axis: '#35414d', surface: '#161d24',
-    info: '#97a3b0', warn: '#f0b84a', bad: '#ff9a85',
+    warn: '#f0b84a', bad: '#ff9a85',
   },
 };
 
@@ -27,33 +27,27 @@ export function themeChoice() {
 }
 
 /** @returns {'light'|'dark'} */
-export function theme() {
+function theme() {
   return document.documentElement.dataset.theme ?? (system.matches ? 'dark' : 'light');
 }
 
-/** @returns {Object<string, string>} text, label, grid, axis, surface; info, warn and bad of limits */
+/** @returns {Object<string, string>} text, label, grid, axis, surface; warn and bad of limits */
 export function inks() {
   return INKS[theme()];
 }
 
-/** @param {string} color as CSS has it @returns {string} `#rrggbb`, without its transparency */
-function toHex(color) {
-  canvas.fillStyle = color;
-  if (canvas.fillStyle.startsWith('#')) return canvas.fillStyle;
-  const parts = canvas.fillStyle.match(/\d+/g).slice(0, 3);
-  return `#${parts.map((part) => Number(part).toString(16).padStart(2, '0')).join('')}`;
-}
-
 /**
- * @param {number} index of the line in its chart @param {string|null} [wanted] by the group; one of the light palette
- *   stands for the same one of the dark palette
+ * @param {number} index of the line in its chart @param {string|null} [wanted] by the group, as CSS has it; one of the
+ *   light palette stands for the same one of the dark palette
  * @returns {string} `#rrggbb`
  */
 export function lineColor(index, wanted = null) {
   const colors = PALETTE[theme()];
-  const own = wanted ? PALETTE.light.indexOf(wanted.toLowerCase()) : -1;
-  if (own >= 0) return colors[own];
-  return toHex(wanted && CSS.supports('color', wanted) ? wanted : colors[index % colors.length]);
+  const own = PALETTE.light.indexOf(wanted?.toLowerCase());
+  pen.fillStyle = colors[own < 0 ? index % colors.length : own];
+  const automatic = pen.fillStyle;
+  if (wanted && own < 0) pen.fillStyle = wanted; // stays what it was where that is no colour
+  return pen.fillStyle[0] === '#' ? pen.fillStyle : automatic; // no transparent lines
 }
 
 /**
@@ -61,22 +55,21 @@ export function lineColor(index, wanted = null) {
  * @returns {{color: string, dash: number[]}[]} `#rrggbb`; on and off in px, empty for a solid line
  */
 export function lineStyles(lines) {
-  const colors = lines.map((line, i) => lineColor(i, line.color));
-  const dashes = assignDashes(lines.map(({ dash }, i) => ({ color: colors[i], dash: Boolean(dash) })));
-  return colors.map((color, i) => ({ color, dash: dashes[i] }));
+  const styles = lines.map(({ color, dash }, i) => ({ color: lineColor(i, color), dash }));
+  return assignDashes(styles).map((dash, i) => ({ ...styles[i], dash }));
 }
+
+const tell = () => dispatchEvent(new Event('themechange'));
 
 /** @param {Choice} choice from now on */
 export function chooseTheme(choice) {
   if (choice === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = choice;
-  remember(KEY, choice);
-  dispatchEvent(new Event('themechange'));
+  remember('theme', choice);
+  tell();
 }
 
-/** Take the stored choice, and follow the system where there is none. Fires `themechange` on the window. */
+/** Follow the system; early.js has taken the stored choice. Fires `themechange` on the window. */
 export function initTheme() {
-  const choice = recall(KEY);
-  if (choice === 'light' || choice === 'dark') document.documentElement.dataset.theme = choice;
-  system.addEventListener('change', () => dispatchEvent(new Event('themechange')));
+  system.addEventListener('change', tell);
 }

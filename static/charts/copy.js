@@ -7,19 +7,14 @@ export async function copyText(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copySelected(text);
+    // The old way: what a text field has selected. The focus goes back to where it was.
+    const before = document.activeElement;
+    const area = element('textarea', { class: 'sr-only', 'aria-hidden': 'true' }, text);
+    document.body.append(area);
+    area.select();
+    const isCopied = document.execCommand('copy');
+    area.remove();
+    before.focus();
+    return isCopied;
   }
-}
-
-/** The old way: what a text field has selected. The focus goes back to where it was. */
-function copySelected(text) {
-  const before = document.activeElement;
-  const area = element('textarea', { class: 'unseen', 'aria-hidden': 'true' });
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const isCopied = document.execCommand('copy');
-  area.remove();
-  before?.focus({ preventScroll: true });
-  return isCopied;
 }

@@ -16,10 +16,8 @@ const WINDOW_MS = 120_000;
 export function isWithoutValues(table, fields, windowMs = WINDOW_MS) {
   const columns = fields.map((field) => table.fields.get(field) ?? []);
   const newest = table.ts.length - 1;
-  let row = newest;
-  while (row >= 0 && columns.every((column) => (column[row] ?? null) === null)) row--;
-  if (row < 0) return true;
-  return table.ts[newest] - table.ts[row] > windowMs && (newest - row) * SAMPLE_MS >= windowMs;
+  const row = table.ts.findLastIndex((_, k) => columns.some((column) => (column[k] ?? null) !== null));
+  return row < 0 || (table.ts[newest] - table.ts[row] > windowMs && (newest - row) * SAMPLE_MS >= windowMs);
 }
 
 /** @param {import('../data/feed.js').Feed} feed @returns {boolean} whether enough came to tell */
@@ -30,6 +28,8 @@ export function isKnown(feed) {
 /** The line below the grid, for the cards of one machine. */
 export class Folding {
   #cards = [];
+  /** Known only after a while; a card stays where it is until then. */
+  #folded = new WeakSet();
   #areShown = false;
 
   start() {
@@ -43,7 +43,6 @@ export class Folding {
   stop() {
     this.#cards = [];
     this.update();
-    byId('folded-toggle').onclick = null;
   }
 
   /** @param {import('./card.js').Card} card */
@@ -52,15 +51,19 @@ export class Folding {
   }
 
   update() {
-    const folded = this.#cards.filter((card) => card.isWithoutValues);
-    for (const { element, isWithoutValues: isFolded } of this.#cards) {
-      const isHidden = isFolded && !this.#areShown;
-      if (element.hidden !== isHidden) element.hidden = isHidden;
+    for (const card of this.#cards) {
+      const { source: { feed }, lines, element } = card;
+      if (isKnown(feed)) {
+        const isFolded = isWithoutValues(feed.table, lines.map(({ field }) => field));
+        this.#folded[isFolded ? 'add' : 'delete'](card);
+      }
+      element.hidden = this.#folded.has(card) && !this.#areShown;
     }
-    byId('folded').hidden = folded.length === 0;
-    if (!folded.length) return;
-    setText(byId('folded-text'), foldedText(folded.map((card) => card.title)));
-    setText(byId('folded-toggle'), this.#areShown ? texts.foldAgain : texts.unfold);
-    byId('folded-toggle').setAttribute('aria-expanded', String(this.#areShown));
+    const titles = this.#cards.flatMap((card) => (this.#folded.has(card) ? [card.title] : []));
+    const toggle = byId('folded-toggle');
+    byId('folded').hidden = !titles.length;
+    setText(byId('folded-text'), foldedText(titles));
+    setText(toggle, this.#areShown ? texts.foldAgain : texts.unfold);
+    toggle.ariaExpanded = this.#areShown;
   }
 }

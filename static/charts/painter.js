@@ -11,7 +11,10 @@ const CALM_INTERVAL_MS = 1000;
  */
 
 export class Painter {
-  /** @type {Map<Element, {item: Drawable, isVisible: boolean, isWanted: boolean, drawnAt: number}>} */
+  /**
+   * drawnAt: -Infinity where it is wanted at once.
+   * @type {Map<Element, {item: Drawable, isVisible: boolean, drawnAt: number}>}
+   */
   #entries = new Map();
   #observer = new IntersectionObserver((seen) => this.#seen(seen), { rootMargin: '80px' });
   #timer = 0;
@@ -24,7 +27,7 @@ export class Painter {
 
   /** @param {Drawable} item */
   add(item) {
-    this.#entries.set(item.element, { item, isVisible: false, isWanted: false, drawnAt: -Infinity });
+    this.#entries.set(item.element, { item, isVisible: false, drawnAt: 0 });
     this.#observer.observe(item.element);
   }
 
@@ -32,20 +35,20 @@ export class Painter {
   remove(item) {
     this.#observer.unobserve(item.element);
     this.#entries.delete(item.element);
+    this.#plan();
   }
 
   /** Draw it once even out of sight, so that it never scrolls in, or is printed, blank. @param {Drawable} item */
   drawOnce(item) {
     const entry = this.#entries.get(item.element);
     if (!entry) return;
-    entry.isWanted = true;
     entry.drawnAt = -Infinity;
     this.#plan();
   }
 
   /** Draw all that is in sight at the next frames. */
   redraw() {
-    for (const entry of this.#entries.values()) entry.drawnAt = -Infinity;
+    for (const entry of this.#entries.values()) if (entry.isVisible) entry.drawnAt = -Infinity;
     this.#plan();
   }
 
@@ -60,25 +63,16 @@ export class Painter {
     this.#plan();
   }
 
-  #oldest() {
-    let oldest = null;
-    for (const entry of this.#entries.values()) {
-      const isDue = entry.isVisible || entry.isWanted;
-      if (isDue && (!oldest || entry.drawnAt < oldest.drawnAt)) oldest = entry;
-    }
-    return oldest;
-  }
-
   #plan() {
     clearTimeout(this.#timer);
     cancelAnimationFrame(this.#frame);
-    const next = this.#oldest();
+    const due = [...this.#entries.values()].filter(({ isVisible, drawnAt }) => isVisible || drawnAt === -Infinity);
+    const next = due.reduce((a, b) => (b.drawnAt < a.drawnAt ? b : a), due[0]);
     if (!next || document.hidden) return;
-    const interval = calm.matches ? CALM_INTERVAL_MS : INTERVAL_MS;
-    const wait = next.drawnAt + interval - performance.now();
     const draw = () => {
       this.#frame = requestAnimationFrame(() => this.#paint(next));
     };
+    const wait = next.drawnAt + (calm.matches ? CALM_INTERVAL_MS : INTERVAL_MS) - performance.now();
     if (wait <= 0) draw();
     else this.#timer = setTimeout(draw, wait);
   }
@@ -86,9 +80,8 @@ export class Painter {
   #paint(entry) {
     const isForced = entry.drawnAt === -Infinity;
     entry.drawnAt = performance.now();
-    entry.isWanted = false;
     try {
-      if (this.#entries.has(entry.item.element)) entry.item.draw(isForced);
+      entry.item.draw(isForced);
     } finally {
       this.#plan(); // one chart that fails must not stop the others
     }

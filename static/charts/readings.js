@@ -5,7 +5,7 @@ import { nearest, summary } from '../data/traces.js';
 
 /** Values looked at to find how many decimals a field needs. */
 const DECIMALS_OF_LAST = 40;
-/** A live window that went on by less, over the same data, keeps its traces: they begin earlier, out of sight. */
+/** A live window goes on over the same traces for so long, while no data comes: they begin earlier, out of sight. */
 const SLIDE_MS = 1000;
 
 /**
@@ -15,12 +15,8 @@ const SLIDE_MS = 1000;
 
 /** @param {Trace} a @param {Trace} b @returns {boolean} */
 function isSame(a, b) {
-  if (a.n !== b.n || a.lo !== b.lo && !(a.lo && b.lo)) return false;
-  for (let i = 0; i < a.n; i++) {
-    if (a.t[i] !== b.t[i] || a.v[i] !== b.v[i] || a.joined[i] !== b.joined[i]) return false;
-    if (a.lo && (!Object.is(a.lo[i], b.lo[i]) || !Object.is(a.hi[i], b.hi[i]))) return false;
-  }
-  return true;
+  const same = (x, y) => x === y || (x?.length === y?.length && x.every((value, i) => Object.is(value, y[i])));
+  return ['t', 'v', 'joined', 'lo', 'hi'].every((name) => same(a[name], b[name]));
 }
 
 export class Readings {
@@ -28,10 +24,12 @@ export class Readings {
   traces = [];
   #source;
   #lines;
-  #made = { revision: -1, from: 0, to: 0 };
-  #decimals = { revision: -1, by: [] };
+  /** Of what data and window the traces are. */
+  #made = '';
+  /** By line, until the traces are others: the same for all that is shown of a line, so that no text jumps. */
+  #decimals = [];
 
-  /** @param {Source} source @param {import('./lines.js').Line[]} lines */
+  /** @param {Source} source @param {import('./legend.js').Line[]} lines */
   constructor(source, lines) {
     this.#source = source;
     this.#lines = lines;
@@ -43,38 +41,26 @@ export class Readings {
    */
   update(from, to, isLive) {
     const { revision } = this.#source;
-    const made = this.#made;
-    const slid = from - made.from;
-    const isHeld = slid >= 0 && slid <= (isLive ? SLIDE_MS : 0) && Math.abs(to - made.to - slid) < 1;
-    if (isHeld && revision === made.revision) return;
-    this.#made = { revision, from, to };
+    const made = [revision, isLive ? Math.floor(from / SLIDE_MS) : from, Math.round(to - from)].join();
+    if (made === this.#made) return;
+    this.#made = made;
+    this.#decimals = [];
     this.traces = this.#lines.map(({ field, choices }, i) => {
       const next = this.#source.trace(field, choices, from, to);
       const held = this.traces[i];
       return held && isSame(held, next) ? held : next;
     });
-    this.#decimals.revision = -1;
   }
 
-  /** @param {number} i of a line @returns {number} the same for all that is shown of it, so that no text jumps */
-  decimals(i) {
-    const { revision } = this.#source;
-    if (revision !== this.#decimals.revision) this.#decimals = { revision, by: [] };
-    this.#decimals.by[i] ??= decimalsOf(this.#newest(i), this.#lines[i].unit);
-    return this.#decimals.by[i];
-  }
-
-  #newest(i) {
-    const trace = this.traces[i];
-    if (trace?.n) return trace.v.subarray(Math.max(0, trace.n - DECIMALS_OF_LAST), trace.n);
-    const { field, choices } = this.#lines[i];
-    const numbers = this.#source.recent(field, DECIMALS_OF_LAST).map((value) => toNumber(value, choices));
-    return numbers.filter((number) => !Number.isNaN(number));
-  }
-
-  /** @returns {string} a value of the line as it is shown everywhere */
+  /**
+   * @param {number} i of a line @param {import('../data/columns.js').Value} value
+   * @returns {string} as it is shown everywhere
+   */
   text(i, value) {
-    return formatValue(value, this.#lines[i], this.decimals(i));
+    const { choices, unit } = this.#lines[i];
+    const shown = this.traces[i]?.n ? this.traces[i].v : [toNumber(value, choices)];
+    this.#decimals[i] ??= decimalsOf(shown.slice(-DECIMALS_OF_LAST), unit);
+    return formatValue(value, this.#lines[i], this.#decimals[i]);
   }
 
   /**
@@ -93,25 +79,22 @@ export class Readings {
 
   /** @param {number} i @param {number} from @param {number} to @returns {import('./legend.js').Reading} last inside */
   last(i, from, to) {
-    const trace = this.traces[i];
-    let k = (trace?.n ?? 0) - 1;
-    while (k >= 0 && trace.t[k] > to) k--;
-    return k < 0 || trace.t[k] < from ? null : { text: this.text(i, trace.v[k]), stale: false, ageMs: 0 };
+    const { t = [], v } = this.traces[i] ?? {};
+    const k = t.findLastIndex((time) => time <= to);
+    return t[k] >= from ? { text: this.text(i, v[k]), stale: false, ageMs: 0 } : null;
   }
 
   /** @param {number} now device ms @returns {import('./legend.js').Reading} the newest there is, and how old it is */
   latest(i, now) {
     const found = this.#source.latest(this.#lines[i].field, now);
-    return found && { text: this.text(i, found.value), stale: found.stale, ageMs: found.ageMs };
+    return found && { ...found, text: this.text(i, found.value) };
   }
 
   /** @returns {{min: string, mean: string|null, max: string}|null} of the points inside; null where there are none */
   summary(i, from, to) {
-    const trace = this.traces[i];
-    const found = trace ? summary(trace, from, to) : null;
+    const found = this.traces[i] && summary(this.traces[i], from, to);
     if (!found) return null;
-    const { min, mean, max } = found;
-    const hasMean = this.#lines[i].choices === null;
-    return { min: this.text(i, min), mean: hasMean ? this.text(i, mean) : null, max: this.text(i, max) };
+    const [min, mean, max] = [found.min, found.mean, found.max].map((value) => this.text(i, value));
+    return { min, mean: this.#lines[i].choices ? null : mean, max };
   }
 }

@@ -11,48 +11,32 @@ const HISTORY_FIELDS_MAX = 100;
 
 /** What went wrong with a request. `status` is 0 where no answer came. */
 export class ApiError extends Error {
-  /** @param {number} status @param {string} code @param {string} message @param {Object|null} [body] the whole answer */
-  constructor(status, code, message, body = null) {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
     super(message);
     this.status = status;
-    this.code = code;
-    this.body = body;
-  }
-}
-
-async function readBody(response) {
-  try {
-    return await response.json();
-  } catch {
-    return null;
   }
 }
 
 /**
  * Ask for JSON.
  * @param {string} url @param {RequestInit} [options] @param {number} [timeoutMs]
- * @throws {ApiError} its code is `timeout` or `unreachable` where no answer came, `aborted` where the asker gave up
+ * @throws {ApiError}
  */
 export async function request(url, options = {}, timeoutMs = TIMEOUT_MS) {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(options.signal ? [options.signal] : [])]);
   let response;
   let body;
   try {
     response = await fetch(url, { cache: 'no-store', ...options, signal });
     serverClock.heard(Date.parse(response.headers.get('date')), localMs(), DATE_TOLERANCE_MS);
-    body = await readBody(response);
+    body = await response.json().catch(() => null);
     signal.throwIfAborted();
   } catch (error) {
-    const code = options.signal?.aborted ? 'aborted' : timeout.aborted ? 'timeout' : 'unreachable';
-    throw new ApiError(0, code, String(error));
+    throw new ApiError(0, String(error));
   }
-  if (!response.ok) {
-    const { code = 'http', message = response.statusText } = body?.error ?? {};
-    throw new ApiError(response.status, String(code), String(message), body);
-  }
-  if (body === null) throw new ApiError(response.status, 'not_json', 'The answer is not JSON');
-  return body;
+  if (response.ok && body !== null) return body;
+  throw new ApiError(response.status, String(body?.error?.message ?? `HTTP ${response.status}`));
 }
 
 const part = encodeURIComponent;
@@ -80,23 +64,30 @@ export function getDevices(tenant) {
 
 /** @param {string} tenant @returns {Promise<Group[]>} in their order */
 export async function getGroups(tenant) {
-  const { groups } = await request(`${datasets(tenant)}/_groups`);
+  const { groups } = await request(`${datasets(tenant)}/_groups`, { cache: 'no-cache' });
   return [...groups].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
 }
 
-/** @param {string} tenant @param {string} chassisId @param {string} msgType @returns {Promise<Field[]>} */
-export function getFields(tenant, chassisId, msgType) {
-  return request(`${datasets(tenant)}/${part(chassisId)}/fields?msgType=${part(msgType)}`);
-}
+const device = ({ tenant, chassisId }) => `${datasets(tenant)}/${part(chassisId)}`;
 
-/** A machine may not have a msgType at all; then it has no fields of it. @type {typeof getFields} */
+/**
+ * A machine may not have a msgType at all; then it has no fields of it.
+ * @param {string} tenant @param {string} chassisId @param {string} msgType @returns {Promise<Field[]>}
+ */
 export async function getFieldsIfAny(tenant, chassisId, msgType) {
   try {
-    return await getFields(tenant, chassisId, msgType);
+    return await request(`${device({ tenant, chassisId })}/fields?msgType=${part(msgType)}`);
   } catch (error) {
     if (error.status === 400 || error.status === 404) return [];
     throw error;
   }
+}
+
+/** @param {T[]} list @param {number} most @returns {T[][]} parts of so many at most @template T */
+export function inParts(list, most) {
+  const parts = [];
+  for (let i = 0; i < list.length; i += most) parts.push(list.slice(i, i + most));
+  return parts;
 }
 
 /**
@@ -108,13 +99,11 @@ export async function getFieldsIfAny(tenant, chassisId, msgType) {
  * @returns {Promise<Object[]>} as docs/formats.md has them
  */
 export async function getHistory(stream, fields, query = {}, signal = undefined) {
-  const base = `${datasets(stream.tenant)}/${part(stream.chassisId)}/history?`;
   const answers = [];
-  for (let i = 0; i < fields.length; i += HISTORY_FIELDS_MAX) {
-    const names = fields.slice(i, i + HISTORY_FIELDS_MAX).join(',');
+  for (const names of inParts(fields, HISTORY_FIELDS_MAX)) {
     // One after the other: the server works on few large ones at once.
-    const url = base + new URLSearchParams({ msgType: stream.msgType, fields: names, ...query });
-    answers.push(await request(url, { signal }, HISTORY_MS));
+    const params = new URLSearchParams({ msgType: stream.msgType, fields: names.join(), ...query });
+    answers.push(await request(`${device(stream)}/history?${params}`, { signal }, HISTORY_MS));
   }
   return answers;
 }
@@ -125,14 +114,14 @@ export async function getHistory(stream, fields, query = {}, signal = undefined)
  * @returns {Promise<Command[]>}
  */
 export async function getCommands(tenant, chassisId, limit) {
-  const { commands } = await request(`${datasets(tenant)}/${part(chassisId)}/commands?limit=${limit}`);
+  const { commands } = await request(`${device({ tenant, chassisId })}/commands?limit=${limit}`);
   return commands;
 }
 
 /** @param {{tenant: string, chassisId: string, msgType: string}} stream @returns {string} an absolute ws: URL */
-export function liveUrl({ tenant, chassisId, msgType }) {
-  const url = new URL(`${datasets(tenant)}/${part(chassisId)}/live?msgType=${part(msgType)}`, document.baseURI);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+export function liveUrl(stream) {
+  const url = new URL(`${device(stream)}/live?msgType=${part(stream.msgType)}`, document.baseURI);
+  url.protocol = url.protocol.replace('http', 'ws');
   return url.href;
 }
 

@@ -23,10 +23,11 @@ class Offset {
 
   /** @param {number} offset @param {number} local when it was told @returns {number} ms of the step, 0 for none */
   take(offset, local) {
-    const by = this.value === null ? 0 : offset - this.value;
+    const known = this.value ?? offset;
+    const by = offset - known;
     if (by >= -JUMP_MS) {
       this.#backSince = null;
-      this.value = this.value === null ? offset : Math.max(offset, this.value - DRIFT_MS);
+      this.value = Math.max(offset, known - DRIFT_MS);
       return by > JUMP_MS ? by : 0;
     }
     this.#backSince ??= local;
@@ -93,17 +94,10 @@ export class DeviceClock {
     this.#steppedMs = server.steppedMs;
   }
 
-  /** What its time may be, until the device's own word. @param {number} ts @param {number} local */
-  guess(ts, local) {
-    if (this.#isFromDevice) return;
-    this.#offset = new Offset();
-    this.#offset.take(ts - local, local);
-  }
-
-  /** What its time is at least: the newest sample's and how long it has been there. @param {number} ts @param {number} local */
+  /** Its time, until its own word; then what it is at least: the newest sample's and how long it has been there. @param {number} ts @param {number} local */
   reach(ts, local) {
-    this.guess(ts, local);
-    if (ts > this.now(local)) this.#take(ts - local, local);
+    if (!this.#isFromDevice) this.#offset = new Offset();
+    if (ts > this.now(local) || !this.#isFromDevice) this.#take(ts - local, local);
   }
 
   /** A live sample came. @param {number} ts its device time @param {number} local when it came */

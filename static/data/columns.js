@@ -4,10 +4,6 @@
  * Pure: no DOM, no clock, no network. Times are Unix ms of the device's clock.
  * A row is one sample; `null` in a column means that the sample lacks the field.
  */
-import { clean, cleanSeq } from './values.js';
-
-export { toNumber } from './values.js';
-
 /** A step in time above this is a gap, whatever seq says. */
 export const GAP_MS = 2000;
 /** A field joins across this many of its usual periods. */
@@ -20,29 +16,52 @@ export const KEEP_MS = 300_000;
 const SPACINGS_MAX = 99;
 
 /**
- * @typedef {import('./values.js').Value} Value
+ * @typedef {number|string|boolean|null} Value
+ * @typedef {Object<string, string>|null} Choices number as text → name
  * @typedef {{seq: number|null, ts: number, payload: Object<string, Value>, tsOf?: Object<string, number>,
  *   spans?: Object<string, {min: number, max: number}>}} Sample
  *   tsOf: the times of values that are not of the sample's own; spans: the lowest and highest that a second had
- * @typedef {import('./values.js').Choices} Choices
  * @typedef {{seq: (number|null)[], ts: number[], fields: Map<string, Value[]>, low: Map<string, (number|null)[]>,
- *   high: Map<string, (number|null)[]>, known: Set<number>, revision: number,
+ *   high: Map<string, (number|null)[]>, revision: number,
  *   gaps: {revision: number, before: Int32Array}}} Table low, high: only of fields that had a span
+ * @typedef {{ts: number[], v: Value[], lo?: (number|null)[], hi?: (number|null)[], mean?: (number|null)[],
+ *   seconds?: (number|null)[], isAcross: (a: number, b: number) => boolean, stepMs: number, most: number,
+ *   limitMs?: number}} Series v: the last value of each row, null where it has none, the rest beside it; isAcross: whether
+ *   a gap lies between two rows; stepMs: what a row stands for; most: so many spacings tell its period
+ * @typedef {{value: Value, ts: number, ageMs: number, stale: boolean}} Reading
  */
+
+/** @param {unknown} value @returns {Value} the value, or null where it counts as absent */
+export function clean(value) {
+  return Number.isFinite(value) || typeof value === 'boolean' || typeof value === 'string' ? value : null;
+}
+
+/**
+ * A value as the number to draw: a choice's name as its number, a boolean as 0 or 1.
+ * @param {Value} value @param {Choices} [choices]
+ * @returns {number} NaN where there is nothing to draw
+ */
+export function toNumber(value, choices = null) {
+  if (typeof value === 'number') return value;
+  if (typeof value === 'boolean') return Number(value);
+  // Of two numbers with one name the first counts.
+  for (const number in choices) if (choices[number] === value) return Number(number);
+  return NaN;
+}
 
 /**
  * @param {Iterable<string>} fields the columns to hold; other fields of a sample are ignored
+ * @param {number} [revision]
  * @returns {Table}
  */
-export function createTable(fields) {
+export function createTable(fields, revision = 0) {
   return {
     seq: [],
     ts: [],
     fields: new Map([...fields].map((name) => [name, []])),
     low: new Map(),
     high: new Map(),
-    known: new Set(),
-    revision: 0,
+    revision,
     gaps: { revision: -1, before: new Int32Array(0) },
   };
 }
@@ -54,120 +73,68 @@ function isBefore(table, i, seq, ts) {
 }
 
 function findSame(table, seq, ts) {
-  if (seq !== null) return table.known.has(seq) ? table.seq.lastIndexOf(seq) : -1;
-  for (let i = table.ts.length - 1; i >= 0 && table.ts[i] >= ts; i--) {
-    if (table.seq[i] === null && table.ts[i] === ts) return i;
-  }
-  return -1;
-}
-
-/** The value that the sample itself has of a field, or null. */
-function ownValue({ payload, tsOf }, name) {
-  return tsOf && Object.hasOwn(tsOf, name) ? null : clean(payload[name]);
+  if (seq !== null) return table.seq.lastIndexOf(seq);
+  return table.ts.findLastIndex((other, i) => other === ts && table.seq[i] === null);
 }
 
 /** Every column of a table. */
-function* columnsOf({ seq, ts, fields, low, high }) {
-  yield seq;
-  yield ts;
-  for (const map of [fields, low, high]) yield* map.values();
+function columnsOf({ seq, ts, fields, low, high }) {
+  return [seq, ts, ...[fields, low, high].flatMap((map) => [...map.values()])];
 }
 
-/** Where a second had more than one value, its lowest and highest stand beside the last. */
-function putSpan(table, row, name, sample) {
-  const span = sample.spans?.[name];
-  if (!(Number.isFinite(span?.min) && span.min < span.max && span.max < Infinity)) return;
-  for (const [map, value] of [[table.low, span.min], [table.high, span.max]]) {
-    if (!map.has(name)) map.set(name, new Array(table.ts.length).fill(null));
-    map.get(name)[row] = value;
-  }
-}
-
-/** A copy adds what the row lacks (one message may have stood for several samples) and changes nothing else. */
-function fillRow(table, row, sample) {
-  let filled = false;
-  for (const [name, column] of table.fields) {
-    if (column[row] !== null) continue;
-    const value = ownValue(sample, name);
-    if (value === null) continue;
-    column[row] = value;
-    putSpan(table, row, name, sample);
-    filled = true;
-  }
-  if (filled) table.revision++;
-}
-
-/** A value of an earlier sample goes to that one's time; where none is held it has no place and is left out. */
-function fillOlder(table, { payload, tsOf = {} }) {
-  for (const [name, ts] of Object.entries(tsOf)) {
-    const column = table.fields.get(name);
-    const value = clean(payload[name]);
-    const row = table.ts.lastIndexOf(ts);
-    if (!column || value === null || row < 0 || column[row] !== null) continue;
-    column[row] = value;
-    table.revision++;
-  }
-}
-
-function insertRow(table, row, seq, sample) {
-  const last = row === table.ts.length;
-  const put = (column, value) => (last ? column.push(value) : column.splice(row, 0, value));
-  put(table.seq, seq);
-  put(table.ts, sample.ts);
-  for (const column of [...table.low.values(), ...table.high.values()]) put(column, null);
-  for (const [name, column] of table.fields) {
-    const value = ownValue(sample, name);
-    put(column, value);
-    if (value !== null) putSpan(table, row, name, sample);
-  }
-  if (seq !== null) table.known.add(seq);
+/** A value goes where none is, with the lowest and highest that its second had where there was more than one. */
+function putValue(table, row, name, raw, span) {
+  const column = table.fields.get(name);
+  const value = clean(raw);
+  if (value === null || !column || column[row] !== null) return;
+  column[row] = value;
   table.revision++;
+  const width = span?.max - span?.min;
+  if (!(width > 0 && width < Infinity)) return;
+  for (const [map, edge] of [[table.low, span.min], [table.high, span.max]]) {
+    if (!map.has(name)) map.set(name, new Array(table.ts.length).fill(null));
+    map.get(name)[row] = edge;
+  }
 }
 
 /**
- * Put a sample at its place.
+ * Put a sample at its place. A copy adds what the row lacks (one message may have stood for several samples) and
+ * changes nothing else. A value of an earlier sample goes to that one's time; where none is held it has no place.
  * @param {Table} table
  * @param {Sample} sample
  * @returns {number} its row, or -1 for a copy of a sample that is held
  */
-export function insertSample(table, sample) {
-  const seq = cleanSeq(sample.seq);
-  const { ts } = sample;
-  fillOlder(table, sample);
+export function insertSample(table, { seq, ts, payload, tsOf, spans }) {
+  const own = tsOf ?? {};
+  for (const [name, at] of Object.entries(own)) putValue(table, table.ts.lastIndexOf(at), name, payload[name]);
   const same = findSame(table, seq, ts);
-  if (same >= 0) {
-    fillRow(table, same, sample);
-    return -1;
+  let row = same;
+  if (same < 0) {
+    row = table.ts.length;
+    while (row > 0 && isBefore(table, row - 1, seq, ts)) row--;
+    for (const column of columnsOf(table)) column.splice(row, 0, null);
+    table.seq[row] = seq;
+    table.ts[row] = ts;
+    table.revision++;
   }
-  let row = table.ts.length;
-  while (row > 0 && isBefore(table, row - 1, seq, ts)) row--;
-  insertRow(table, row, seq, sample);
-  return row;
+  for (const name of table.fields.keys()) {
+    if (!Object.hasOwn(own, name)) putValue(table, row, name, payload[name], spans?.[name]);
+  }
+  return same < 0 ? row : -1;
 }
 
 /**
  * Forget what is too far from the newest row, on either side: a device whose clock was set back leaves rows ahead.
  * It is done for many rows at once.
  * @param {Table} table @param {number} [keepMs]
- * @returns {number[]} the times of what was forgotten
  */
 export function trim(table, keepMs = KEEP_MS) {
   const newest = newestTs(table);
   const distance = (row) => Math.abs(newest - table.ts[row]);
-  if (newest === null || distance(0) <= keepMs * 1.05) return [];
+  if (newest === null || distance(0) <= keepMs * 1.05) return;
   let n = 0;
   while (distance(n) > keepMs) n++;
-  for (let row = 0; row < n; row++) table.known.delete(table.seq[row]);
-  const gone = table.ts.slice(0, n);
   for (const column of columnsOf(table)) column.splice(0, n);
-  table.revision++;
-  return gone;
-}
-
-/** Forget everything. @param {Table} table */
-export function clear(table) {
-  table.known.clear();
-  for (const column of columnsOf(table)) column.length = 0;
   table.revision++;
 }
 
@@ -178,7 +145,7 @@ export function newestSeq(table) {
 
 /** @param {Table} table @returns {number|null} device time of the newest row */
 export function newestTs(table) {
-  return table.ts.length ? table.ts[table.ts.length - 1] : null;
+  return table.ts.at(-1) ?? null;
 }
 
 /**
@@ -214,36 +181,40 @@ export function median(numbers) {
 }
 
 /**
- * The usual period of a field: the median of its newest spacings, those across a gap left out where others exist.
- * @param {Table} table @param {string} field
- * @returns {number} ms
+ * A field of the table as a series. @param {Table} table @param {string} field @returns {Series}
  */
-export function usualPeriod(table, field) {
+export function tableSeries(table, field) {
   const gaps = gapsBefore(table);
-  const column = table.fields.get(field) ?? [];
+  const [v = [], lo, hi] = [table.fields, table.low, table.high].map((map) => map.get(field));
+  return { ts: table.ts, v, lo, hi, isAcross: (a, b) => gaps[a] !== gaps[b], stepMs: 0, most: SPACINGS_MAX };
+}
+
+/** The usual period of a field: the median of its newest spacings, those across a gap left out where others exist. */
+function usualPeriod({ ts, v, isAcross, most }) {
   const joined = [];
   const across = [];
   let next = -1;
-  for (let row = column.length - 1; row >= 0 && joined.length < SPACINGS_MAX; row--) {
-    if (column[row] === null) continue;
-    const spacing = next < 0 ? 0 : table.ts[next] - table.ts[row];
-    if (spacing > 0) (gaps[next] === gaps[row] ? joined : across).push(spacing);
+  for (let row = v.length - 1; row >= 0 && joined.length < most; row--) {
+    if (v[row] === null) continue;
+    const spacing = ts[next] - ts[row];
+    if (spacing > 0) (isAcross(row, next) ? across : joined).push(spacing);
     next = row;
   }
   const spacings = joined.length ? joined : across;
   return spacings.length ? median(spacings) : UNKNOWN_PERIOD_MS;
 }
 
-/**
- * The newest value of a field and whether it still counts at device time `now`.
- * @param {Table} table @param {string} field @param {number} now
- * @returns {{value: Value, ts: number, ageMs: number, stale: boolean}|null} null where none was ever seen
- */
-export function latest(table, field, now) {
-  const column = table.fields.get(field) ?? [];
-  const row = column.findLastIndex((value) => value !== null);
+/** @param {Series} series @returns {number} ms that its line joins across, and that a value counts for */
+export function limitOf(series) {
+  series.limitMs ??= JOIN_PERIODS * Math.max(series.stepMs, usualPeriod(series));
+  return series.limitMs;
+}
+
+/** The newest value and whether it still counts at device time `now`. @param {Series} series @param {number} now @returns {Reading|null} */
+export function latest(series, now) {
+  const { ts, v } = series;
+  const row = v.findLastIndex((value) => value !== null);
   if (row < 0) return null;
-  const ts = table.ts[row];
-  const ageMs = Math.max(0, now - ts);
-  return { value: column[row], ts, ageMs, stale: ageMs > JOIN_PERIODS * usualPeriod(table, field) };
+  const ageMs = Math.max(0, now - ts[row]);
+  return { value: v[row], ts: ts[row], ageMs, stale: ageMs > limitOf(series) };
 }

@@ -31,25 +31,14 @@ const LIVE_FULL_MS = 10_000;
 
 /**
  * @typedef {{from: number, to: number, isLive: boolean, widthPx: number, isFull: boolean}} Wish times are device ms
- * @typedef {'full'|'bucket'|'second'} Mode
- * @typedef {{key: string, from: number, to: number, isLive: boolean, mode: Mode, points: number, stepMs: number}} Plan
+ * @typedef {{key: string, from: number, to: number, isLive: boolean, isFull: boolean, points: number, stepMs: number}} Plan
  */
 
-const STATS = 'min,max,mean,seconds';
-
-/** What to ask for, and what instead where the server refuses. */
-function questions(mode, points) {
-  const buckets = [{ points, stats: STATS }, { points, stats: 'min,max' }, { points: POINTS_MIN }];
-  if (mode === 'bucket') return buckets;
-  const seconds = [{ stats: 'min,max' }, ...buckets];
-  return mode === 'full' ? [{ resolution: 'full', points: FULL_POINTS }, ...buckets] : seconds;
-}
-
 /** Buckets of whole seconds, about as many as were asked for: each has as many samples, and the next answer the same ones. */
-function inBuckets(from, to, question) {
-  const stepMs = SECOND_MS * Math.max(1, Math.round((to - from) / question.points / SECOND_MS));
+function inBuckets(from, to, about) {
+  const stepMs = SECOND_MS * Math.max(1, Math.round((to - from) / about / SECOND_MS));
   const points = Math.min(Math.ceil((to - from + 1) / stepMs), Math.floor(DAY_MS / stepMs));
-  return { ...question, from: to + 1 - points * stepMs, to, points };
+  return { from: to + 1 - points * stepMs, to, points, stats: 'min,max,mean,seconds' };
 }
 
 export class Past {
@@ -97,19 +86,21 @@ export class Past {
   want(wish) {
     const plan = this.#plan(wish);
     if (!plan) {
-      this.#reset();
-      return;
+      if (!this.range && !this.#asked) return;
+      this.stop();
+      this.revision++;
+      this.#say('idle', '');
+    } else if (this.#isCovered(plan)) {
+      if (!this.#asked) return;
+      this.#cancel();
+      this.#say('idle', this.message);
+    } else if (this.#asked?.key !== plan.key) {
+      this.#cancel();
+      this.#asked = plan;
+      this.#failures = 0;
+      this.#timer = setTimeout(() => this.#load(plan), DEBOUNCE_MS);
+      this.#say('loading', this.message);
     }
-    if (this.#isCovered(plan)) {
-      if (this.#asked) this.#settle('idle', this.message);
-      return;
-    }
-    if (this.#asked?.key === plan.key) return;
-    this.#cancel();
-    this.#asked = plan;
-    this.#failures = 0;
-    this.#timer = setTimeout(() => this.#load(plan), DEBOUNCE_MS);
-    this.#say('loading', this.message);
   }
 
   stop() {
@@ -118,78 +109,78 @@ export class Past {
   }
 
   /** @returns {Plan|null} null where the table has all of it */
-  #plan({ from, to, isLive, widthPx, isFull }) {
+  #plan({ from, to, isLive, widthPx, isFull: isAsked }) {
     const spanMs = to - from;
     const oldest = this.#table().ts[0] ?? Infinity;
-    const isFullWanted = isFull ? spanMs <= FULL_MAX_MS : !isLive && spanMs <= FULL_AT_ONCE_MS;
+    const isFull = isAsked ? spanMs <= FULL_MAX_MS : !isLive && spanMs <= FULL_AT_ONCE_MS;
     // The feed itself asks for what a short live window lacks.
-    const isNeeded = isFullWanted || (from < oldest && (!isLive || spanMs > WINDOW_MS));
+    const isNeeded = isFull || (from < oldest && (!isLive || spanMs > WINDOW_MS));
     if (!isNeeded || !this.#fields.length) return null;
     const points = Math.min(POINTS_MAX, Math.max(POINTS_MIN, Math.ceil(widthPx / 100) * 100));
-    const mode = isFullWanted ? 'full' : spanMs / SECOND_MS > points ? 'bucket' : 'second';
-    const stepMs = { full: (2 * spanMs) / FULL_POINTS, bucket: spanMs / points, second: SECOND_MS }[mode];
-    const key = [isLive ? Math.round(spanMs) : `${from}-${to}`, mode, points].join(' ');
-    return { key, from, to, isLive, mode, points, stepMs };
+    const stepMs = isFull ? (2 * spanMs) / FULL_POINTS : Math.max(SECOND_MS, spanMs / points);
+    const key = String([isLive ? Math.round(spanMs) : [from, to], isFull, points]);
+    return { key, from, to, isLive, isFull, points, stepMs };
   }
 
   #isCovered(plan) {
     const { range } = this;
     const done = this.#done;
-    if (!range) return false;
+    const { from, to, isLive, isFull } = plan;
+    if (!range || done.isFull !== isFull || done.stepMs > 1.5 * plan.stepMs) return false;
     const slackMs = Math.max(2, done.stepMs);
-    if (range.from > plan.from + slackMs || (done.mode === 'full') !== (plan.mode === 'full')) return false;
-    if (done.stepMs > 1.5 * plan.stepMs) return false;
+    if (range.from > from + slackMs) return false;
     const [oldest] = this.#table().ts;
-    const lateMs = plan.to - range.to;
-    if (plan.mode === 'full') {
-      if (plan.isLive) return lateMs <= Math.max(LIVE_FULL_MS, (plan.to - plan.from) / 20);
-      return lateMs <= slackMs && !(done.isEarly && this.#isSettled(plan));
-    }
-    if (!plan.isLive) return lateMs <= slackMs || oldest <= range.to;
-    if (oldest === undefined) return lateMs <= SILENT_MS;
-    return oldest <= range.to - SPARE_MS || lateMs <= SPARE_MS;
+    const aheadMs = oldest === undefined ? SILENT_MS : SPARE_MS;
+    const mostMs = !isLive ? slackMs : isFull ? Math.max(LIVE_FULL_MS, (to - from) / 20) : aheadMs;
+    const isReached = to - range.to <= mostMs;
+    if (isFull) return isReached && !(done.isEarly && this.#isSettled(plan));
+    return isReached || oldest <= range.to - (isLive ? SPARE_MS : 0);
   }
 
   /** Whether the store has all frames of a window by now, as far as the table tells. */
   #isSettled({ to }) {
-    return (newestTs(this.#table()) ?? -Infinity) >= to + SETTLE_MS;
+    return newestTs(this.#table()) >= to + SETTLE_MS;
   }
 
   async #load(plan) {
     this.#abort = new AbortController();
     const { signal } = this.#abort;
     const isEarly = !this.#isSettled(plan);
-    let message = '';
     try {
-      for (const question of questions(plan.mode, plan.points)) {
-        try {
-          const range = await this.#get(plan, question, signal);
-          if (signal.aborted) return;
-          this.range = range;
-          this.#done = { ...plan, isEarly };
-          this.revision++;
-          this.#settle('idle', message);
-          return;
-        } catch (error) {
-          if (!(error instanceof ApiError) || error.status !== 400) throw error;
-          message ||= error.message;
-        }
-      }
+      const [range, message] = await this.#best(plan, signal);
+      if (signal.aborted) return;
+      this.range = range;
+      this.#done = { ...plan, isEarly };
+      this.revision++;
+      this.#cancel();
+      this.#say('idle', message);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      message = error.message;
+      if (signal.aborted) return;
+      this.#timer = setTimeout(() => this.#load(plan), backoff(this.#failures++, Math.random()));
+      this.#say('failed', error.message);
     }
-    if (signal.aborted) return;
-    this.#timer = setTimeout(() => this.#load(plan), backoff(this.#failures++, Math.random()));
-    this.#say('failed', message);
   }
 
-  async #get(plan, question, signal) {
-    const isFull = question.resolution === 'full';
-    const margin = Math.max(MARGIN_MS, 2 * plan.stepMs);
-    const from = Math.floor(Math.max(plan.from - margin, plan.to - (isFull ? FULL_MAX_MS : DAY_MS)));
-    const to = Math.ceil(Math.min(plan.to + (plan.isLive ? 0 : margin), from + (isFull ? FULL_MAX_MS : DAY_MS)));
-    const query = isFull || !question.points ? { from, to, ...question } : inBuckets(from, to, question);
+  /** Where the server refuses every frame, buckets and why. @returns {Promise<[import('./ranges.js').Range, string]>} */
+  async #best(plan, signal) {
+    const { isFull, stepMs } = plan;
+    try {
+      return [await this.#get(plan, isFull, stepMs > SECOND_MS, signal), ''];
+    } catch (error) {
+      if (!isFull || error.status !== 400) throw error;
+      return [await this.#get(plan, false, true, signal), error.message];
+    }
+  }
+
+  async #get({ stepMs, points, isLive, ...plan }, isFull, isInBuckets, signal) {
+    const margin = Math.max(MARGIN_MS, 2 * stepMs);
+    const longest = isFull ? FULL_MAX_MS : DAY_MS;
+    const from = Math.floor(Math.max(plan.from - margin, plan.to - longest));
+    const to = Math.ceil(Math.min(plan.to + (isLive ? 0 : margin), from + longest));
+    let query = { from, to, stats: 'min,max' };
+    if (isFull) query = { from, to, resolution: 'full', points: FULL_POINTS };
+    else if (isInBuckets) query = inBuckets(from, to, points);
     const answers = await this.#ask(this.#stream, this.#fields, query, signal);
     // Frames say nothing of seconds that are missing.
     if (isFull) answers.push(...await this.#ask(this.#stream, this.#fields.slice(0, 1), { from, to, points: 2 }, signal));
@@ -200,18 +191,6 @@ export class Past {
     clearTimeout(this.#timer);
     this.#abort.abort();
     this.#asked = null;
-  }
-
-  #reset() {
-    if (!this.range && !this.#asked) return;
-    this.stop();
-    this.revision++;
-    this.#say('idle', '');
-  }
-
-  #settle(state, message) {
-    this.#cancel();
-    this.#say(state, message);
   }
 
   #say(state, message) {

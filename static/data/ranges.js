@@ -1,43 +1,49 @@
 /** Answers of the history endpoint as series, one a field: what lies before the table, or a fixed window. Pure. */
-import { GAP_MS } from './columns.js';
-import { countBefore, countUpTo } from './reading.js';
-import { clean } from './values.js';
+import { isGap } from './columns.js';
 
 const SECOND_MS = 1000;
-/** What of `stats` goes where in a series. */
-const STATS = { lo: 'min', hi: 'max', mean: 'mean', seconds: 'seconds' };
 
 /**
  * @typedef {import('./columns.js').Value} Value
- * @typedef {{ts: number[], v: Value[], lo?: (number|null)[], hi?: (number|null)[], mean?: (number|null)[],
- *   seconds?: (number|null)[]}} Series v: the last value of each second or bucket, or every sample; the rest beside it
+ * @typedef {import('./columns.js').Series} Series
+ * @typedef {{ts: number[], columns: (Value|null)[][]}} Rows
  * @typedef {{from: number, to: number, isFull: boolean, stepMs: number, gaps: [number, number][],
  *   series: Map<string, Series>, newest: number}} Range
- *   newest: time of the newest value, -Infinity without any; stepMs: of a second or a bucket; gaps: from the last sample before each to the first one after, in order
+ *   newest: time of the newest row, -Infinity without any; stepMs: of a second or a bucket; gaps: from the last sample before each to the first one after, in order
  */
 
-/** What the service calls a gap, where every row is a sample. */
-function gapsOf({ seq, ts }) {
-  const gaps = [];
-  for (let i = 1; i < ts.length; i++) {
-    const step = ts[i] - ts[i - 1];
-    if (seq[i] === null || seq[i - 1] === null) continue;
-    if (seq[i] - seq[i - 1] > 1 || step > GAP_MS || step < 0) gaps.push([ts[i - 1], ts[i]]);
+const own = (time) => time;
+
+/** @param {ArrayLike<T>} list in order @param {number} t @param {(item: T) => number} [timeOf] @returns {number} how many are before t @template T */
+export function countBefore(list, t, timeOf = own) {
+  let low = 0;
+  let high = list.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (timeOf(list[middle]) < t) low = middle + 1;
+    else high = middle;
   }
-  return gaps;
+  return low;
 }
 
-/** The rows that have a value. */
-function toSeries(ts, column, stats = {}) {
-  const rows = [];
-  column.forEach((value, row) => {
-    if (clean(value) !== null) rows.push(row);
-  });
-  const series = { ts: rows.map((row) => ts[row]), v: rows.map((row) => column[row]) };
-  for (const [name, kind] of Object.entries(STATS)) {
-    if (stats[kind]) series[name] = rows.map((row) => stats[kind][row]);
-  }
-  return series;
+/** @param {ArrayLike<number>} times in order @param {number} t @returns {number} how many are not after t */
+export function countUpTo(times, t) {
+  let count = countBefore(times, t);
+  while (times[count] === t) count++;
+  return count;
+}
+
+/** Whether a gap lies between two times. @param {[number, number][]} gaps in order @param {number} a @param {number} b */
+export function isGapBetween(gaps, a, b) {
+  let next = countBefore(gaps, a, ([, end]) => end);
+  while (gaps[next]?.[1] <= a) next++;
+  return gaps[next]?.[1] <= b;
+}
+
+/** Of an answer in which every row is a sample. */
+function gapsOf(answer) {
+  const { ts } = answer;
+  return ts.flatMap((t, i) => (i > 0 && isGap(answer, i) ? [[ts[i - 1], t]] : []));
 }
 
 /**
@@ -48,41 +54,52 @@ function toSeries(ts, column, stats = {}) {
  */
 export function toRange(answers, points = null) {
   const full = answers.filter((answer) => !answer.ts);
-  const seconds = answers.filter((answer) => answer.ts);
+  const [seconds] = answers.filter((answer) => answer.ts);
   const isFull = full.length > 0;
-  const wanted = isFull ? full : seconds;
+  const wanted = isFull ? full : answers;
   const [{ from, to }] = wanted;
   // At full resolution a bucket gives two points.
-  const width = points ? Math.ceil((to - from + 1) / (isFull ? points / 2 : points)) : 0;
-  const range = { from, to, isFull, stepMs: isFull ? width : Math.max(SECOND_MS, width), gaps: [], series: new Map(), newest: -Infinity };
-  for (const { ts, fields, stats = {} } of wanted) {
+  const stepMs = points ? Math.ceil((to - from + 1) / (isFull ? points / 2 : points)) : 0;
+  const range = { from, to, isFull, stepMs: isFull ? stepMs : Math.max(SECOND_MS, stepMs), gaps: [], series: new Map(), newest: -Infinity };
+  // Of buckets the service tells the gaps; without it every row is a sample.
+  if (seconds) range.gaps = seconds.gaps ?? gapsOf(seconds);
+  for (const { ts: rows, fields, stats = {} } of wanted) {
     for (const [name, column] of Object.entries(fields)) {
-      const series = isFull ? column : toSeries(ts, column, stats[name]);
-      range.series.set(name, series);
-      range.newest = Math.max(range.newest, series.ts.at(-1) ?? -Infinity);
+      const { min: lo, max: hi, mean, seconds: weights } = stats[name] ?? {};
+      const { ts, v } = isFull ? column : { ts: rows, v: column };
+      const isAcross = (a, b) => isGapBetween(range.gaps, ts[a], ts[b]);
+      range.series.set(name, { ts, v, lo, hi, mean, seconds: weights, isAcross, stepMs: range.stepMs, most: Infinity });
+      range.newest = Math.max(range.newest, ts.at(-1) ?? -Infinity);
     }
   }
-  if (seconds.length) range.gaps = seconds[0].gaps ?? (points || isFull ? [] : gapsOf(seconds[0]));
   return range;
+}
+
+/**
+ * What several have at their times, in order; null where one has none.
+ * @param {(Rows & {at?: number})[]} parts at: the column that its first one is @param {number} width how many columns
+ * @returns {Rows}
+ */
+export function align(parts, width) {
+  const ts = [...new Set(parts.flatMap((part) => part.ts))].sort((a, b) => a - b);
+  const rowOf = new Map(ts.map((t, row) => [t, row]));
+  const columns = Array.from({ length: width }, () => new Array(ts.length).fill(null));
+  for (const { at = 0, ts: times, columns: own } of parts) {
+    own.forEach((column, k) => times.forEach((t, i) => (columns[at + k][rowOf.get(t)] = column[i])));
+  }
+  return { ts, columns };
 }
 
 /**
  * Fields of a range aligned by time.
  * @param {Range} range @param {string[]} fields @param {number} from device ms @param {number} to included
- * @returns {{ts: number[], columns: (Value|null)[][]}} null where a field has none at that time
+ * @returns {Rows}
  */
 export function rangeRows(range, fields, from, to) {
-  const parts = fields.map((field) => {
+  const parts = fields.map((field, at) => {
     const { ts, v } = range.series.get(field) ?? { ts: [], v: [] };
-    const [first, end] = [countBefore(ts, from), countUpTo(ts, to)];
-    return { ts: ts.slice(first, end), v: v.slice(first, end) };
+    const part = [countBefore(ts, from), countUpTo(ts, to)];
+    return { at, ts: ts.slice(...part), columns: [v.slice(...part)] };
   });
-  const ts = [...new Set(parts.flatMap((part) => part.ts))].sort((a, b) => a - b);
-  const rowOf = new Map(ts.map((t, row) => [t, row]));
-  const columns = parts.map((part) => {
-    const column = new Array(ts.length).fill(null);
-    part.ts.forEach((t, i) => (column[rowOf.get(t)] = part.v[i]));
-    return column;
-  });
-  return { ts, columns };
+  return align(parts, fields.length);
 }

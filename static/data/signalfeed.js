@@ -1,80 +1,57 @@
-/** All fields of one device and msgType, live: sockets of their own, the last minutes from history, latest values. */
-import { getHistory, liveUrl } from './api.js';
-import { DeviceClock, localMs } from './clock.js';
-import { LiveSocket } from './live.js';
-import { createTracker, readTrack, splitNames, trackHistory, trackSample } from './tracker.js';
+/** All fields of one device and msgType, live: their latest values, from as many feeds as the live service needs. */
+import { inParts } from './api.js';
+import { latest, limitOf, newestTs, tableSeries } from './columns.js';
+import { Feed } from './feed.js';
 
-/** The live service takes 1000 fields in a message of 64 KB; type and brackets need some of that. */
-const FIELDS_MAX = 1000;
-const BYTES_MAX = 65_000;
+/** Of one connection: the live service takes 1000, in a message of 64 KB, and a name may be long. */
+const FIELDS_MAX = 400;
+/** A field that the machine has not sent for so long, while it sent others, is no longer listed. */
+const LISTED_MS = 60_000;
+
+/**
+ * The newest value of a field at device time `now`. A silent machine keeps its readings, and they grow old; a field
+ * that is missing while the machine sends others is listed for a minute, a slow one for three of its periods.
+ * @param {import('./columns.js').Table} table @param {string} field @param {number} now
+ * @returns {(import('./columns.js').Reading & {seen: () => import('./columns.js').Value[]})|null} null where it is not
+ *   listed; seen: the values that are held
+ */
+export function readSignal(table, field, now) {
+  const series = tableSeries(table, field);
+  const found = latest(series, now);
+  if (!found || newestTs(table) - found.ts > Math.max(LISTED_MS, limitOf(series))) return null;
+  return { ...found, seen: () => series.v.filter((value) => value !== null) };
+}
 
 export class SignalFeed {
-  #stream;
-  #sockets;
-  #isOpen = false;
-  #clock = new DeviceClock();
-  #tracker = createTracker();
+  #feeds;
 
   /**
    * @param {import('./feed.js').Stream} stream @param {import('./api.js').Field[]} fields
-   * @param {(message: string) => void} onError the server complains
+   * @param {(message: string) => void} onError the server complains; that it is away, others say
    */
   constructor(stream, fields, onError) {
     this.msgType = stream.msgType;
     this.fields = fields;
-    this.#stream = stream;
-    const lists = splitNames(fields.map((field) => field.name), FIELDS_MAX, BYTES_MAX);
-    this.#sockets = lists.map((names) => new LiveSocket(liveUrl(stream), names, {
-      onMessage: (message) => this.#take(message),
-      onOpen: () => {
-        this.#fill(names);
-        return {};
-      },
-      onDown: () => {}, // the page has said it: its charts have a socket to the same server
-      onError: (code, message) => onError(message || code),
-    }));
+    const names = fields.map(({ name }) => name);
+    this.#feeds = inParts(names, FIELDS_MAX).map((part) => new Feed(stream, part, { onError }));
   }
 
   /** Connect, or connect anew. */
   open() {
-    this.#isOpen = true;
-    for (const socket of this.#sockets) socket.open();
+    for (const feed of this.#feeds) feed.open();
   }
 
   /** Connect at once where nothing has come lately. */
   wake() {
-    for (const socket of this.#sockets) socket.wake();
+    for (const feed of this.#feeds) feed.wake();
   }
 
   close() {
-    this.#isOpen = false;
-    for (const socket of this.#sockets) socket.close();
+    for (const feed of this.#feeds) feed.close();
   }
 
-  /** @returns {ReturnType<typeof readTrack>[]} by field */
+  /** @returns {ReturnType<typeof readSignal>[]} by field */
   read() {
-    const now = Math.max(this.#clock.now(), this.#tracker.newest ?? 0);
-    return this.fields.map((field) => readTrack(this.#tracker, field.name, now));
-  }
-
-  #take(sample) {
-    if (sample.kind !== 'sample') return;
-    trackSample(this.#tracker, sample);
-    if (sample.ts === this.#tracker.newest) this.#clock.observe(sample.ts, localMs());
-  }
-
-  /** Slow fields are there at once instead of with their next sample. Without it live samples do alone. */
-  async #fill(names) {
-    let answers;
-    try {
-      answers = await getHistory(this.#stream, names);
-    } catch {
-      return;
-    }
-    if (!this.#isOpen) return;
-    for (const answer of answers) {
-      this.#clock.guess(answer.to, localMs());
-      trackHistory(this.#tracker, answer);
-    }
+    return this.#feeds.flatMap((feed) => feed.fields.map((field) => readSignal(feed.table, field, feed.now())));
   }
 }

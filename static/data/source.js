@@ -1,13 +1,12 @@
 /** What charts, map and CSV read of one msgType: the table, and before it or instead of it what was fetched. */
-import { GAP_MS, JOIN_PERIODS, gapsBefore, latest, usualPeriod } from './columns.js';
-import { rangeRows } from './ranges.js';
-import { countBefore, countUpTo } from './reading.js';
-import { between, cut, isGapBetween, joinTraces, rangeLimit, rangeTrace, tableTrace, thin } from './traces.js';
+import { GAP_MS, gapsBefore, latest, limitOf, tableSeries } from './columns.js';
+import { align, countBefore, countUpTo, isGapBetween, rangeRows } from './ranges.js';
+import { between, cut, joinTraces, rangeTrace, tableTrace, thin } from './traces.js';
 
 /**
  * @typedef {import('./columns.js').Value} Value
  * @typedef {import('./traces.js').Trace} Trace
- * @typedef {{ts: number[], columns: (Value|null)[][]}} Rows
+ * @typedef {import('./ranges.js').Rows} Rows
  */
 
 /** Rows of the table in order of time; where the device's clock was set back, what came later stands. */
@@ -35,7 +34,7 @@ export class Source {
 
   /** Nothing has come yet. @returns {boolean} */
   get isWaiting() {
-    return this.feed.table.ts.length === 0 && !(this.past.range?.newest > -Infinity);
+    return !this.feed.table.ts.length && !(this.past.range?.newest > -Infinity);
   }
 
   /** Grows with each change of what there is to read. @returns {number} */
@@ -48,18 +47,17 @@ export class Source {
    * @returns {Trace} from the last point before `from` to the first after `to`
    */
   trace(field, choices, from, to) {
-    const live = tableTrace(this.feed.table, field, from, to, choices);
+    const { table } = this.feed;
     const { range } = this.past;
-    if (!range) return thin(live, from, to);
+    const live = tableTrace(table, field, from, to, choices);
+    const series = range?.series.get(field);
+    if (!series) return thin(live, from, to);
     const older = rangeTrace(range, field, from, to, choices);
+    const limit = Math.max(limitOf(series), limitOf(tableSeries(table, field)));
     const [first, end] = this.#covered(range);
-    const join = (before, after) => {
-      const [a, b] = [before.t[before.n - 1], after.t[0]];
-      const limit = Math.max(rangeLimit(range, field), JOIN_PERIODS * usualPeriod(this.feed.table, field));
-      return joinTraces(before, after, limit, this.#isGap(range, a, b));
-    };
     const parts = [between(live, -Infinity, first), between(older, first, end), between(live, end, Infinity)];
-    return thin(cut(parts.reduce(join), from, to), from, to);
+    const joined = joinTraces(parts, (a, b) => b - a <= limit && !this.#isGap(range, a, b));
+    return thin(cut(joined, from, to), from, to);
   }
 
   /** Where the range is taken: before the table's rows, or where it has every frame. @returns {[number, number]} */
@@ -82,12 +80,9 @@ export class Source {
 
   /** @param {string} field @param {number} now device ms @returns {{value: Value, ts: number, ageMs: number, stale: boolean}|null} */
   latest(field, now) {
-    const series = this.past.range?.series.get(field);
-    const found = latest(this.feed.table, field, now);
-    if (found || !series?.ts.length) return found;
-    const ts = series.ts.at(-1);
-    const ageMs = Math.max(0, now - ts);
-    return { value: series.v.at(-1), ts, ageMs, stale: ageMs > rangeLimit(this.past.range, field) };
+    const { range } = this.past;
+    const series = [tableSeries(this.feed.table, field), range?.series.get(field)].filter(Boolean);
+    return series.map((each) => latest(each, now)).find(Boolean) ?? null;
   }
 
   /** @param {string} field @param {number} count @returns {Value[]} the newest, null where a sample lacks it */
@@ -107,14 +102,10 @@ export class Source {
     const { range } = this.past;
     if (!range) return tableRows(table, fields, from, to);
     const [first, end] = this.#covered(range);
-    const parts = [
+    return align([
       tableRows(table, fields, from, Math.min(to, first - 0.001)),
       rangeRows(range, fields, Math.max(from, first), Math.min(to, end - 0.001)),
       tableRows(table, fields, Math.max(from, end), to),
-    ];
-    return {
-      ts: parts.flatMap((part) => part.ts),
-      columns: fields.map((_, i) => parts.flatMap((part) => part.columns[i])),
-    };
+    ], fields.length);
   }
 }

@@ -1,13 +1,16 @@
 /** Lines out of columns and ranges: what a chart draws, what lies under the cursor, between which values. Pure. */
-import { JOIN_PERIODS, UNKNOWN_PERIOD_MS, gapsBefore, median, usualPeriod } from './columns.js';
-import { countBefore } from './reading.js';
-import { toNumber } from './values.js';
-
-export { LONE_MS, extent, flat, nearest, summary } from './reading.js';
+import { limitOf, tableSeries, toNumber } from './columns.js';
+import { countBefore, countUpTo } from './ranges.js';
 
 /** A line of more points is thinned to two in each of at most so many buckets. */
 const POINTS_MAX = 4000;
 const BUCKETS = 1000;
+/** A lone value between two gaps is drawn as a dash of this length at least, up to its time; a line through one point draws nothing. */
+export const LONE_MS = 500;
+/** A dash that can be seen is this part of the line, and so near the cursor finds the end of a line. */
+const VISIBLE = 1 / 400;
+/** The cursor finds the end of a line at least so near. */
+const NEAR_MS = 1000;
 
 /**
  * @typedef {import('./columns.js').Table} Table
@@ -24,16 +27,13 @@ const BUCKETS = 1000;
  * @property {Float64Array|null} seconds how many samples it is the mean of
  */
 
-const SPANS = ['lo', 'hi'];
-const MEANS = ['mean', 'seconds'];
-const COLUMNS = ['t', 'v', 'joined', ...SPANS, ...MEANS];
+const BESIDE = ['lo', 'hi', 'mean', 'seconds'];
+const COLUMNS = ['t', 'v', 'joined', ...BESIDE];
 
-/** @param {number} size @param {boolean} hasSpans @param {boolean} hasMeans @returns {Trace} with room, without points */
-function room(size, hasSpans, hasMeans) {
-  const floats = (isWanted) => (isWanted ? new Float64Array(size) : null);
-  const trace = { n: 0, t: floats(true), v: floats(true), joined: new Uint8Array(size) };
-  for (const name of SPANS) trace[name] = floats(hasSpans);
-  for (const name of MEANS) trace[name] = floats(hasMeans);
+/** @param {number} size @param {Object} like has what stands beside the values @returns {Trace} with room, without points */
+function room(size, like) {
+  const trace = { n: 0, t: new Float64Array(size), v: new Float64Array(size), joined: new Uint8Array(size) };
+  for (const name of BESIDE) trace[name] = like[name] ? new Float64Array(size) : null;
   return trace;
 }
 
@@ -44,27 +44,36 @@ function slice(trace, i, end) {
   return out;
 }
 
-/** One more point. Where the device's clock was set back, what came later stands; of two at one time as well. */
-function put(trace, t, v, isJoined) {
+/**
+ * One more point, with what row k of `beside` has. Where the device's clock was set back, what came later stands; of
+ * two at one time as well.
+ */
+function put(trace, t, v, isJoined, beside, k) {
   let joined = isJoined ? 1 : 0;
   while (trace.n && trace.t[trace.n - 1] >= t) joined &= trace.joined[--trace.n];
   const i = trace.n++;
   trace.t[i] = t;
   trace.v[i] = v;
   trace.joined[i] = joined;
-  return i;
+  for (const name of BESIDE) {
+    if (trace[name]) trace[name][i] = beside[name]?.[k] ?? (name === 'seconds' ? 1 : v);
+  }
 }
 
-function putSpan(trace, i, lo, hi) {
-  if (!trace.lo) return;
-  trace.lo[i] = lo ?? trace.v[i];
-  trace.hi[i] = hi ?? trace.v[i];
-}
-
-function putMean(trace, i, mean, seconds) {
-  if (!trace.mean) return;
-  trace.mean[i] = mean ?? trace.v[i];
-  trace.seconds[i] = seconds ?? 1;
+/** The points of a series, from a row on and to the first after `to`; never joined across a gap. */
+function line(series, row, to, choices) {
+  const limitMs = limitOf(series);
+  const { ts, v, isAcross } = series;
+  const trace = room(ts.length - row, series);
+  let last = -1;
+  for (; row < ts.length; row++) {
+    const value = toNumber(v[row], choices);
+    if (Number.isNaN(value)) continue;
+    put(trace, ts[row], value, last >= 0 && ts[row] - ts[last] <= limitMs && !isAcross(last, row), series, row);
+    if (ts[row] > to) break;
+    last = row;
+  }
+  return slice(trace, 0, trace.n);
 }
 
 /** From the last point before `from` to the first after `to`, so that a line enters and leaves at the edges. */
@@ -85,78 +94,12 @@ export function between(trace, from, to) {
  * @returns {Trace}
  */
 export function tableTrace(table, field, from, to, choices = null) {
-  const column = table.fields.get(field) ?? [];
-  const low = table.low.get(field);
-  const high = table.high.get(field);
-  const limit = JOIN_PERIODS * usualPeriod(table, field);
-  const gaps = gapsBefore(table);
+  const series = tableSeries(table, field);
+  const { ts, v } = series;
   // Two values before the window are enough: the first to draw from, and whether it is joined to the one before it.
-  let row = table.ts.findLastIndex((ts) => ts < from);
-  for (let values = 0; row > 0; row--) if (!Number.isNaN(toNumber(column[row], choices)) && ++values === 2) break;
-  row = Math.max(0, row);
-  const trace = room(column.length - row, low !== undefined, false);
-  let last = -1;
-  for (; row < column.length; row++) {
-    const v = toNumber(column[row], choices);
-    if (Number.isNaN(v)) continue;
-    const t = table.ts[row];
-    const isJoined = last >= 0 && gaps[row] === gaps[last] && t - table.ts[last] <= limit;
-    putSpan(trace, put(trace, t, v, isJoined), low?.[row], high?.[row]);
-    if (t > to) break;
-    last = row;
-  }
-  return cut(slice(trace, 0, trace.n), from, to);
-}
-
-/** Whether a gap lies between two times. @param {[number, number][]} gaps in order @param {number} a @param {number} b */
-export function isGapBetween(gaps, a, b) {
-  let low = 0;
-  for (let high = gaps.length; low < high;) {
-    const middle = (low + high) >> 1;
-    if (gaps[middle][1] <= a) low = middle + 1;
-    else high = middle;
-  }
-  return low < gaps.length && gaps[low][1] <= b;
-}
-
-/** What is made of a series once, as it does not change. @type {WeakMap<Object, {limit: number, choices: Choices, whole: Trace|null}>} */
-const made = new WeakMap();
-
-/** @param {Range} range @param {import('./ranges.js').Series} series */
-function makingOf(range, series) {
-  let making = made.get(series);
-  if (making) return making;
-  const { ts } = series;
-  const joined = [];
-  const across = [];
-  for (let i = 1; i < ts.length; i++) {
-    (isGapBetween(range.gaps, ts[i - 1], ts[i]) ? across : joined).push(ts[i] - ts[i - 1]);
-  }
-  const spacings = joined.length ? joined : across;
-  const period = spacings.length ? median(spacings) : UNKNOWN_PERIOD_MS;
-  making = { limit: JOIN_PERIODS * Math.max(range.stepMs, period), choices: null, whole: null };
-  made.set(series, making);
-  return making;
-}
-
-/** @param {Range} range @param {string} field @returns {number} ms that its line joins across; 0 where it has none */
-export function rangeLimit(range, field) {
-  const series = range.series.get(field);
-  return series ? makingOf(range, series).limit : 0;
-}
-
-function wholeTrace(range, { ts, v, lo, hi, mean, seconds }, choices, limit) {
-  const trace = room(ts.length, Boolean(lo), Boolean(mean));
-  let last = -Infinity;
-  for (let k = 0; k < ts.length; k++) {
-    const value = toNumber(v[k], choices);
-    if (Number.isNaN(value)) continue;
-    const i = put(trace, ts[k], value, ts[k] - last <= limit && !isGapBetween(range.gaps, last, ts[k]));
-    putSpan(trace, i, lo?.[k], hi?.[k]);
-    putMean(trace, i, mean?.[k], seconds?.[k]);
-    last = ts[k];
-  }
-  return slice(trace, 0, trace.n);
+  let row = ts.findLastIndex((each) => each < from);
+  for (let values = 0; row > 0; row--) if (!Number.isNaN(toNumber(v[row], choices)) && ++values === 2) break;
+  return cut(line(series, Math.max(0, row), to, choices), from, to);
 }
 
 /**
@@ -166,61 +109,49 @@ function wholeTrace(range, { ts, v, lo, hi, mean, seconds }, choices, limit) {
  */
 export function rangeTrace(range, field, from, to, choices = null) {
   const series = range.series.get(field);
-  if (!series) return room(0, false, false);
-  const making = makingOf(range, series);
-  if (!making.whole || making.choices !== choices) {
-    making.choices = choices;
-    making.whole = wholeTrace(range, series, choices, making.limit);
+  if (!series) return room(0, {});
+  if (!series.whole || series.choices !== choices) {
+    // It does not change any more, so its line is made once.
+    series.choices = choices;
+    series.whole = line(series, 0, Infinity, choices);
   }
-  return cut(making.whole, from, to);
-}
-
-function copy(out, trace, at) {
-  for (const name of COLUMNS) {
-    if (!out[name]) continue;
-    // Where one side has no spans or means, each of its points is one value.
-    const own = trace[name] ?? (name === 'seconds' ? new Float64Array(trace.n).fill(1) : trace.v);
-    out[name].set(own, at);
-  }
+  return cut(series.whole, from, to);
 }
 
 /**
- * What was before and what is live as one line.
- * @param {Trace} past only its points before the first live one count @param {Trace} live
- * @param {number} limitMs they are joined across so much @param {boolean} isGap they are not
+ * Several as one line.
+ * @param {Trace[]} parts one after the other in time @param {(a: number, b: number) => boolean} isJoined across the seam between two times
  * @returns {Trace}
  */
-export function joinTraces(past, live, limitMs, isGap) {
-  const before = live.n ? between(past, -Infinity, live.t[0]) : past;
-  if (!before.n || !live.n) return before.n ? before : live;
-  const out = room(before.n + live.n, Boolean(before.lo ?? live.lo), Boolean(before.mean ?? live.mean));
-  copy(out, before, 0);
-  copy(out, live, before.n);
-  out.n = before.n + live.n;
-  out.joined[before.n] = !isGap && live.t[0] - before.t[before.n - 1] <= limitMs ? 1 : 0;
+export function joinTraces(parts, isJoined) {
+  const some = parts.filter(({ n }) => n);
+  if (some.length < 2) return some[0] ?? parts[0];
+  const n = some.reduce((sum, part) => sum + part.n, 0);
+  const out = room(n, Object.fromEntries(BESIDE.map((name) => [name, some.some((part) => part[name])])));
+  for (const part of some) {
+    for (const name of COLUMNS) {
+      // Where one part has no spans or means, each of its points is one value.
+      out[name]?.set(part[name] ?? (name === 'seconds' ? new Float64Array(part.n).fill(1) : part.v), out.n);
+    }
+    if (out.n) out.joined[out.n] = isJoined(out.t[out.n - 1], part.t[0]) ? 1 : 0;
+    out.n += part.n;
+  }
   return out;
 }
 
 /** One bucket's lowest and highest point, in the order in which they came, with what is known of all of it. */
 function putBucket(out, trace, first, end) {
+  const { t, v } = trace;
   let low = first;
   let high = first;
-  let [lo, hi, sum, seconds] = [Infinity, -Infinity, 0, 0];
   for (let i = first; i < end; i++) {
-    if (trace.v[i] < trace.v[low]) low = i;
-    if (trace.v[i] > trace.v[high]) high = i;
-    lo = Math.min(lo, trace.lo?.[i] ?? trace.v[i]);
-    hi = Math.max(hi, trace.hi?.[i] ?? trace.v[i]);
-    const weight = trace.seconds?.[i] ?? 1;
-    sum += weight * (trace.mean?.[i] ?? trace.v[i]);
-    seconds += weight;
+    if (v[i] < v[low]) low = i;
+    if (v[i] > v[high]) high = i;
   }
-  const picks = low === high ? [low] : [Math.min(low, high), Math.max(low, high)];
-  picks.forEach((pick, k) => {
-    const i = put(out, trace.t[pick], trace.v[pick], k > 0 || trace.joined[first]);
-    putSpan(out, i, lo, hi);
-    putMean(out, i, seconds ? sum / seconds : trace.v[pick], seconds / picks.length);
-  });
+  const { min, max, mean, n } = totals(trace, first, end);
+  const picks = [...new Set([low, high])].sort((a, b) => a - b);
+  const beside = { lo: [min], hi: [max], mean: [n ? mean : null], seconds: [n / picks.length] };
+  picks.forEach((pick, k) => put(out, t[pick], v[pick], k > 0 || trace.joined[first], beside, 0));
 }
 
 /**
@@ -231,7 +162,7 @@ function putBucket(out, trace, first, end) {
 export function thin(trace, from, to) {
   if (trace.n <= POINTS_MAX) return trace;
   const width = 2 ** Math.ceil(Math.log2(Math.max(1, to - from) / BUCKETS));
-  const out = room(trace.n, trace.lo !== null, true);
+  const out = room(trace.n, { lo: trace.lo, hi: trace.hi, mean: true, seconds: true });
   let first = 0;
   for (let i = 1; i <= trace.n; i++) {
     const isWhole = i === trace.n || !trace.joined[i] || Math.floor(trace.t[i] / width) !== Math.floor(trace.t[first] / width);
@@ -240,4 +171,82 @@ export function thin(trace, from, to) {
     first = i;
   }
   return slice(out, 0, out.n);
+}
+
+/** What can just be seen of a line, ms. */
+function visibleMs({ n, t }) {
+  return n ? (t[n - 1] - t[0]) * VISIBLE : 0;
+}
+
+/**
+ * Points as ECharts takes them fastest: flat [t, v, t, v, …], NaN as v where the line breaks, a lone point as a dash.
+ * @param {Trace} trace
+ * @returns {Float64Array}
+ */
+export function flat(trace) {
+  const { n, t, v, joined } = trace;
+  const dash = Math.max(LONE_MS, visibleMs(trace));
+  const out = new Float64Array(n * 6);
+  let k = 0;
+  const add = (time, value) => {
+    out[k++] = time;
+    out[k++] = value;
+  };
+  for (let i = 0; i < n; i++) {
+    const isLone = !joined[i] && !joined[i + 1];
+    // The NaN stands at the time of the point before: a step line would otherwise run on to it.
+    if (!joined[i] && i > 0) add(t[i - 1], NaN);
+    // Before the first one there is no neighbour, whose half of the way it leaves free.
+    if (isLone) add(Math.max(t[i] - dash, (t[i - 1] + t[i]) / 2 || 0), v[i]);
+    add(t[i], v[i]);
+  }
+  return out.subarray(0, k);
+}
+
+/**
+ * The point to show for a cursor at time t: the nearest, where the line is or nearly is.
+ * @param {Trace} trace @param {number} t device ms
+ * @returns {number} its index, -1 where the line is not
+ */
+export function nearest(trace, t) {
+  const after = countBefore(trace.t, t);
+  const left = t - (trace.t[after - 1] ?? -Infinity);
+  const right = (trace.t[after] ?? Infinity) - t;
+  const near = after > 0 && trace.joined[after] ? Infinity : Math.max(NEAR_MS, visibleMs(trace));
+  if (Math.min(left, right) > near) return -1;
+  return left <= right ? after - 1 : after;
+}
+
+/**
+ * @param {Trace[]} traces
+ * @returns {{lo: number, hi: number}|null} the smallest and largest value, those of spans too; null where there is none
+ */
+export function extent(traces) {
+  const all = traces.map((trace) => totals(trace, 0, trace.n));
+  const lo = Math.min(...all.map(({ min }) => min));
+  const hi = Math.max(...all.map(({ max }) => max));
+  return lo <= hi ? { lo, hi } : null;
+}
+
+/**
+ * Of points i to end-1; of buckets by how many samples each has.
+ * @param {Trace} trace @param {number} i @param {number} end
+ * @returns {{min: number, max: number, mean: number, n: number}} n: how many samples; without any there is no mean
+ */
+export function totals({ v, lo, hi, mean, seconds }, i, end) {
+  let [min, max, sum, n] = [Infinity, -Infinity, 0, 0];
+  for (; i < end; i++) {
+    const weight = seconds ? seconds[i] : 1;
+    min = Math.min(min, (lo ?? v)[i]);
+    max = Math.max(max, (hi ?? v)[i]);
+    sum += weight * (mean ?? v)[i];
+    n += weight;
+  }
+  return { min, max, mean: sum / n, n };
+}
+
+/** `totals` of the points at from ≤ t ≤ to; null where there is none. @param {Trace} trace @param {number} from device ms @param {number} to */
+export function summary(trace, from, to) {
+  const found = totals(trace, countBefore(trace.t, from), countUpTo(trace.t, to));
+  return found.n > 0 ? found : null;
 }

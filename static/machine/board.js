@@ -4,7 +4,7 @@ import { DeviceClock } from '../data/clock.js';
 import { TimeWindow } from '../view/window.js';
 import { openEditor } from '../groups/editor.js';
 import { readHidden, writeHidden } from '../view/route.js';
-import { painter } from './deck.js';
+import { Sources } from './sources.js';
 
 /** The editor is open, with no group that was asked for. */
 const FIRST = 'charts';
@@ -14,6 +14,7 @@ const FIRST = 'charts';
  * @property {() => void} onWindow the time window is another one
  * @property {() => void} onChange `params` may be others now
  * @property {() => void} onGroups the groups were edited
+ * @property {(msgType: string) => import('../data/feed.js').FeedHandlers} ofFeed
  */
 
 export class Board {
@@ -24,8 +25,6 @@ export class Board {
   isBuiltIn = false;
   /** @type {import('../charts/card.js').Card[]} */
   cards = [];
-  /** @type {Map<string, import('../data/source.js').Source>} by msgType */
-  sources = new Map();
   #handlers;
   /** Fields that are switched off, by group, of groups that are not shown now, too. @type {Map<string, Set<string>>} */
   #hidden = new Map();
@@ -37,23 +36,17 @@ export class Board {
     this.tenant = tenant;
     this.chassisId = chassisId;
     this.#handlers = handlers;
-    this.window = new TimeWindow(() => handlers.onWindow());
+    /** The URL has to follow. */
+    this.changed = handlers.onChange;
+    /** By msgType. */
+    this.sources = new Sources(this, handlers.ofFeed);
+    this.window = new TimeWindow(handlers.onWindow);
     this.cursor.watch(() => this.changed());
   }
 
   /** @returns {number} device ms */
   now() {
     return this.clock.now();
-  }
-
-  /** All in sight, soon. */
-  redraw() {
-    painter.redraw();
-  }
-
-  /** The URL has to follow. */
-  changed() {
-    this.#handlers.onChange();
   }
 
   /** @returns {Map<string, Set<string>>} fields by group */

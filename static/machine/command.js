@@ -5,17 +5,12 @@ import { localMs } from '../data/clock.js';
 const HEARTBEAT_MS = 60_000;
 
 /** `crypto.randomUUID` exists in secure contexts only; a page by plain HTTP from another machine is none. */
-function uuid() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** One a page: the server counts who watches. */
-export const viewerId = uuid();
+export const viewerId = newId();
 
 /**
  * @typedef {{realtime: boolean, ts: number, source: string, status: number}} Answer
@@ -44,24 +39,15 @@ export class RealTime {
   /** Ask now, and go on asking as a heartbeat. Not after the user's stop. */
   start() {
     if (this.isStopped) return;
-    clearInterval(this.#timer);
+    this.#send('start');
     this.#timer = setInterval(() => this.#ask('start'), HEARTBEAT_MS);
-    this.#handlers.onAsk();
-    this.#ask('start');
   }
 
-  /** The user wants it again. */
-  startByUser() {
-    this.isStopped = false;
-    this.start();
-  }
-
-  /** The user wants no more of it. The machine goes on where others watch it. */
-  stopByUser() {
-    clearInterval(this.#timer);
-    this.isStopped = true;
-    this.#handlers.onAsk();
-    this.#ask('stop');
+  /** The user wants no more of it, or wants it again. The machine goes on where others watch it. */
+  toggle() {
+    this.isStopped = !this.isStopped;
+    if (!this.isStopped) this.start();
+    else this.#send('stop');
   }
 
   /** Leave. The request outlives the page; nobody waits for its answer. */
@@ -71,8 +57,14 @@ export class RealTime {
     setRealTimeUpload(this.#chassisId, this.#command('stop'), true).catch(() => {});
   }
 
+  #send(action) {
+    clearInterval(this.#timer);
+    this.#handlers.onAsk();
+    this.#ask(action);
+  }
+
   #command(action) {
-    return { action, commandId: uuid(), viewerId };
+    return { action, commandId: newId(), viewerId };
   }
 
   async #ask(action) {

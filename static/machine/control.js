@@ -1,10 +1,9 @@
 /** The strip "Real-time": the machine's answer, start and stop, and what is known of the stream. */
-import { byId, element, setText } from '../base/dom.js';
+import { byId, setText } from '../base/dom.js';
 import { formatAge } from '../base/format.js';
 import { localMs, serverClock } from '../data/clock.js';
 import { newestTs } from '../data/columns.js';
-import { answerText, commandErrorText, control, texts } from '../texts.js';
-import { button } from '../view/menu.js';
+import { commands, control, texts } from '../texts.js';
 import { Delay } from './delay.js';
 
 /** A delay outside of these says more of the machine's clock than of the way. */
@@ -37,22 +36,22 @@ export class Control {
   #status = null;
   #statusAt = -Infinity;
   #delay = new Delay((at) => serverClock.now(at));
-  #answer = element('p', { id: 'answer', role: 'status' });
-  #switch = button('', '', () => this.#toggle());
-  #facts = ['beat', 'watch', 'lasts', 'delay'].map((name) => {
-    const title = control[`${name}Title`];
-    return [name, element('li', { class: name, ...(title && { title }) })];
-  });
 
-  /** @param {object} board as docs/page.md has it @param {import('./command.js').RealTime} realTime */
+  /** @param {import('./board.js').Board} board @param {import('./command.js').RealTime} realTime */
   constructor(board, realTime) {
     this.#board = board;
     this.#realTime = realTime;
-    const history = button(control.history, control.historyTitle, () => this.#showHistory());
-    this.element = element('section', { class: 'control', 'aria-label': control.label }, [
-      this.#answer, this.#switch, history, element('ul', {}, this.#facts.map(([, item]) => item)),
-    ]);
+    byId('control').hidden = false;
+    byId('history').onclick = showHistory;
+    byId('realtime').onclick = () => {
+      realTime.toggle();
+      this.tick();
+    };
     this.tick();
+  }
+
+  close() {
+    byId('control').hidden = true;
   }
 
   /** Ages and countdowns; called twice a second while the page is seen. */
@@ -64,16 +63,16 @@ export class Control {
     }
     const { lastBeatAt, isStopped } = this.#realTime;
     const status = local - this.#statusAt < STATUS_MS ? this.#status : null;
-    const lasts = status?.watchdog_s ?? null;
     const said = {
       beat: control.beat(orUnknown(lastBeatAt, (at) => control.ago(formatAge(local - at)))),
       watch: control.watch(status?.watching ?? null),
-      lasts: control.lasts(orUnknown(lasts, (s) => clockText(s - (local - this.#statusAt) / 1000))),
+      lasts: control.lasts(orUnknown(status?.watchdog_s ?? null, (s) => clockText(s - (local - this.#statusAt) / 1000))),
       delay: delayText(status?.stream === 'live' ? this.#delay.ms : null),
     };
-    for (const [name, item] of this.#facts) setText(item, said[name]);
-    setText(this.#switch, isStopped ? control.start : control.stop);
-    this.#switch.title = isStopped ? control.startTitle : control.stopTitle;
+    for (const [id, text] of Object.entries(said)) setText(byId(id), text);
+    const [name, title] = isStopped ? control.start : control.stop;
+    setText(byId('realtime'), name);
+    byId('realtime').title = title;
   }
 
   /** STATUS came. @param {object} payload as docs/live.md has it @param {number} atLocal localMs then */
@@ -85,38 +84,31 @@ export class Control {
 
   /** The machine is being asked. */
   asking() {
-    this.#say('asking', this.#realTime.isStopped ? control.stopping : texts.asking);
+    say('asking', this.#realTime.isStopped ? control.stopping : texts.asking);
   }
 
   /** @param {import('./command.js').Answer} answer */
   answer(answer) {
     const { isStopped } = this.#realTime;
-    const isGood = answer.status === 200 && answer.realtime !== isStopped;
-    const said = answerText(answer);
-    if (!isStopped) this.#say(isGood ? 'good' : 'bad', said);
-    else this.#say('stopped', `${control.byYou}. ${answer.realtime ? `${control.others}. ` : ''}${said}`);
+    const said = commands.answer(answer);
+    if (!isStopped) say(answer.status === 200 && answer.realtime ? 'good' : 'bad', said);
+    else say('stopped', `${control.byYou}. ${answer.realtime ? `${control.others}. ` : ''}${said}`);
     this.tick();
   }
 
   /** @param {import('../data/api.js').ApiError} error */
   error(error) {
-    this.#say('bad', commandErrorText(error));
+    say('bad', commands.error(error));
   }
+}
 
-  #toggle() {
-    if (this.#realTime.isStopped) this.#realTime.startByUser();
-    else this.#realTime.stopByUser();
-    this.tick();
-  }
+function say(kind, text) {
+  byId('answer').dataset.kind = kind;
+  setText(byId('answer'), text);
+}
 
-  #showHistory() {
-    byId('commands').open = true;
-    byId('commands').scrollIntoView();
-    byId('commands-summary').focus({ preventScroll: true });
-  }
-
-  #say(kind, text) {
-    this.#answer.dataset.kind = kind;
-    setText(this.#answer, text);
-  }
+function showHistory() {
+  byId('commands').open = true;
+  byId('commands').scrollIntoView();
+  byId('commands-summary').focus({ preventScroll: true });
 }

@@ -1,24 +1,21 @@
-/** What the page of a machine consists of: the tenant's groups, the machine's fields, the view; and streams and cards for them. */
+/** What the page of a machine consists of: the tenant's groups, the machine's fields, the view; and cards and streams for them. */
 import { getFieldsIfAny, getGroups } from '../data/api.js';
-import { healthGroups } from '../metrics/health.js';
-import { Deck } from './deck.js';
-import { metricFields, metricItems, MSG_TYPES } from './metrics.js';
-import { Streams } from './streams.js';
+import { byId } from '../base/dom.js';
+import { Card } from '../charts/card.js';
+import { Folding } from '../charts/folding.js';
+import { Painter } from '../charts/painter.js';
+import { healthGroups, METRIC_FIELDS } from '../metrics/health.js';
+import { MapCard } from '../metrics/map.js';
+import { HealthTiles } from '../metrics/tiles.js';
 
-const METRICS = 'metrics';
+const RAW = 'client_raw_data';
+const CAN = 'vehicle_can';
+/** The map colours the track by it, where the machine has it. */
+const SPEED = 'speed';
+
+export const painter = new Painter();
 
 /** @typedef {import('../data/api.js').Group} Group */
-
-/** @param {Group[]} groups @returns {Map<string, Set<string>>} every field once, by msgType */
-export function fieldsByMsgType(groups) {
-  const union = new Map();
-  for (const { msgType, lines } of groups) {
-    const names = union.get(msgType) ?? new Set();
-    for (const { field } of lines) names.add(field);
-    union.set(msgType, names);
-  }
-  return union;
-}
 
 export class Layout {
   #board;
@@ -26,16 +23,17 @@ export class Layout {
   #groups = null;
   /** @type {Map<string, Map<string, import('../data/api.js').Field>>} by msgType and name */
   #fields = new Map();
-  /** The metrics view was shown: its fields are held from then on. */
-  #hasMetrics = false;
-  /** An answer to a question asked before the last one is not used. */
-  #asked = 0;
+  /** By group. @type {Map<string, {card: Card, key: string, source: Object}>} */
+  #entries = new Map();
+  #folding = new Folding();
+  /** Map and tiles: before the cards of the metrics view, and kept for it. */
+  #metrics = { source: null, items: [] };
+  /** All that is shown, in its order. */
+  #items = [];
 
-  /** @param {import('./board.js').Board} board @param {import('./streams.js').StreamsHandlers} handlers */
-  constructor(board, handlers) {
+  /** @param {import('./board.js').Board} board has the cards and the sources, too */
+  constructor(board) {
     this.#board = board;
-    this.deck = new Deck(board);
-    this.streams = new Streams(board, handlers);
   }
 
   /** There is nothing to chart, so nothing is missing. */
@@ -48,41 +46,108 @@ export class Layout {
   }
 
   /**
-   * Ask for the groups, and show what they are now: cards and streams change only where the groups did.
-   * @param {'live'|'metrics'} view @returns {Promise<boolean>} whether it is shown; false where more was asked meanwhile
+   * Ask for the groups, and for fields that are not known yet.
+   * @param {boolean} isMetrics the metrics view is shown
    * @throws {import('../data/api.js').ApiError}
    */
-  async load(view) {
-    const mine = ++this.#asked;
-    const groups = await getGroups(this.#board.tenant);
-    const hasMetrics = this.#hasMetrics || view === METRICS;
-    const isNew = JSON.stringify(groups) !== JSON.stringify(this.#groups);
-    const msgTypes = new Set([...fieldsByMsgType(groups).keys(), ...(hasMetrics ? MSG_TYPES : [])]);
-    const missing = [...msgTypes].filter((msgType) => isNew || !this.#fields.has(msgType));
+  async ask(isMetrics) {
     const { tenant, chassisId } = this.#board;
+    const groups = await getGroups(tenant);
+    const isNew = JSON.stringify(groups) !== JSON.stringify(this.#groups);
+    const msgTypes = new Set([...groups.map(({ msgType }) => msgType), ...(isMetrics ? [RAW, CAN] : [])]);
+    const missing = [...msgTypes].filter((msgType) => isNew || !this.#fields.has(msgType));
     const lists = await Promise.all(missing.map((msgType) => getFieldsIfAny(tenant, chassisId, msgType)));
-    if (mine !== this.#asked) return false;
-    missing.forEach((msgType, i) => this.#fields.set(msgType, new Map(lists[i].map((field) => [field.name, field]))));
+    const fields = missing.map((msgType, i) => [msgType, new Map(lists[i].map((field) => [field.name, field]))]);
+    return { isMetrics, groups, fields };
+  }
+
+  /** Show what they are now: cards and streams change only where the groups did. @param {Object} answer of ask() */
+  show({ isMetrics, groups, fields }) {
     this.#groups = groups;
-    this.#hasMetrics = hasMetrics;
-    this.#arrange(view === METRICS);
-    return true;
+    this.#fields = new Map([...this.#fields, ...fields]);
+    this.#board.isBuiltIn = isMetrics;
+    this.#connect(isMetrics);
+    this.#arrange(isMetrics ? healthGroups() : groups, isMetrics ? this.#metricItems() : []);
+  }
+
+  /** Ages grow without any event. */
+  tick() {
+    for (const item of this.#items) item.tick();
+    this.#folding.update();
+  }
+
+  restyle() {
+    for (const item of this.#items) item.restyle();
+  }
+
+  /** All that shows it is drawn once, even out of sight. @param {string} msgType */
+  changed(msgType) {
+    for (const item of this.#items) if ((item.group?.msgType ?? msgType) === msgType) painter.drawOnce(item);
   }
 
   close() {
-    this.#asked++;
-    this.streams.close();
-    this.deck.close();
+    this.#folding.stop();
+    for (const item of this.#items) this.#remove(item);
   }
 
-  #arrange(isMetrics) {
-    const wanted = fieldsByMsgType(this.#groups);
-    for (const [msgType, names] of this.#hasMetrics ? metricFields(this.#fields) : []) {
-      wanted.set(msgType, new Set([...(wanted.get(msgType) ?? []), ...names]));
+  /** Sources keep what they have: what the other view asked for goes on coming. */
+  #connect(isMetrics) {
+    const wanted = new Map();
+    const want = (msgType, names) => wanted.set(msgType, [...(wanted.get(msgType) ?? []), ...names]);
+    for (const { msgType, lines } of this.#groups) want(msgType, lines.map(({ field }) => field));
+    if (isMetrics) want(RAW, METRIC_FIELDS);
+    if (isMetrics && this.#fields.get(CAN).has(SPEED)) want(CAN, [SPEED]);
+    for (const [msgType, names] of wanted) this.#board.sources.ensure(msgType, names, this.#fields.get(msgType));
+  }
+
+  #metricItems() {
+    const source = this.#board.sources.get(RAW);
+    if (this.#metrics.source !== source) {
+      const items = [MapCard, HealthTiles].map((Item) => new Item(source, this.#board, this.#fields));
+      this.#metrics = { source, items };
     }
-    for (const [msgType, names] of wanted) this.streams.ensure(msgType, [...names], this.#fields.get(msgType));
-    this.#board.isBuiltIn = isMetrics;
-    if (isMetrics) this.deck.show(healthGroups(), this.#fields, metricItems(this.#board));
-    else this.deck.show(this.#groups, this.#fields, []);
+    return this.#metrics.items;
+  }
+
+  #arrange(groups, extras) {
+    const { hidden } = this.#board;
+    const old = this.#entries;
+    this.#entries = new Map(groups.map((group) => [group.groupId, this.#entryOf(group, old.get(group.groupId))]));
+    const cards = [...this.#entries.values()].map(({ card }) => card);
+    const items = [...extras, ...cards];
+    for (const item of this.#items) if (!items.includes(item)) this.#remove(item);
+    this.#items = items;
+    this.#board.cards = cards;
+    items.forEach((item, i) => this.#place(item, i));
+    for (const [id, entry] of this.#entries) {
+      if (old.get(id) !== entry && hidden.get(id)?.size) entry.card.setHidden(hidden.get(id));
+    }
+    this.#folding.stop();
+    for (const card of cards) this.#folding.add(card);
+    this.#folding.start();
+  }
+
+  /** A card is made anew only where its group, its fields or its data changed. */
+  #entryOf(group, old) {
+    const source = this.#board.sources.get(group.msgType);
+    const known = this.#fields.get(group.msgType);
+    const key = JSON.stringify([group, group.lines.map(({ field }) => known.get(field))]);
+    if (old?.key === key && old.source === source) return old;
+    return { key, source, card: new Card(group, known, source, this.#board) };
+  }
+
+  /** Moved only where it stands wrong, so that focus and scroll stay. */
+  #place(item, i) {
+    const cards = byId('cards');
+    const isNew = !item.element.parentNode;
+    if (cards.children[i] !== item.element) cards.insertBefore(item.element, cards.children[i] ?? null);
+    if (!isNew) return;
+    item.mount();
+    painter.add(item);
+  }
+
+  #remove(item) {
+    painter.remove(item);
+    item.dispose();
   }
 }

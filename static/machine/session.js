@@ -1,22 +1,20 @@
 /** One machine on the screen: joins its groups, streams, cards and commands, and says whether data comes. */
-import { ApiError } from '../data/api.js';
 import { localMs, serverClock } from '../data/clock.js';
 import { Bar } from '../view/bar.js';
 import { byId } from '../base/dom.js';
-import { page } from '../texts.js';
+import { page, texts } from '../texts.js';
 import { Board } from './board.js';
 import { Commands } from './commands.js';
 import { Control } from './control.js';
-import { Layout } from './layout.js';
+import { Layout, painter } from './layout.js';
+import { Poll } from './poll.js';
 import { Presence } from './presence.js';
 import { RealTime } from './command.js';
 import { Signals } from '../signals/signals.js';
-import { painter } from './deck.js';
 
 const TICK_MS = 500;
 /** Ticks so far apart: this machine slept, or the tab was frozen. */
 const ASLEEP_MS = 5000;
-const RETRY_MS = 5000;
 /** A colleague's change of the groups shows after so long. */
 const GROUPS_MS = 30_000;
 const HEARTBEAT_MS = 60_000;
@@ -34,7 +32,6 @@ const CHART_PX = 600;
 export class Session {
   #handlers;
   #view;
-  #groupsAt = -Infinity;
   #presence = new Presence(localMs());
   #signals;
   #commands;
@@ -42,32 +39,34 @@ export class Session {
   #bar;
   #control;
   #layout;
-  #isClosed = false;
   #timer = 0;
   #due = 0;
-  #retry = 0;
+  #poll;
   #tickedAt = localMs();
   #steppedMs = serverClock.steppedMs;
   #wasDown = false;
   #wasOnline = true;
   #listening = new AbortController();
+  #complain = (message) => this.#handlers.onNotice(page.serverSays(message));
 
   /** @param {import('../view/route.js').Route} route @param {SessionHandlers} handlers */
   constructor(route, handlers) {
-    const { tenant, chassisId, view } = route;
-    this.tenant = tenant;
-    this.chassisId = chassisId;
-    this.#view = view;
+    this.#view = route.view;
     this.#handlers = handlers;
     this.board = new Board(route, {
       onWindow: () => this.#windowChanged(),
       onChange: handlers.onChange,
-      onGroups: () => this.#load(),
+      onGroups: () => this.#poll.run(),
+      ofFeed: (msgType) => this.#feedHandlers(msgType),
     });
-    this.#layout = new Layout(this.board, this.#streamHandlers());
-    this.#signals = new Signals(tenant, chassisId, (message) => handlers.onNotice(page.serverSays(message)));
-    this.#commands = new Commands(tenant, chassisId);
-    this.#realTime = new RealTime(chassisId, this.#commandHandlers());
+    this.#layout = new Layout(this.board);
+    this.#poll = new Poll(() => this.#layout.ask(this.#view === 'metrics'), {
+      onAnswer: (answer) => this.#show(answer),
+      onError: ({ message }) => handlers.onNotice(texts.notLoaded(page.charts, message)),
+    }, GROUPS_MS);
+    this.#signals = new Signals(route, this.#complain);
+    this.#commands = new Commands(route);
+    this.#realTime = new RealTime(route.chassisId, this.#commandHandlers());
     this.#bar = new Bar(this.board);
     this.#control = new Control(this.board, this.#realTime);
     this.board.params = route.params;
@@ -76,28 +75,29 @@ export class Session {
   open() {
     const { signal } = this.#listening;
     const wake = () => document.hidden || this.#wake();
-    addEventListener('themechange', () => this.#layout.deck.restyle(), { signal });
+    addEventListener('themechange', () => this.#layout.restyle(), { signal });
     for (const name of ['online', 'pageshow']) addEventListener(name, wake, { signal });
     for (const name of ['visibilitychange', 'resume']) document.addEventListener(name, wake, { signal });
-    byId('controls').replaceChildren(this.#control.element, this.#bar.element);
+    byId('controls').replaceChildren(this.#bar.element);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     this.#realTime.start();
-    this.#load();
+    this.#poll.run();
     this.#signals.start();
     this.#commands.start();
     this.#tick();
   }
 
   close() {
-    this.#isClosed = true;
     this.#listening.abort();
     clearInterval(this.#timer);
     clearTimeout(this.#due);
-    clearTimeout(this.#retry);
+    this.#poll.stop();
     this.board.close();
     this.#realTime.stop();
+    this.board.sources.close();
     this.#layout.close();
     this.#bar.dispose();
+    this.#control.close();
     byId('controls').replaceChildren();
     this.#signals.stop();
     this.#commands.stop();
@@ -109,15 +109,10 @@ export class Session {
     this.#wasDown = false;
     this.#handlers.onNotice('');
     this.#realTime.start();
-    this.#layout.streams.open();
+    this.board.sources.open();
     this.#signals.refresh();
-    this.#load();
+    this.#poll.run();
     this.#tick();
-  }
-
-  /** @returns {number} live samples so far */
-  get received() {
-    return this.#layout.streams.received;
   }
 
   /** What the list of machines says. One that comes back is asked at once instead of at the next heartbeat. */
@@ -130,7 +125,7 @@ export class Session {
   show(view) {
     if (view === this.#view) return;
     this.#view = view;
-    this.#load();
+    this.#poll.run();
   }
 
   #commandHandlers() {
@@ -151,18 +146,18 @@ export class Session {
     };
   }
 
-  #streamHandlers() {
+  #feedHandlers(msgType) {
     return {
-      onData: (msgType, heardAt) => {
+      onData: (heardAt) => {
         this.#presence.hear(msgType, heardAt);
         this.#tell();
       },
-      onStatus: (msgType, payload, atLocal) => {
+      onStatus: (payload, atLocal) => {
         this.#presence.tell(msgType, payload.stream);
         if (msgType === this.board.sources.keys().next().value) this.#control.status(payload, atLocal);
         this.#tell();
       },
-      onChange: (msgType) => this.#layout.deck.changed(msgType),
+      onChange: () => this.#layout.changed(msgType),
       // A server that was away may have started anew, and its machines with it. One command for all sockets.
       onUp: () => {
         if (this.#wasDown) this.#realTime.start();
@@ -172,26 +167,15 @@ export class Session {
         this.#wasDown = true;
         if (retryMs === null) this.#handlers.onNotice(page.notAllowed);
       },
-      onError: (message) => this.#handlers.onNotice(page.serverSays(message)),
+      onError: this.#complain,
     };
   }
 
-  /** Asked again and again. */
-  async #load() {
-    clearTimeout(this.#retry);
-    this.#groupsAt = localMs();
-    const isFirst = !this.#layout.isKnown;
-    try {
-      if (!(await this.#layout.load(this.#view))) return;
-      if (isFirst) this.#handlers.onNotice('');
-      this.#handlers.onGroups(this.#layout.isBare);
-      this.#tick();
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      if (this.#isClosed) return;
-      this.#handlers.onNotice(page.chartsFailed(error.message));
-      this.#retry = setTimeout(() => this.#load(), RETRY_MS);
-    }
+  #show(answer) {
+    if (!this.#layout.isKnown) this.#handlers.onNotice('');
+    this.#layout.show(answer);
+    this.#handlers.onGroups(this.#layout.isBare);
+    this.#tick();
   }
 
   #windowChanged() {
@@ -202,11 +186,11 @@ export class Session {
 
   /** The page was away, or the network changed: everything is made right at once. */
   #wake() {
-    this.#layout.streams.wake();
+    this.board.sources.wake();
     this.#signals.wake();
     const { lastBeatAt } = this.#realTime;
     if (lastBeatAt !== null && localMs() - lastBeatAt > HEARTBEAT_MS) this.#realTime.start();
-    this.#load();
+    this.#poll.run();
   }
 
   /** Whether this machine slept since the last tick: local time may stand still then, the server's does not. */
@@ -225,9 +209,9 @@ export class Session {
     if (hasSlept) {
       this.#wake();
       this.#realTime.start();
-    } else if (localMs() - this.#groupsAt > GROUPS_MS) this.#load();
-    this.#layout.streams.want(byId('cards').firstElementChild?.clientWidth || CHART_PX);
-    this.#layout.deck.tick();
+    }
+    this.board.sources.want(byId('cards').firstElementChild?.clientWidth || CHART_PX);
+    this.#layout.tick();
     this.#bar.tick();
     this.#control.tick();
   }

@@ -1,95 +1,135 @@
 /** The map of a machine's track: no tiles, no third party, only what the machine itself sends. */
-import { element, setText } from '../base/dom.js';
-import { formatTime, formatUnit } from '../base/format.js';
+import { blank, element, setText } from '../base/dom.js';
+import { formatTime } from '../base/format.js';
 import { copyText } from '../charts/copy.js';
-import { getFieldsIfAny } from '../data/api.js';
 import { GAP_MS } from '../data/columns.js';
-import { metrics, msgTypeName } from '../texts.js';
-import { blank, drawMap } from './mapdraw.js';
-import { coveredM, fitView, nearestFix, projection, trackOf } from './projection.js';
+import { charts, metrics, texts, view } from '../texts.js';
+import { button } from '../view/menu.js';
+import { drawMap } from './mapdraw.js';
+import { coveredM, fitView, movedView, nearestFix, trackOf } from './projection.js';
+import { Panel } from './panel.js';
 
-const [FINEST, COARSEST] = [0.02, 50_000]; // metres a pixel
-const PAN_PX = 40;
 const HIT_PX = 14;
+const PAN_PX = 40;
 /** A hand that moved less has clicked. */
 const CLICK_PX = 5;
-const SPEED_SOURCE = 'vehicle_can';
+/** A place is older than that: the machine, or its receiver, no longer tells. */
+const STALE_MS = 5000;
+const PLACE = ['gps_lat', 'gps_lng'];
 
-export class MapCard {
-  #source;
-  #board;
-  #canvas = element('canvas', { tabindex: '0', role: 'application', 'aria-label': metrics.map, title: metrics.keys });
+/**
+ * One finger drags, two pinch, a click points at something; Ctrl with the wheel zooms, the wheel alone scrolls the page.
+ * @param {HTMLCanvasElement} canvas
+ * @param {(from: number[], to: number[], factor: number) => void} move what was at `from` is at `to`, `factor` times as far
+ * @param {(factor: number, at: number[]) => void} zoom
+ * @param {(at: number[]|null, isClick: boolean) => void} point
+ */
+function onPointers(canvas, move, zoom, point) {
+  /** Pressed, by id. @type {Map<number, number[]>} */
+  const pressed = new Map();
+  let moved = 0;
+  const at = (event) => [event.offsetX, event.offsetY];
+  /** Where, and how far apart. */
+  const grip = () => {
+    const [[ax, ay], [bx, by] = [ax, ay]] = pressed.values();
+    return [[(ax + bx) / 2, (ay + by) / 2], Math.hypot(ax - bx, ay - by) || 1];
+  };
+  canvas.onpointerdown = (event) => {
+    if (event.button) return;
+    canvas.setPointerCapture(event.pointerId);
+    if (!pressed.size) moved = 0;
+    pressed.set(event.pointerId, at(event));
+  };
+  canvas.onpointermove = (event) => {
+    const last = pressed.get(event.pointerId);
+    if (!last) return point(at(event), false);
+    const [from, wasApart] = grip();
+    pressed.set(event.pointerId, at(event));
+    const [to, apart] = grip();
+    moved += Math.hypot(event.offsetX - last[0], event.offsetY - last[1]);
+    if (moved >= CLICK_PX) move(from, to, wasApart / apart);
+  };
+  canvas.onpointerup = (event) => pressed.delete(event.pointerId) && moved < CLICK_PX && point(at(event), true);
+  canvas.onpointercancel = (event) => pressed.delete(event.pointerId);
+  canvas.onpointerleave = () => point(null, false);
+  canvas.onwheel = (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    zoom(2 ** (event.deltaY / 100), at(event));
+  };
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas @param {(from: number[], to: number[]) => void} move
+ * @param {(factor: number) => void} zoom @param {() => void} fit @param {(at: null, isClick: boolean) => void} point
+ */
+function onKeys(canvas, move, zoom, fit, point) {
+  const pan = (x, y) => () => move([x * PAN_PX, y * PAN_PX], [0, 0]);
+  const closer = () => zoom(0.5);
+  const keys = {
+    '+': closer, '=': closer, '-': () => zoom(2), 0: fit, Escape: () => point(null, true),
+    ArrowLeft: pan(-1, 0), ArrowRight: pan(1, 0), ArrowUp: pan(0, -1), ArrowDown: pan(0, 1),
+  };
+  canvas.onkeydown = (event) => {
+    const act = !event.ctrlKey && !event.altKey && !event.metaKey && keys[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  };
+}
+
+export class MapCard extends Panel {
+  #canvas = element('canvas', {
+    tabindex: '0', role: 'application', 'aria-label': metrics.track, 'aria-describedby': 'map-facts', title: metrics.keys,
+  });
   #place = element('span', { class: 'map-place' });
   #facts = element('p', { class: 'map-facts', id: 'map-facts' });
   #age = element('span', { class: 'age' });
-  #follow;
+  #follow = button(metrics.follow, '', () => this.#keep(this.#kept ? '' : 'machine'));
   /** @type {import('./projection.js').Fix[]} */
   #fixes = [];
   #points = [];
   /** @type {import('./projection.js').View|null} */
   #view = null;
-  #isFit = true;
-  #isFollowing = true;
-  #speedUnit = '';
-  #pointers = new Map();
-  #moved = 0;
-  #ends = [];
+  /** In sight while time goes on. @type {'track'|'machine'|''} */
+  #kept = 'track';
 
   /** @param {import('../data/source.js').Source} source of client_raw_data @param {Object} board of docs/page.md */
   constructor(source, board) {
-    this.#source = source;
-    this.#board = board;
-    const button = (text, act, label = text) => {
-      const made = element('button', { type: 'button', class: 'quiet', 'aria-label': label, title: label }, text);
-      made.addEventListener('click', act);
-      return made;
+    super('map', metrics.track, source, board);
+    const move = (from, to, factor) => this.#move(from, to, factor, '');
+    const zoom = (factor, at) => this.#zoom(factor, at);
+    const fit = () => {
+      this.#view = null;
+      this.#keep('track');
     };
-    this.#follow = button(metrics.follow, () => this.#toggleFollow());
-    this.#canvas.setAttribute('aria-describedby', 'map-facts');
-    this.element = element('section', { class: 'card map', 'aria-labelledby': 'map-title' }, [
-      element('header', {}, [
-        element('h2', { id: 'map-title' }, metrics.track),
-        element('span', { class: 'tag' }, msgTypeName(source.msgType)),
-      ]),
-      element('div', { class: 'map-tools' }, [
-        button('+', () => this.#zoom(0.5), metrics.zoomIn),
-        button('−', () => this.#zoom(2), metrics.zoomOut),
-        button(metrics.fit, () => this.#fit()),
-        this.#follow,
-        this.#place,
-        button(metrics.copy, () => copyText(this.#place.textContent), metrics.copyPlace),
-        this.#age,
-      ]),
-      this.#canvas,
-      this.#facts,
-    ]);
-    this.#listen();
+    const point = (at, isClick) => board.cursor[isClick ? 'pin' : 'move'](at && this.#hit(at));
+    onPointers(this.#canvas, move, zoom, point);
+    onKeys(this.#canvas, move, zoom, fit, point);
+    this.#canvas.ondblclick = fit;
+    this.element.append(element('div', { class: 'map-tools' }, [
+      button('+', metrics.zoomIn, () => zoom(0.5)),
+      button('−', view.zoomOut, () => zoom(2)),
+      button(metrics.fit, '', fit),
+      this.#follow,
+      this.#place,
+      button(charts.copy, '', () => copyText(this.#place.textContent)),
+      this.#age,
+    ]), this.#canvas, this.#facts);
+    new ResizeObserver(() => this.#paint()).observe(this.#canvas);
+    board.cursor.watch(() => this.tick() ?? this.#paint());
   }
 
-  mount() {
-    const resized = new ResizeObserver(() => this.#paint());
-    resized.observe(this.#canvas);
-    this.#ends = [() => resized.disconnect(), this.#board.cursor.watch(() => this.tick() ?? this.#paint())];
-    getFieldsIfAny(this.#board.tenant, this.#board.chassisId, SPEED_SOURCE).then(
-      (fields) => (this.#speedUnit = formatUnit(fields.find(({ name }) => name === 'speed')?.unit)),
-      () => {}, // the colours stay, without a unit
-    );
-  }
-
-  /** Read what the window shows, and draw it. */
+  /** Read what the window shows, and draw it. North is up. */
   draw() {
-    const { window, sources } = this.#board;
-    const range = window.range(this.#board.now());
-    const to = window.isLive ? Infinity : range.to; // the newest second may be a little ahead of the clock
-    const { from } = range;
-    const speeds = sources.get(SPEED_SOURCE)?.rows(['speed'], from, to);
-    this.#fixes = trackOf(this.#source.rows(['gps_lat', 'gps_lng'], from, to), this.#source.past.range, speeds);
+    const { window } = this.board;
+    const { from, to } = window.range(this.board.now());
+    // The newest second may be a little ahead of the clock.
+    const fixes = trackOf(this.source.rows(PLACE, from, window.isLive ? Infinity : to), this.source.past.range);
+    this.#fixes = fixes;
     this.#paint();
-    const [first, last] = [this.#fixes[0], this.#fixes.at(-1)];
-    setText(
-      this.#facts,
-      last ? metrics.facts(coveredM(this.#fixes), formatTime(first.t), formatTime(last.t)) : metrics.noPlace,
-    );
+    const [first, last] = [fixes[0], fixes.at(-1)];
+    setText(this.#facts, last ? metrics.facts(coveredM(fixes), formatTime(first.t), formatTime(last.t)) : metrics.noPlace);
   }
 
   /** Where the machine is, or was at the cursor, and how old that is. */
@@ -98,150 +138,60 @@ export class MapCard {
     const last = this.#latest();
     const shown = fix ?? last;
     setText(this.#place, shown ? metrics.place(shown) : '–');
-    setText(this.#age, fix ? formatTime(fix.t) : last?.stale ? metrics.old(last.ageMs) : '');
-  }
-
-  restyle() {
-    this.#paint();
-  }
-
-  dispose() {
-    for (const end of this.#ends) end();
-    this.element.remove();
+    setText(this.#age, fix ? formatTime(fix.t) : last?.stale ? texts.stale(last.ageMs) : '');
   }
 
   /** The newest place: the last of what is shown; while live, where that has none, the last one from before it. */
   #latest() {
     const last = this.#fixes.at(-1);
-    if (!this.#board.window.isLive) return last;
-    const now = this.#board.now();
-    const [lat, lng] = ['gps_lat', 'gps_lng'].map((field) => this.#source.latest(field, now));
-    if (!lat || !lng) return last;
-    const place = last ?? trackOf({ ts: [lat.ts], columns: [[lat.value], [lng.value]] }, null)[0];
-    return place && { ...place, stale: lat.stale || lat.ts - place.t > GAP_MS, ageMs: Math.max(0, now - place.t) };
+    if (!this.board.window.isLive) return last;
+    const now = this.board.now();
+    const [lat, lng] = PLACE.map((field) => this.source.latest(field, now));
+    const place = last ?? (lat && lng && trackOf({ ts: [lat.ts], columns: [[lat.value], [lng.value]] })[0]);
+    const ageMs = now - place?.t;
+    return place && { ...place, ageMs, stale: ageMs > STALE_MS };
   }
 
   #atCursor() {
-    const { t } = this.#board.cursor;
-    const mostMs = Math.max(GAP_MS, this.#source.past.range?.stepMs ?? 0);
+    const { t } = this.board.cursor;
+    const mostMs = Math.max(GAP_MS, this.source.past.range?.stepMs ?? 0);
     return t === null ? null : nearestFix(this.#fixes, (fix) => Math.abs(fix.t - t), mostMs);
   }
 
-  /** Bring the view to where it has to be. @returns {boolean} whether there is one */
-  #look(latest, width, height) {
-    const fixes = this.#fixes.length ? this.#fixes : latest ? [latest] : [];
-    if (!fixes.length) return this.#view !== null;
-    if (this.#isFit || !this.#view) this.#view = fitView(fixes, this.#view, width, height);
-    else if (this.#isFollowing) this.#view = { ...this.#view, lat: latest.lat, lng: latest.lng };
-    return true;
-  }
-
   #paint() {
-    const { pen, width, height } = blank(this.#canvas);
+    const ground = blank(this.#canvas);
     const latest = this.#latest();
-    this.#follow.setAttribute('aria-pressed', String(this.#isFollowing));
-    this.#follow.hidden = !this.#board.window.isLive;
-    if (!width || !this.#look(latest, width, height)) return;
-    this.#points = drawMap(pen, width, height, this.#view, this.#fixes, latest, this.#atCursor(), this.#speedUnit);
-  }
-
-  #fit() {
-    this.#isFit = this.#isFollowing = true;
-    this.#view = null;
-    this.#paint();
-  }
-
-  #toggleFollow() {
-    this.#isFollowing = !this.#isFollowing;
-    this.#isFit = false;
-    this.#paint();
-  }
-
-  /** @param {number} factor above 1: farther away @param {number} [x] px, what stays where it is */
-  #zoom(factor, x = this.#canvas.clientWidth / 2, y = this.#canvas.clientHeight / 2) {
+    this.#follow.ariaPressed = this.#kept !== '';
+    this.#follow.hidden = !this.board.window.isLive;
+    if (!ground.width) return;
+    if (latest && (this.#kept === 'track' || !this.#view)) {
+      this.#view = fitView(this.#fixes.length ? this.#fixes : [latest], this.#view, [ground.width, ground.height]);
+    } else if (latest && this.#kept) this.#view = { ...this.#view, lat: latest.lat, lng: latest.lng };
     if (!this.#view) return;
-    const { mPerPx } = this.#view;
-    const next = Math.min(COARSEST, Math.max(FINEST, mPerPx * factor));
-    this.#move(x - this.#canvas.clientWidth / 2, y - this.#canvas.clientHeight / 2, mPerPx - next);
-    this.#view.mPerPx = next;
+    this.#points = drawMap(ground, this.#view, this.#fixes, latest, this.#atCursor());
+  }
+
+  #keep(what) {
+    this.#kept = what;
     this.#paint();
   }
 
-  /** The middle of the view goes so many px to the right and down. */
-  #move(right, down, mPerPx) {
-    this.#isFit = false;
-    this.#view = { ...this.#view, ...projection(this.#view).from(right * mPerPx, -down * mPerPx) };
+  /** @param {number} factor above 1: farther away @param {number[]} [at] px, what stays where it is */
+  #zoom(factor, at = this.#size.map((px) => px / 2)) {
+    this.#move(at, at, factor, this.#kept && this.board.window.isLive ? 'machine' : '');
   }
 
-  #pan(right, down) {
-    if (!this.#view) return;
-    this.#move(right, down, this.#view.mPerPx);
-    this.#isFollowing = false;
-    this.#paint();
+  #move(from, to, factor, kept) {
+    if (this.#view) this.#view = movedView(this.#view, this.#size, from, to, factor);
+    this.#keep(kept);
   }
 
-  #listen() {
-    const on = (name, act, options) => this.#canvas.addEventListener(name, act, options);
-    const pan = (x, y) => () => this.#pan(x * PAN_PX, y * PAN_PX);
-    const keys = {
-      '+': () => this.#zoom(0.5), '=': () => this.#zoom(0.5), '-': () => this.#zoom(2), 0: () => this.#fit(),
-      ArrowLeft: pan(-1, 0), ArrowRight: pan(1, 0), ArrowUp: pan(0, -1), ArrowDown: pan(0, 1),
-      Escape: () => this.#board.cursor.pin(null),
-    };
-    on('keydown', (event) => {
-      const act = !event.ctrlKey && !event.altKey && !event.metaKey && keys[event.key];
-      if (!act) return;
-      event.preventDefault();
-      event.stopPropagation();
-      act();
-    });
-    on('wheel', (event) => {
-      if (!event.ctrlKey) return; // the wheel alone scrolls the page
-      event.preventDefault();
-      this.#zoom(2 ** (event.deltaY / 100), event.offsetX, event.offsetY);
-    }, { passive: false });
-    on('dblclick', () => this.#fit());
-    on('pointerdown', (event) => this.#press(event));
-    on('pointermove', (event) => this.#drag(event));
-    on('pointerup', (event) => this.#release(event));
-    on('pointercancel', ({ pointerId }) => this.#pointers.delete(pointerId));
-    on('pointerleave', () => this.#board.cursor.move(null));
-  }
-
-  #press({ button, pointerId, offsetX, offsetY }) {
-    if (button) return;
-    this.#canvas.setPointerCapture(pointerId);
-    if (!this.#pointers.size) this.#moved = 0;
-    this.#pointers.set(pointerId, [offsetX, offsetY]);
-  }
-
-  /** One finger or two: where, and how far apart. */
-  #grip() {
-    const [[ax, ay], [bx, by] = [ax, ay]] = this.#pointers.values();
-    return { x: (ax + bx) / 2, y: (ay + by) / 2, apart: Math.hypot(ax - bx, ay - by) || 1 };
-  }
-
-  #drag({ pointerId, offsetX, offsetY }) {
-    if (!this.#pointers.has(pointerId)) {
-      this.#board.cursor.move(this.#hit(offsetX, offsetY));
-      return;
-    }
-    const before = this.#grip();
-    this.#pointers.set(pointerId, [offsetX, offsetY]);
-    const { x, y, apart } = this.#grip();
-    this.#moved += Math.hypot(x - before.x, y - before.y) + Math.abs(apart - before.apart);
-    if (this.#moved < CLICK_PX) return;
-    this.#pan(before.x - x, before.y - y);
-    this.#zoom(before.apart / apart, x, y);
-  }
-
-  #release({ pointerId, offsetX, offsetY }) {
-    if (!this.#pointers.delete(pointerId) || this.#moved >= CLICK_PX) return;
-    this.#board.cursor.pin(this.#hit(offsetX, offsetY));
+  get #size() {
+    return [this.#canvas.clientWidth, this.#canvas.clientHeight];
   }
 
   /** @returns {number|null} when the machine was there */
-  #hit(x, y) {
+  #hit([x, y]) {
     const far = (_, i) => Math.hypot(this.#points[i][0] - x, this.#points[i][1] - y);
     return nearestFix(this.#fixes, far, HIT_PX)?.t ?? null;
   }

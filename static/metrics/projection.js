@@ -1,19 +1,20 @@
 /** Where a machine was: a flat piece of the earth, the track, what of it is shown. Pure. Degrees (WGS 84), metres. */
 import { GAP_MS } from '../data/columns.js';
-import { isGapBetween } from '../data/traces.js';
+import { isGapBetween } from '../data/ranges.js';
 
-const EARTH_M = 6_371_009;
-export const RAD = Math.PI / 180;
-export const M_PER_DEG = EARTH_M * RAD;
+const RAD = Math.PI / 180;
+const M_PER_DEG = 6_371_009 * RAD;
 /** A machine that stands still is not shown larger: the receiver's noise is no movement. */
 const LEAST_SPAN_M = 40;
 /** A step below this is noise as well. */
 const NOISE_M = 4;
 const PADDING_PX = 28;
+/** Metres a pixel. */
+const [FINEST, COARSEST] = [0.02, 2000];
 
 /**
  * @typedef {{lat: number, lng: number}} Place
- * @typedef {Place & {t: number, isJoined: boolean, speed: number|null}} Fix isJoined: to the fix before it
+ * @typedef {Place & {t: number, isJoined: boolean}} Fix isJoined: to the fix before it
  * @typedef {Place & {mPerPx: number}} View its middle and its scale
  */
 
@@ -21,32 +22,15 @@ const PADDING_PX = 28;
 export const wrap = (lng) => lng - 360 * Math.round(lng / 360);
 
 /**
- * True to length and direction around its middle (azimuthal equidistant), also at a pole and over ±180°.
+ * Equirectangular around a middle, also over ±180°; its error is below 1 % up to 100 km from there, but for the poles.
  * @param {Place} middle
  * @returns {{to: (place: Place) => [number, number], from: (x: number, y: number) => Place}} metres east and north
  */
-export function projection(middle) {
-  const sin0 = Math.sin(middle.lat * RAD);
-  const cos0 = Math.cos(middle.lat * RAD);
+export function projection({ lat: lat0, lng: lng0 }) {
+  const mPerLng = M_PER_DEG * Math.max(1e-6, Math.cos(lat0 * RAD));
   return {
-    to({ lat, lng }) {
-      const turn = (lng - middle.lng) * RAD;
-      const sin = Math.sin(lat * RAD);
-      const cos = Math.cos(lat * RAD);
-      const x = cos * Math.sin(turn);
-      const y = cos0 * sin - sin0 * cos * Math.cos(turn);
-      const size = Math.hypot(x, y);
-      const scale = size ? (EARTH_M * Math.atan2(size, sin0 * sin + cos0 * cos * Math.cos(turn))) / size : EARTH_M;
-      return [x * scale, y * scale];
-    },
-    from(x, y) {
-      const angle = Math.hypot(x, y) / EARTH_M;
-      const cos = Math.cos(angle);
-      const scale = (angle ? Math.sin(angle) / angle : 1) / EARTH_M;
-      const out = cos * cos0 - y * scale * sin0;
-      const lat = Math.atan2(cos * sin0 + y * scale * cos0, Math.hypot(out, x * scale)) / RAD;
-      return { lat, lng: wrap(middle.lng + Math.atan2(x * scale, out) / RAD) };
-    },
+    to: ({ lat, lng }) => [wrap(lng - lng0) * mPerLng, (lat - lat0) * M_PER_DEG],
+    from: (x, y) => ({ lat: Math.max(-90, Math.min(90, lat0 + y / M_PER_DEG)), lng: wrap(lng0 + x / mPerLng) }),
   };
 }
 
@@ -58,31 +42,22 @@ export function roundStep(most) {
 
 /** Receivers without a fix say 0, 0. */
 const isPlace = (lat, lng) =>
-  typeof lat === 'number' && typeof lng === 'number' && (lat !== 0 || lng !== 0) && Math.abs(lat) <= 90 && Math.abs(lng) <= 180;
+  typeof lat === 'number' && typeof lng === 'number' && (lat || lng) && Math.abs(lat) <= 90 && Math.abs(lng) <= 180;
 
 /**
- * @param {{ts: number[], columns: import('../data/columns.js').Value[][]}} rows latitude, longitude
+ * @param {import('../data/source.js').Rows} rows latitude, longitude
  * @param {import('../data/ranges.js').Range|null} range where older rows come from, perhaps buckets
- * @param {{ts: number[], columns: import('../data/columns.js').Value[][]}} [speeds]
  * @returns {Fix[]}
  */
-export function trackOf({ ts, columns: [lats = [], lngs = []] }, range, speeds) {
-  const limitMs = (t) => (range && t <= range.to ? Math.max(GAP_MS, 3 * range.stepMs) : GAP_MS);
-  const gaps = range?.gaps ?? [];
+export function trackOf({ ts, columns: [lats = [], lngs = []] }, range) {
   const fixes = [];
-  let before = null;
-  let k = -1;
+  let before = NaN;
   ts.forEach((t, i) => {
     const [lat, lng] = [lats[i], lngs[i]];
-    if (!isPlace(lat, lng)) {
-      before = null;
-      return;
-    }
-    while (speeds && speeds.ts[k + 1] <= t) k++;
-    const speed = k >= 0 && t - speeds.ts[k] <= limitMs(t) ? speeds.columns[0]?.[k] : null;
-    const isJoined = before !== null && t - before <= limitMs(t) && !isGapBetween(gaps, before, t);
-    fixes.push({ t, lat, lng, isJoined, speed: typeof speed === 'number' ? Math.abs(speed) : null });
-    before = t;
+    const limitMs = t <= range?.to ? Math.max(GAP_MS, 3 * range.stepMs) : GAP_MS;
+    const isJoined = t - before <= limitMs && !isGapBetween(range?.gaps ?? [], before, t);
+    before = isPlace(lat, lng) ? t : NaN;
+    if (before === t) fixes.push({ t, lat, lng, isJoined });
   });
   return fixes;
 }
@@ -102,21 +77,30 @@ export function coveredM(fixes) {
 
 /**
  * The view of all fixes: the one that is there while they lie well in it, so that a map does not tremble.
- * @param {Fix[]} fixes at least one @param {View|null} view @param {number} width px @param {number} height px @returns {View}
+ * @param {Fix[]} fixes at least one @param {View|null} view @param {number[]} size px, width and height @returns {View}
  */
-export function fitView(fixes, view, width, height) {
+export function fitView(fixes, view, size) {
   const flat = projection(view ?? fixes[0]);
   const points = fixes.map(flat.to);
-  const [[west, east], [south, north]] = [0, 1].map((k) => {
+  const spans = size.map((px, k) => {
     const all = points.map((point) => point[k]);
-    return [Math.min(...all), Math.max(...all)];
+    return { px: px - 2 * PADDING_PX, min: Math.min(...all), max: Math.max(...all) };
   });
-  const perPx = (span, px) => Math.max(span, LEAST_SPAN_M) / Math.max(1, px - 2 * PADDING_PX);
-  const mPerPx = Math.max(perPx(east - west, width), perPx(north - south, height));
-  const isIn = (reach, px) => reach <= ((px - PADDING_PX) / 2) * view.mPerPx;
-  const isShown = view && isIn(Math.max(east, -west), width) && isIn(Math.max(north, -south), height);
-  if (isShown && mPerPx > view.mPerPx / 2) return view;
-  return { ...flat.from((west + east) / 2, (south + north) / 2), mPerPx: mPerPx * 1.15 };
+  const mPerPx = Math.max(...spans.map(({ px, min, max }) => Math.max(max - min, LEAST_SPAN_M) / Math.max(1, px)));
+  const isIn = ({ px, min, max }) => Math.max(max, -min) <= (px / 2) * view.mPerPx;
+  if (view && mPerPx > view.mPerPx / 2 && spans.every(isIn)) return view;
+  return { ...flat.from(...spans.map(({ min, max }) => (min + max) / 2)), mPerPx: mPerPx * 1.15 };
+}
+
+/**
+ * What was at one place comes to another one. Places are px on the canvas.
+ * @param {View} view @param {number[]} size px, width and height @param {number[]} from @param {number[]} to
+ * @param {number} [factor] so many times as far away @returns {View}
+ */
+export function movedView(view, size, from, to, factor = 1) {
+  const mPerPx = Math.min(COARSEST, Math.max(FINEST, view.mPerPx * factor));
+  const [east, south] = size.map((px, k) => (from[k] - px / 2) * view.mPerPx - (to[k] - px / 2) * mPerPx);
+  return { ...projection(view).from(east, -south), mPerPx };
 }
 
 /** @param {Fix[]} fixes @param {(fix: Fix, i: number) => number} size how far it is @param {number} most @returns {Fix|null} the nearest within `most` */

@@ -1,12 +1,12 @@
-/** The table of all signals: a row a signal that has a value, in the order of the parsing. Writes only what changed. */
-import { byId, element, setText } from '../base/dom.js';
+/** The rows of all signals of one msgType: one a signal that has a value, in the order of the parsing. */
 import { decimalsOf, formatUnit, formatValue } from '../base/format.js';
+import { html } from '../base/ui.js';
 import { toNumber } from '../data/columns.js';
 import { msgTypeName, texts } from '../texts.js';
 
 /**
  * @typedef {import('../data/api.js').Field} Field
- * @typedef {ReturnType<typeof import('../data/tracker.js').readTrack>} Reading
+ * @typedef {ReturnType<typeof import('../data/signalfeed.js').readSignal>} Reading
  */
 
 /** @param {Field} field @returns {string} what a search looks at */
@@ -15,145 +15,82 @@ export function searchText(field) {
   return parts.filter(Boolean).join(' ').toLowerCase();
 }
 
-/** @param {string} text from `searchText` @param {string} search words, all of which must be in it */
+/** @param {string} text in lower case @param {string} search words, all of which must be in it */
 export function isFound(text, search) {
   return search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
-function about(field) {
-  return [field.message, field.description].filter(Boolean).join(' · ');
-}
+/** One signal. */
+class Row {
+  #field;
+  #decimals = 0;
+  #revision = -1;
+  #said = '';
+  #view = null;
 
-/** Roles are written out: on a phone the rows are laid out as blocks, and browsers then forget what they were. */
-function buildRow(field) {
-  const cell = (name, text = '') => element('td', { class: `s-${name}`, role: 'cell' }, text);
-  const name = element('th', { class: 's-name', role: 'rowheader', scope: 'row', title: field.name }, field.name);
-  const value = cell('value');
-  const age = cell('age');
-  const detail = cell('about', about(field));
-  detail.title = about(field);
-  const row = element('tr', { role: 'row', 'data-signal': field.name }, [
-    name, value, cell('unit', formatUnit(field.unit)), detail, age,
-  ]);
-  return { row, value, age, text: searchText(field), key: '', decimals: 0, revision: -1 };
-}
-
-/** The signals of one msgType. */
-class Section {
-  #entries = new Map();
-
-  /** @param {string} msgType @param {Field[]} fields */
-  constructor(msgType, fields) {
-    this.fields = fields;
-    const attributes = { class: 's-source', role: 'rowheader', scope: 'rowgroup', colspan: '5' };
-    const heading = element('th', attributes, msgTypeName(msgType));
-    this.body = element('tbody', { role: 'rowgroup' }, element('tr', { role: 'row' }, heading));
+  /** @param {Field} field */
+  constructor(field) {
+    this.#field = field;
+    this.text = searchText(field);
   }
 
-  /** @param {Reading[]} readings by field */
-  update(readings) {
-    let next = null;
-    for (let i = readings.length - 1; i >= 0; i--) {
-      const row = this.#show(this.fields[i], readings[i], next);
-      if (row) next = row;
+  /** @param {Reading} reading @returns {Object} the same one as long as it says the same: Preact then looks no further */
+  view({ value, ts, ageMs, stale, seen }) {
+    const field = this.#field;
+    if (this.#revision !== ts) {
+      const numbers = seen().map((each) => toNumber(each, field.choices));
+      this.#decimals = decimalsOf(numbers.filter((n) => !Number.isNaN(n)), field.unit);
+      this.#revision = ts;
     }
-  }
-
-  /** @param {string} search @returns {number} how many rows are left */
-  filter(search) {
-    let shown = 0;
-    for (const { row, text } of this.#entries.values()) {
-      const isShown = isFound(text, search);
-      if (row.hidden === isShown) row.hidden = !isShown;
-      if (isShown) shown++;
-    }
-    this.body.hidden = shown === 0;
-    return shown;
-  }
-
-  /** @returns {number} */
-  get size() {
-    return this.#entries.size;
-  }
-
-  #show(field, reading, next) {
-    let entry = this.#entries.get(field);
-    if (!reading) {
-      entry?.row.remove();
-      this.#entries.delete(field);
-      return null;
-    }
-    if (!entry) {
-      entry = buildRow(field);
-      this.#entries.set(field, entry);
-      this.body.insertBefore(entry.row, next);
-    }
-    this.#write(entry, field, reading);
-    return entry.row;
-  }
-
-  #write(entry, field, { value, ageMs, stale, track }) {
-    if (entry.revision !== track.revision) {
-      const numbers = track.seen.map((seen) => toNumber(seen.value, field.choices));
-      entry.decimals = decimalsOf(numbers.filter((n) => !Number.isNaN(n)), field.unit);
-      entry.revision = track.revision;
-    }
-    const text = formatValue(value, field, entry.decimals);
+    const text = formatValue(value, field, this.#decimals);
     const age = stale ? texts.stale(ageMs) : '';
-    const key = `${text}\n${age}`;
-    if (key === entry.key) return;
-    entry.key = key;
-    setText(entry.value, text);
-    entry.value.title = text;
-    setText(entry.age, age);
-    entry.row.classList.toggle('stale', stale);
+    const said = `${text}\n${age}`;
+    if (said !== this.#said) this.#view = this.#write(text, age);
+    this.#said = said;
+    return this.#view;
+  }
+
+  /** Roles are written out: on a phone the rows are laid out as blocks, and browsers then forget what they were. */
+  #write(text, age) {
+    const { name, unit, message, description } = this.#field;
+    const about = [message, description].filter(Boolean).join(' · ');
+    return html`<tr role="row" key=${name} data-signal=${name} class=${age && 'stale'}>
+      <th class="s-name" role="rowheader" scope="row" title=${name}>${name}</th>
+      <td class="s-value" role="cell" title=${text}>${text}</td>
+      <td class="s-unit" role="cell">${formatUnit(unit)}</td>
+      <td class="s-about" role="cell" title=${about}>${about}</td>
+      <td class="s-age" role="cell">${age}</td>
+    </tr>`;
   }
 }
 
 export class SignalTable {
-  /** @type {Map<string, Section>} */
-  #sections = new Map();
-  #table = byId('signals-table');
-  #search = '';
+  #rows;
 
-  /** @param {{msgType: string, fields: Field[]}[]} lists */
-  build(lists) {
-    this.clear();
-    for (const { msgType, fields } of lists) {
-      const section = new Section(msgType, fields);
-      this.#sections.set(msgType, section);
-      this.#table.append(section.body);
-    }
-  }
-
-  clear() {
-    for (const { body } of this.#sections.values()) body.remove();
-    this.#sections.clear();
-    this.#table.hidden = true;
-  }
-
-  /** @param {string} text */
-  search(text) {
-    this.#search = text.trim();
+  /** @param {import('../data/signalfeed.js').SignalFeed} feed */
+  constructor(feed) {
+    this.feed = feed;
+    this.#rows = feed.fields.map((field) => new Row(field));
   }
 
   /**
-   * @param {{msgType: string, read: () => Reading[]}[]} feeds
-   * @returns {{shown: number, found: number, total: number}} rows after the search, rows, signals
+   * @param {string} search @param {{shown: number, found: number, total: number}} counts to add to
+   * @returns {Object[]} for Preact, with a heading
    */
-  update(feeds) {
-    for (const feed of feeds) this.#sections.get(feed.msgType).update(feed.read());
-    const counts = { shown: 0, found: 0, total: 0 };
-    for (const section of this.#sections.values()) {
-      counts.shown += section.filter(this.#search);
-      counts.found += section.size;
-      counts.total += section.fields.length;
-    }
-    this.#table.hidden = counts.shown === 0;
-    return counts;
-  }
-
-  get isSearching() {
-    return this.#search !== '';
+  rows(search, counts) {
+    const views = [];
+    const readings = this.feed.read();
+    this.#rows.forEach((row, i) => {
+      if (!readings[i]) return;
+      counts.found++;
+      if (isFound(row.text, search)) views.push(row.view(readings[i]));
+    });
+    counts.shown += views.length;
+    counts.total += readings.length;
+    if (!views.length) return views;
+    const heading = html`<tr role="row" key="">
+      <th class="s-source" role="rowheader" scope="row" colspan="5">${msgTypeName(this.feed.msgType)}</th>
+    </tr>`;
+    return [heading, ...views];
   }
 }

@@ -1,5 +1,5 @@
 /** CSV of a window: rows aligned by time over several message types, as RFC 4180 writes them. Pure but for what asks the server. */
-import { rangeRows, toRange } from '../data/ranges.js';
+import { align, rangeRows, toRange } from '../data/ranges.js';
 
 /** The server's limit for one request, fields × seconds. */
 const VALUES_MAX = 2_000_000;
@@ -23,8 +23,7 @@ const JUST_BEFORE_MS = 0.0005;
 const FORMULA = /^[=+\-@\t\r]/;
 
 function cell(value) {
-  if (value === null || value === undefined) return '';
-  if (typeof value !== 'string') return String(value);
+  if (typeof value !== 'string') return String(value ?? '');
   const text = FORMULA.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
@@ -61,18 +60,6 @@ async function* partsOf(source, fields, from, to, held, ask) {
   if (held <= to) yield source.rows(fields, Math.max(from, held), to);
 }
 
-function align(parts, width) {
-  const rows = new Map();
-  for (const { at, ts, columns } of parts) {
-    ts.forEach((time, i) => {
-      let row = rows.get(time);
-      if (!row) rows.set(time, (row = [time, ...new Array(width).fill(null)]));
-      columns.forEach((column, k) => (row[1 + at + k] = column[i]));
-    });
-  }
-  return [...rows.values()].sort((a, b) => a[0] - b[0]);
-}
-
 /**
  * The rows of a window, piece by piece: every second of it, or every frame where that is shown.
  * @param {Map<string, import('../data/source.js').Source>} sources by msgType
@@ -82,20 +69,24 @@ function align(parts, width) {
  * @returns {AsyncGenerator<{rows: Row[], share: number}>} share: how much of the window is done, 0 to 1
  */
 export async function* windowRows(sources, lists, from, to, ask) {
-  const parts = lists.map(({ msgType, fields }, i) => {
-    const at = lists.slice(0, i).reduce((sum, list) => sum + list.fields.length, 0);
-    return { source: sources.get(msgType), fields, at };
-  }).filter(({ source, fields }) => source && fields.length);
-  const width = lists.reduce((sum, { fields }) => sum + fields.length, 0);
+  let width = 0;
+  const parts = [];
+  for (const { msgType, fields } of lists) {
+    const source = sources.get(msgType);
+    if (source && fields.length) parts.push({ source, fields, at: width });
+    width += fields.length;
+  }
   const isFull = parts.some(({ source }) => source.past.range?.isFull);
   const stepMs = isFull ? FULL_PIECE_MS : PIECE_MS;
-  for (let at = from; at <= to; at += stepMs) {
-    const end = Math.min(to, at + stepMs - JUST_BEFORE_MS);
+  for (let start = from; start <= to; start += stepMs) {
+    const end = Math.min(to, start + stepMs - JUST_BEFORE_MS);
     const found = [];
-    for (const { source, fields, at: column } of parts) {
+    for (const { source, fields, at } of parts) {
       const held = heldFrom(source, from, to);
-      for await (const rows of partsOf(source, fields, at, end, held, ask)) found.push({ at: column, ...rows });
+      for await (const rows of partsOf(source, fields, start, end, held, ask)) found.push({ at, ...rows });
     }
-    yield { rows: align(found, width), share: to > from ? Math.min(1, (end + 1 - from) / (to - from)) : 1 };
+    const { ts, columns } = align(found, width);
+    const rows = ts.map((t, i) => [t, ...columns.map((column) => column[i])]);
+    yield { rows, share: to > from ? Math.min(1, (end + 1 - from) / (to - from)) : 1 };
   }
 }

@@ -27,7 +27,7 @@ export function rangeText(from, to, now) {
   const isFine = to - from < 60_000;
   const isOneDay = new Date(from).toDateString() === new Date(to).toDateString();
   const end = isOneDay ? formatTime(to, isFine) : formatMoment(to, NaN, isFine);
-  return `${formatMoment(from, isOneDay ? now : NaN, isFine)} – ${end}`;
+  return `${formatMoment(from, now, isFine)} – ${end}`;
 }
 
 /** @param {number} ms Unix ms @returns {string} as a datetime-local input takes it */

@@ -33,14 +33,14 @@ async def test_the_commands_of_a_machine(tmp_path: Path) -> None:
         state = mine.locator("summary")
         await mine.locator(':text("Acknowledged by the machine")').wait_for(timeout=20_000)
         assert await mine.locator(".c-action").inner_text() == "Real-time on"
-        assert not await mine.locator(".command-more").is_visible()
+        assert not await mine.locator("dl").is_visible()
         await state.focus()
         await page.keyboard.press("Enter")
-        assert "status 200, real-time on" in await mine.locator(".command-more").inner_text()
+        assert "status 200, real-time on" in await mine.locator("dl").inner_text()
 
         async with page.expect_response("**/commands?*", timeout=10_000):
             pass
-        assert await mine.locator(".command-more").is_visible()  # a refresh leaves it unfolded
+        assert await mine.locator("dl").is_visible()  # a refresh leaves it unfolded
         assert await state.evaluate("node => node === document.activeElement")
 
 

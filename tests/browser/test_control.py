@@ -46,10 +46,10 @@ async def test_what_is_known_of_the_stream(tmp_path: Path) -> None:
     async with chromium() as browser, program(tmp_path / "data") as running, page_at(browser, running.url) as page:
         await wait_state(page, "live")
         await _told(page, "beat", re.compile(r"^heartbeat [1-9] s ago$"))
-        await _told(page, "watch", "1 watches")
+        await _told(page, "watch", "1 viewer")
         delay = DELAY.match(await _told(page, "delay", DELAY))
         assert delay is not None
-        assert 0 < float(delay[1]) < 3
+        assert 0 <= float(delay[1]) < 3
         await _told(page, "lasts", re.compile(r"^goes on for [12]:\d\d without us$"))
         before = await _seconds_left(page)
         await page.wait_for_function(
@@ -61,8 +61,8 @@ async def test_what_is_known_of_the_stream(tmp_path: Path) -> None:
         assert await _seconds_left(page) >= before - 6
         async with page_at(browser, running.url) as other:
             await wait_state(other, "live")
-            await _told(page, "watch", "2 watch")
-        await _told(page, "watch", "1 watches")
+            await _told(page, "watch", "2 viewers")
+        await _told(page, "watch", "1 viewer")
 
 
 @pytest.mark.timeout(120)
@@ -102,10 +102,10 @@ async def test_others_keep_it_on(tmp_path: Path) -> None:
     ):
         await wait_state(page, "live")
         await wait_state(other, "live")
-        await _told(page, "watch", "2 watch")
+        await _told(page, "watch", "2 viewers")
         await page.locator(".control").get_by_role("button", name="Stop").click()
         await expect(page.locator("#answer")).to_have_text(re.compile(r"^Stopped by you\. Others keep it on\. "))
-        await _told(page, "watch", "1 watches")
+        await _told(page, "watch", "1 viewer")
         received = await other.evaluate("ducoPage.received")
         await other.wait_for_function("received => ducoPage.received > received + 2", arg=received, timeout=20_000)
         assert await other.evaluate("document.documentElement.dataset.state") == "live"
@@ -146,5 +146,5 @@ async def test_a_machine_whose_clock_is_wrong(tmp_path: Path, off_ms: int, said:
         await page.goto(running.url)
         await wait_state(page, "live")
         await _told(page, "delay", re.compile(f"^machine.s {said}$"))
-        await _told(page, "watch", "– watch")
+        await _told(page, "watch", "– viewers")
         await _told(page, "lasts", "goes on for – without us")

@@ -50,7 +50,8 @@ async def test_offline_in_time(tmp_path: Path) -> None:
                 }).observe(document.documentElement, { attributeFilter: ['data-state'] });
             }"""
         )
-        await page.wait_for_function("() => window.ducoPage.received >= 3", timeout=20_000)
+        held = "() => window.ducoPage.series('vehicle_can', 'speed').seq.length >= 3"
+        await page.wait_for_function(held, timeout=20_000)
         is_cut = True
         await wait_state(page, "offline", 20)
         after_ms = await page.evaluate("window.afterMs")

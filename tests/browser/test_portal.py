@@ -67,6 +67,8 @@ async def test_by_keyboard_alone(tmp_path: Path) -> None:
         await page.keyboard.press("ArrowRight")
         assert await page.evaluate(FOCUSED) == "M_0003"
         await page.keyboard.press("ArrowUp")
+        assert await page.evaluate(FOCUSED) == "M_0001"
+        await page.keyboard.press("ArrowUp")
         assert await page.evaluate(FOCUSED) == "filter"
         await page.keyboard.press("Escape")
         await expect(page.locator(DEVICE)).to_have_count(12)

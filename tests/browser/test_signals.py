@@ -52,12 +52,12 @@ async def test_signals_of_the_truck(tmp_path: Path, recordings: Path) -> None:
         await wait_state(page, "live")
         await wait_received(page, 4)
         assert len(opened) == 2  # one a msgType, for the charts
-        assert await page.get_attribute("#signals-toggle", "aria-expanded") == "false"
+        assert await page.get_attribute("#signals", "open") is None
 
         await page.click("#signals-toggle")
         await wait_rows(page, 30)
         assert len(opened) == 4
-        assert await page.get_attribute("#signals-toggle", "aria-expanded") == "true"
+        assert await page.get_attribute("#signals", "open") is not None
         count = await page.inner_text("#signals-count")
         assert "signals have values" in count and int(count.split()[0]) >= 30
         assert (await page.inner_text('[data-signal="EngineSpeed"] .s-unit')) == "rpm"

@@ -1,9 +1,8 @@
 /** Colours and dashes, what a chart reads, its shared cursor, pointer and keys. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DASHES, PALETTE, assignDashes, lightness } from '../../static/base/palette.js';
-import { Cursor } from '../../static/charts/cursor.js';
-import { Pointing } from '../../static/charts/pointer.js';
+import { DASHES, PALETTE, assignDashes } from '../../static/base/palette.js';
+import { Cursor, Pointing } from '../../static/charts/cursor.js';
 import { Readings } from '../../static/charts/readings.js';
 import { createTable, insertSample } from '../../static/data/columns.js';
 import { Source } from '../../static/data/source.js';
@@ -21,13 +20,20 @@ function frame() {
   for (const callback of due) callback();
 }
 
+/** @param {string} color `#rrggbb` @returns {number} relative luminance of WCAG, 0 to 1 */
+function luminance(color) {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const part = parseInt(color.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+/** CIE L*, 0 to 100. */
+const lightness = (color) => 116 * Math.cbrt(luminance(color)) - 16;
+
 for (const [theme, ground] of [['light', '#ffffff'], ['dark', '#161d24']]) {
   test(`${theme}: every line has 3:1 on its ground, and no two of a chart look the same in greyscale`, () => {
     const colors = PALETTE[theme];
-    const luminance = (color) => {
-      const l = lightness(color);
-      return l > 8 ? ((l + 16) / 116) ** 3 : l / 903.3;
-    };
     for (const color of colors) {
       const [low, high] = [luminance(color), luminance(ground)].sort((a, b) => a - b);
       assert.ok((high + 0.05) / (low + 0.05) >= 3, color);
@@ -164,8 +170,10 @@ function pointed() {
   const table = sourceOf(60).source.feed.table;
   const said = [];
   const pointing = new Pointing(surface, board, {
-    plot: () => ({ ...board.window.range(now()), left: 10, width: 100 }),
-    traces: () => [tableTrace(table, 'a', T0, T0 + 100_000)],
+    get plot() {
+      return { ...board.window.range(now()), left: 10, width: 100 };
+    },
+    traces: [null, tableTrace(table, 'a', T0, T0 + 100_000)],
     onKeyed: () => said.push((board.cursor.t - T0) / 1000),
   });
   const send = (type, more) => {
@@ -220,7 +228,7 @@ test('a drag zooms to what it covers, in either direction; a shaking hand is a c
 });
 
 test('a drag is shown while it goes on, and Escape or a scroll that takes over ends it', () => {
-  for (const end of [({ press }) => press('Escape'), ({ send }) => send('pointercancel')]) {
+  for (const end of [({ press }) => press('Escape'), ({ send }) => ['pointercancel', 'pointerleave'].forEach((type) => send(type))]) {
     const all = pointed();
     all.send('pointerdown', { clientX: 30 });
     all.send('pointermove', { clientX: 60 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatMoment } from '../../static/base/format.js';
-import { actionText, commandDetails, commandStateText, offlineText, whoText } from '../../static/texts.js';
+import { commands, page } from '../../static/texts.js';
 
 const row = (more) => ({
   commandId: 'id-1', action: 'start', reason: 'user_action', who: 'me', state: 'sent', queued: 1, sent: 2,
@@ -24,22 +24,22 @@ test('each state has its words, and only the machine itself acknowledges', () =>
     [{ state: 'failed', answer: refusal }, 'Refused by the machine'],
     [{ state: 'later' }, 'later'],
   ];
-  for (const [more, text] of cases) assert.equal(commandStateText(row(more)), text);
+  for (const [more, text] of cases) assert.equal(commands.state(row(more)), text);
 });
 
 test('who it was: this page, another viewer, the server, or somebody without a name', () => {
-  const shown = ['me', 'other', 'cron', 'anonymous'].map((who) => whoText(who, 'me'));
+  const shown = ['me', 'other', 'cron', 'anonymous'].map((who) => commands.who(who, 'me'));
   assert.deepEqual(shown, ['You', 'Another viewer', 'The server, to keep it on', 'Unnamed client']);
-  assert.deepEqual(['start', 'stop', 'reset'].map(actionText), ['Real-time on', 'Real-time off', 'reset']);
+  assert.deepEqual(['start', 'stop', 'reset'].map(commands.action), ['Real-time on', 'Real-time off', 'reset']);
 });
 
 test('details name whose answer it is, and call sent only what left', () => {
-  const names = (more) => commandDetails(row(more), moment).map(([name]) => name);
-  assert.deepEqual(names({}), ['Sent', 'Reason', 'Id']);
-  assert.deepEqual(names({ state: 'failed', error: 'offline', reason: '' }), ['Tried', 'Error', 'Id']);
+  const names = (more) => commands.details(row(more), moment).map(([name]) => name);
+  assert.deepEqual(names({}), ['Sent', 'Id']);
+  assert.deepEqual(names({ state: 'failed', error: 'offline' }), ['Tried', 'Error', 'Id']);
   const answer = { status: 200, payload: { commandId: 'id-1', source: 'device', realtime: true, ts: 5, load: 3 } };
-  const details = new Map(commandDetails(row({ state: 'acknowledged', answered: 3, answer, beats: 2, lastBeat: 9 }), moment));
-  assert.equal(details.get('Answer of the machine'), 'status 200, real-time on, t5, load 3');
+  const details = new Map(commands.details(row({ state: 'acknowledged', answered: 3, answer, beats: 2, lastBeat: 9 }), moment));
+  assert.equal(details.get('Answer of the machine'), 'status 200, real-time on, load 3');
   assert.equal(details.get('Answered'), 't3');
   assert.equal(details.get('Asked again'), '2 ×, last t9');
   assert.ok(names({ state: 'leased', answer }).includes('Answer of the server'));
@@ -49,6 +49,6 @@ test('a time of another day has its date', () => {
   const noon = new Date(2026, 0, 5, 12, 3, 4).getTime();
   assert.equal(formatMoment(noon, noon + 3_600_000), '12:03:04');
   assert.equal(formatMoment(noon, noon + 86_400_000), '2026-01-05 12:03:04');
-  const { detail } = offlineText({ lastDataAt: noon, isServerAway: false }, noon + 86_400_000);
+  const [, detail] = page.offline({ lastDataAt: noon, isServerAway: false }, noon + 86_400_000);
   assert.match(detail, /^No data since 2026-01-05 12:03:04\. /);
 });

@@ -95,7 +95,7 @@ test('after the user’s stop no heartbeat is sent and nothing else starts it; t
   assert.ok(realTime.lastBeatAt > 0);
   const beatAt = realTime.lastBeatAt;
 
-  realTime.stopByUser();
+  realTime.toggle();
   await settle();
   realTime.start(); // after a lost connection
   mock.timers.tick(600_000);
@@ -106,7 +106,7 @@ test('after the user’s stop no heartbeat is sent and nothing else starts it; t
   assert.equal(realTime.isStopped, true);
   assert.equal(realTime.lastBeatAt, beatAt);
 
-  realTime.startByUser();
+  realTime.toggle();
   mock.timers.tick(60_000);
   await settle();
   assert.deepEqual(actions().slice(3), ['start', 'start']);

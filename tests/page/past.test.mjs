@@ -189,7 +189,7 @@ test('a whole day at any fraction of a millisecond is fetched once', async () =>
 
 test('a failure is told, and tried again later and later, with the same window', async () => {
   const one = setup(100_000, 100_100);
-  one.refuse = () => new ApiError(503, 'busy', 'too much at once');
+  one.refuse = () => new ApiError(503, 'too much at once');
   for (let i = 0; i < 200; i++) {
     one.want(0, 500);
     await pass(100);
@@ -203,7 +203,7 @@ test('a failure is told, and tried again later and later, with the same window',
 
 test('what the server refuses is asked for with less, and the page can say why', async () => {
   const one = setup(100_000, 100_100);
-  one.refuse = ({ resolution }) => resolution && new ApiError(400, 'bad', 'too many frames');
+  one.refuse = ({ resolution }) => resolution && new ApiError(400, 'too many frames');
   one.want(0, HOUR, { isFull: true });
   await pass(200);
   assert.deepEqual([one.past.state, one.past.message, one.past.resolution], ['idle', 'too many frames', 'bucket']);
@@ -213,11 +213,7 @@ test('what the server refuses is asked for with less, and the page can say why',
     await pass(100);
   }
   assert.equal(one.asked.length, length);
-  one.refuse = ({ stats }) => stats?.includes('mean') && new ApiError(400, 'bad', 'no mean');
-  one.want(0, HOUR + 10);
-  await pass(200);
-  assert.deepEqual(one.asked.at(-1).stats, 'min,max');
-  one.refuse = () => new ApiError(400, 'bad', 'nothing at all');
+  one.refuse = () => new ApiError(400, 'nothing at all');
   one.want(0, 2 * HOUR);
   await pass(200);
   assert.deepEqual([one.past.state, one.past.message], ['failed', 'nothing at all']);

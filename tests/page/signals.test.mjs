@@ -1,89 +1,55 @@
 /** All signals: latest values without a table, searching, lists for the live service; charts without values. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTable, insertSample } from '../../static/data/columns.js';
+import { createTable, insertSample, trim } from '../../static/data/columns.js';
 import { isKnown, isWithoutValues } from '../../static/charts/folding.js';
 import { formatUnit } from '../../static/base/format.js';
 import { isFound, searchText } from '../../static/signals/signaltable.js';
-import { foldedText, signalsText } from '../../static/texts.js';
-import { createTracker, readTrack, splitNames, trackHistory, trackSample } from '../../static/data/tracker.js';
+import { foldedText, page } from '../../static/texts.js';
+import { readSignal } from '../../static/data/signalfeed.js';
 
 const T0 = 1_700_000_000_000;
 const at = (n) => T0 + n * 1000;
 const sample = (n, payload) => ({ seq: n, ts: at(n), payload });
 
 /** A machine whose field `fast` comes every second and whose `slow` every so many. */
-function run(seconds, slow, tracker = createTracker()) {
-  for (let n = 0; n <= seconds; n++) trackSample(tracker, sample(n, n % slow ? { fast: n } : { fast: n, slow: n }));
-  return tracker;
+function run(seconds, slow) {
+  const table = createTable(['fast', 'slow', 'once']);
+  for (let n = 0; n <= seconds; n++) insertSample(table, sample(n, n % slow ? { fast: n } : { fast: n, slow: n }));
+  return table;
 }
 
 test('a field that single samples lack keeps its value until three of its periods have passed', () => {
-  const tracker = run(49, 10);
-  const read = (n) => readTrack(tracker, 'slow', at(n));
+  const table = run(49, 10);
+  const read = (n) => readSignal(table, 'slow', at(n));
   assert.deepEqual([read(49).value, read(49).ageMs, read(49).stale], [40, 9000, false]);
+  assert.deepEqual(read(49).seen(), [0, 10, 20, 30, 40]);
   assert.deepEqual([read(70).stale, read(71).stale], [false, true]);
-  assert.equal(readTrack(tracker, 'fast', at(53)).stale, true);
-  assert.equal(readTrack(tracker, 'never', at(49)), null);
+  assert.equal(readSignal(table, 'fast', at(53)).stale, true);
+  assert.equal(readSignal(table, 'once', at(49)), null);
+  assert.equal(readSignal(table, 'never', at(49)), null);
 });
 
 test('a field leaves the list a minute after its last value, a slow one later, none of a silent machine', () => {
-  const tracker = createTracker();
-  trackSample(tracker, sample(0, { once: 1, other: 0 }));
-  for (let n = 1; n <= 60; n++) trackSample(tracker, sample(n, { other: n }));
-  assert.equal(readTrack(tracker, 'once', at(60)).value, 1);
-  trackSample(tracker, sample(61, { other: 61 }));
-  assert.equal(readTrack(tracker, 'once', at(61)), null);
-  assert.deepEqual(readTrack(tracker, 'other', at(9999)).ageMs, 9938_000);
+  const table = createTable(['once', 'other']);
+  insertSample(table, sample(0, { once: 1, other: 0 }));
+  for (let n = 1; n <= 60; n++) insertSample(table, sample(n, { other: n }));
+  assert.equal(readSignal(table, 'once', at(60)).value, 1);
+  insertSample(table, sample(61, { other: 61 }));
+  assert.equal(readSignal(table, 'once', at(61)), null);
+  assert.deepEqual(readSignal(table, 'other', at(9999)).ageMs, 9938_000);
 
   const slow = run(120, 50);
-  trackSample(slow, sample(165, { fast: 1 }));
-  assert.equal(readTrack(slow, 'slow', at(165)).value, 100);
-});
-
-test('history before or after live samples, and copies, give the same readings', () => {
-  const answer = { seq: [1, 2, 3], ts: [at(1), at(2), at(3)], fields: { a: [1, null, 3], b: [null, 'x', null] } };
-  const before = createTracker();
-  trackHistory(before, answer);
-  trackSample(before, sample(4, { a: 4 }));
-  const after = createTracker();
-  trackSample(after, sample(4, { a: 4 }));
-  trackHistory(after, answer);
-  trackHistory(after, answer);
-  for (const name of ['a', 'b']) {
-    const [one, other] = [before, after].map((tracker) => tracker.tracks.get(name).seen);
-    assert.deepEqual(one, other);
-  }
-  assert.equal(readTrack(after, 'b', at(4)).value, 'x');
-  assert.equal(after.tracks.get('a').seen.length, 3);
+  insertSample(slow, sample(165, { fast: 1 }));
+  assert.equal(readSignal(slow, 'slow', at(165)).value, 100);
 });
 
 test('a clock that was set back does not leave old values on top', () => {
-  const tracker = run(20, 5);
-  trackSample(tracker, { seq: 21, ts: at(-500), payload: { fast: 7 } });
-  assert.equal(readTrack(tracker, 'fast', at(-500)).value, 7);
-  assert.equal(readTrack(tracker, 'slow', at(-500)), null);
-  trackHistory(tracker, { seq: [19], ts: [at(19)], fields: { fast: [19] } });
-  assert.equal(readTrack(tracker, 'fast', at(-500)).value, 7);
-});
-
-test('only finite numbers, booleans and texts are values, and memory is bounded', () => {
-  const tracker = createTracker();
-  trackSample(tracker, sample(1, { a: NaN, b: null, c: {}, d: false, e: '' }));
-  assert.deepEqual([...tracker.tracks.keys()], ['d', 'e']);
-  assert.equal(run(500, 2).tracks.get('fast').seen.length, 40);
-});
-
-test('lists for the live service keep to its limits and lose no name', () => {
-  const names = Array.from({ length: 2100 }, (_, i) => `${'ä'.repeat(30)}${i}`);
-  const lists = splitNames(names, 1000, 30_000);
-  assert.deepEqual(lists.flat(), names);
-  for (const list of lists) {
-    assert.ok(list.length <= 1000);
-    assert.ok(Buffer.byteLength(JSON.stringify(list)) <= 30_000 + 1);
-  }
-  assert.deepEqual(splitNames(['a', 'b', 'c'], 2, 1000), [['a', 'b'], ['c']]);
-  assert.deepEqual(splitNames([], 1000, 1000), []);
+  const table = run(20, 5);
+  insertSample(table, { seq: 21, ts: at(-500), payload: { fast: 7 } });
+  trim(table);
+  assert.equal(readSignal(table, 'fast', at(-500)).value, 7);
+  assert.equal(readSignal(table, 'slow', at(-500)), null);
 });
 
 test('a search finds words in name, unit as written and as shown, message and description', () => {
@@ -97,8 +63,8 @@ test('a search finds words in name, unit as written and as shown, message and de
 });
 
 test('texts count and name', () => {
-  assert.equal(signalsText({ shown: 68, found: 68, total: 259 }, false), '68 of 259 signals have values');
-  assert.equal(signalsText({ shown: 3, found: 68, total: 259 }, true), '3 shown; 68 of 259 signals have values');
+  assert.equal(page.signalCounts({ shown: 68, found: 68, total: 259 }, false), '68 of 259 signals have values');
+  assert.equal(page.signalCounts({ shown: 3, found: 68, total: 259 }, true), '3 shown; 68 of 259 signals have values');
   assert.equal(foldedText(['Air', 'Motion']), '2 charts without values from this machine: Air, Motion');
   assert.match(foldedText(['Air']), /^1 chart without/);
 });

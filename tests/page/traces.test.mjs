@@ -1,7 +1,7 @@
 /** Lines out of columns and ranges: where they break, what is under the cursor, what they sum up to. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTable, insertSample, isGap, usualPeriod } from '../../static/data/columns.js';
+import { JOIN_PERIODS, createTable, insertSample, isGap, limitOf, tableSeries } from '../../static/data/columns.js';
 import { toRange } from '../../static/data/ranges.js';
 import {
   LONE_MS, between, extent, flat, joinTraces, nearest, rangeTrace, summary, tableTrace, thin,
@@ -9,12 +9,18 @@ import {
 
 const T0 = 1_700_000_000_000;
 const FAR = 1e15;
+const usualPeriod = (table, field) => limitOf(tableSeries(table, field)) / JOIN_PERIODS;
 
 /** Numbers 0 … n-1 that are the same in every run. */
 function seeded(seed) {
   let state = seed;
   return (n) => (state = (state * 48_271) % 2_147_483_647) % n;
 }
+
+/** What lies before the first live point, and what is live. */
+const join = (past, live, limitMs, isGap) => joinTraces(
+  [live.n ? between(past, -FAR, live.t[0]) : past, live], (a, b) => !isGap && b - a <= limitMs,
+);
 
 /** @param {Object<number, Object>} rows payload by second */
 function tableOf(rows, fields = ['a']) {
@@ -134,10 +140,9 @@ test('a field that single samples lack is joined across three usual periods, not
   assert.deepEqual(drawn(whole(tableOf(rows))), [[0, 0], [1, 1], [2, 2], [3, 3], [6, 6], [7, 7], null, [11, 11], [12, 12]]);
 });
 
-test('a lone value is drawn as a dash around its time, which reaches no neighbour', () => {
-  const half = LONE_MS / 2000;
+test('a lone value is drawn as a dash up to its time, which reaches no neighbour', () => {
   assert.deepEqual(drawn(whole(tableOf({ 0: { a: 1 }, 5: { a: 2 }, 6: { a: 3 } }))),
-    [[-half, 1], [half, 1], null, [5, 2], [6, 3]]);
+    [[-LONE_MS / 1000, 1], [0, 1], null, [5, 2], [6, 3]]);
   for (let seed = 1; seed <= 100; seed++) {
     const list = flat(whole(anyTable(seed)));
     for (let i = 2; i < list.length; i += 2) assert.ok(list[i] >= list[i - 2], `seed ${seed}`);
@@ -279,7 +284,7 @@ test('history and live are one line, without hole or double, broken where there 
     const past = between(rangeTrace(range, 'a', -FAR, FAR), -FAR, late.ts[0]);
     const live = whole(late);
     const isGapThere = range.gaps.some(([, b]) => past.t[past.n - 1] < b && b <= live.t[0]);
-    const joined = joinTraces(past, live, 3000, isGapThere);
+    const joined = join(past, live, 3000, isGapThere);
     assert.deepEqual([...joined.t], [...all.t]);
     assert.deepEqual([...joined.v], [...all.v]);
     assert.deepEqual([...joined.joined], [...all.joined], `seed ${seed}`);
@@ -292,19 +297,19 @@ test('joined to seconds, buckets keep their spans and weights', () => {
   const range = toRange([answerOf(rows, { from: rows[0].ts, to: rows[799].ts, points: 100 })], 100);
   const table = createTable(['a']);
   for (const { seq, ts, a } of rows.slice(800)) insertSample(table, { seq, ts, payload: { a } });
-  const joined = joinTraces(rangeTrace(range, 'a', -FAR, FAR), whole(table), 3000, false);
+  const joined = join(rangeTrace(range, 'a', -FAR, FAR), whole(table), 3000, false);
   const values = rows.map((row) => row.a).filter((v) => v !== null);
   const { min, max, mean, n } = summary(joined, -FAR, FAR);
   assert.deepEqual([min, max, n], [Math.min(...values), Math.max(...values), values.length]);
   assert.ok(Math.abs(mean - values.reduce((a, b) => a + b) / n) < 1e-9);
   const [early, late] = [tableOf({ 0: { a: 1 }, 1: { a: 2 }, 2: { a: 9 } }), tableOf({ 2: { a: 3 }, 3: { a: 4 } })];
-  assert.deepEqual(drawn(joinTraces(whole(early), whole(late), 3000, false)), [[0, 1], [1, 2], [2, 3], [3, 4]]);
-  assert.ok(drawn(joinTraces(whole(early), whole(late), 3000, true)).includes(null));
-  assert.ok(drawn(joinTraces(whole(early), whole(late), 500, false)).includes(null));
+  assert.deepEqual(drawn(join(whole(early), whole(late), 3000, false)), [[0, 1], [1, 2], [2, 3], [3, 4]]);
+  assert.ok(drawn(join(whole(early), whole(late), 3000, true)).includes(null));
+  assert.ok(drawn(join(whole(early), whole(late), 500, false)).includes(null));
   const none = whole(createTable(['a']));
-  assert.equal(joinTraces(none, none, 1, false).n, 0);
-  assert.equal(joinTraces(none, whole(table), 1, false).n, whole(table).n);
-  assert.equal(joinTraces(whole(table), none, 1, false).n, whole(table).n);
+  assert.equal(join(none, none, 1, false).n, 0);
+  assert.equal(join(none, whole(table), 1, false).n, whole(table).n);
+  assert.equal(join(whole(table), none, 1, false).n, whole(table).n);
 });
 
 test('a line of very many points keeps its spikes, its gaps and its sum, in the same buckets wherever it begins', () => {
