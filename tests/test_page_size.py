@@ -56,4 +56,4 @@ def test_the_page_has_its_words_from_one_file() -> None:
     page = re.sub(r"<noscript>.*?</noscript>|<title>.*?</title>", "", (STATIC / "index.html").read_text("utf-8"))
     shown = re.sub(r"<[^>]*>", " ", page)
     assert re.findall(r"[A-Za-z]{2,}", shown) == []
-    assert re.findall(r'(?:aria-label|title|placeholder|alt)="[^"]+"', page) == []
+    assert re.findall(r'(?<!-)(?:aria-label|title|placeholder|alt)="[^"]+"', page) == []
