@@ -114,7 +114,8 @@ function writeUrl() {
   const params = currentParams();
   // Otherwise the reader is on the way to somewhere else.
   if (!params || writeRoute({ ...at, params }) !== writeRoute({ ...shown, params })) return;
-  const hash = writeRoute({ ...shown, params });
+  shown = { ...shown, params }; // also for a machine that comes back
+  const hash = writeRoute(shown);
   if (hash !== location.hash) history.replaceState(null, '', hash);
   linkTabs();
 }

@@ -6,5 +6,5 @@ const LANGUAGES = { en };
 const wanted = (globalThis.navigator?.languages ?? []).map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES);
 
 export const {
-  charts, commands, control, empties, foldedText, groups, metrics, msgTypeName, page, texts, view,
+  charts, commands, control, empties, foldedText, formatAge, groups, metrics, msgTypeName, page, spanText, texts, view,
 } = LANGUAGES[wanted ?? 'en'];

@@ -160,7 +160,7 @@ class Meta(CommandLedger, Protocol):
         ...
 
     async def put_group(self, tenant: str, group: dict[str, object], expected: int | None = None) -> dict[str, object]:
-        """Add or replace the group of that `groupId`; returns it with its new `version`, 1 or one more than before.
+        """Add or replace the group of that `groupId`; returns it with its new `version`, above any that it had before.
 
         `expected`: the version that must be there, 0 for none. GroupChanged where another one is, NotFound where none
         is; of several at once that expect the same, one is kept.

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS groups (
     tenant TEXT NOT NULL, groupId TEXT NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (tenant, groupId)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgotten_groups (tenant TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS devices_of_tenant ON devices (tenant);
 """
 
@@ -133,7 +134,7 @@ class SqliteMeta(SqliteCommands):
         self, db: sqlite3.Connection, tenant: str, group: dict[str, object], expected: int | None
     ) -> dict[str, object]:
         group_id = str(group["groupId"])
-        version = _version(db, tenant, group_id, expected) + 1
+        version = (_version(db, tenant, group_id, expected) or _highest_forgotten(db, tenant)) + 1
         kept = {**group, "version": version, "changed": self._clock.wall_ms()}
         row = tenant, group_id, group.get("order", 0), msgspec.json.encode(kept).decode()
         db.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?)", row)
@@ -145,9 +146,22 @@ class SqliteMeta(SqliteCommands):
 
 
 def _remove_group(db: sqlite3.Connection, tenant: str, group_id: str, expected: int | None) -> None:
-    if not _version(db, tenant, group_id, expected):
+    version = _version(db, tenant, group_id, expected)
+    if not version:
         raise NotFound(f"group {group_id!r} is not known")
     db.execute("DELETE FROM groups WHERE tenant = ? AND groupId = ?", (tenant, group_id))
+    highest = max(version, _highest_forgotten(db, tenant))
+    db.execute("INSERT OR REPLACE INTO forgotten_groups VALUES (?, ?)", (tenant, highest))
+
+
+def _highest_forgotten(db: sqlite3.Connection, tenant: str) -> int:
+    """The highest version that a forgotten group of the tenant had, 0 where none was forgotten.
+
+    A group begins above it: one that comes back under its id never has a version that somebody knows from before.
+    """
+    row = db.execute("SELECT version FROM forgotten_groups WHERE tenant = ?", (tenant,)).fetchone()
+    highest: int = row[0] if row else 0
+    return highest
 
 
 def _version(db: sqlite3.Connection, tenant: str, group_id: str, expected: int | None) -> int:

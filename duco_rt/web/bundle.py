@@ -1,7 +1,7 @@
 """The page's modules as one script, and its style sheets as one: an entry with all that it imports. Pure.
 
-Each module becomes a function that gives what it exports, in the order in which they need each other; what lies in a
-folder `vendor` stays an import. It knows the ways to import and export that the page uses:
+Each module becomes a function that gives what it exports under short keys, in the order in which they need each other;
+what lies in a folder `vendor` stays an import. It knows the ways to import and export that the page uses:
 
     import { a, b as c } from './x.js';    import * as x from './x.js';
     export function f …    export class C …    export const k = …    export const { a, b } = …
@@ -15,6 +15,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 Read = Callable[[str], str]
 """The text of a file by its path below the page's folder."""
@@ -39,17 +40,28 @@ def script(entry: str, read: Read) -> tuple[str, list[str]]:
     """
     bundled = _Bundle(read)
     bundled.add(entry, ())
-    imports = [f"import * as {name} from './{path}';\n" for path, name in bundled.vendored.items()]
+    imports = [f"import * as {module.name} from './{path}';\n" for path, module in bundled.vendored.items()]
     return "".join(imports + bundled.parts), list(bundled.done)
 
 
+class _Module(NamedTuple):
+    """A module that is bundled: the object that it gives, and the key of each name that it exports."""
+
+    name: str
+    keys: dict[str, str]
+
+    def get(self, of: str) -> str:
+        """An expression for what it exports."""
+        return f"{self.name}.{self.keys.get(of, of)}"
+
+
 class _Bundle:
-    """The modules so far, each by the name of the object that it gives."""
+    """The modules so far."""
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self.done: dict[str, str] = {}
-        self.vendored: dict[str, str] = {}
+        self.done: dict[str, _Module] = {}
+        self.vendored: dict[str, _Module] = {}
         self.parts: list[str] = []
 
     def add(self, path: str, above: tuple[str, ...]) -> None:
@@ -58,52 +70,59 @@ class _Bundle:
             raise CannotBundleError(f"{path} imports itself: {' > '.join((*above, path))}")
         if path in self.done:
             return
-        code, members = self._module(path, (*above, path))
-        name = self.done[path] = f"m{len(self.done)}"
-        self.parts.append(f"const {name} = (() => {{\n{code}\nreturn {{ {', '.join(members)} }};\n}})();\n")
+        code, exports = self._module(path, (*above, path))
+        module = self.done[path] = _Module(f"m{len(self.done)}", {to: f"e{i}" for i, to in enumerate(exports)})
+        members = (f"{module.keys[to]}: {of}" for to, of in exports.items())
+        self.parts.append(f"const {module.name} = (() => {{\n{code}\nreturn {{ {', '.join(members)} }};\n}})();\n")
 
-    def _module(self, path: str, above: tuple[str, ...]) -> tuple[str, list[str]]:
-        """The code of a file without imports and exports, and the members of the object that it gives."""
+    def _module(self, path: str, above: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+        """The code of a file without imports and exports, and an expression for each name that it exports."""
         heads: list[str] = []
-        members: list[str] = []
+        exports: dict[str, str] = {}
 
-        def source(found: re.Match[str]) -> str:
+        def source(found: re.Match[str]) -> _Module:
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), found["path"]))
             if target.startswith("vendor/"):
-                return self.vendored.setdefault(target, f"v{len(self.vendored)}")
+                return self.vendored.setdefault(target, _Module(f"v{len(self.vendored)}", {}))
             self.add(target, above)
             return self.done[target]
 
         def imported(found: re.Match[str]) -> str:
-            heads.append(f"const {found['all'] or _pattern(found['names'])} = {source(found)};\n")
+            module = source(found)
+            if found["all"] and module.keys:
+                pairs = ", ".join(f"{name}: {module.get(name)}" for name in module.keys)
+                heads.append(f"const {found['all']} = {{ {pairs} }};\n")
+            elif found["all"]:
+                heads.append(f"const {found['all']} = {module.name};\n")
+            else:
+                pairs = ", ".join(f"{module.keys.get(of, of)}: {to}" for of, to in _names(found["names"]))
+                heads.append(f"const {{ {pairs} }} = {module.name};\n")
             return ""
 
         def passed_on(found: re.Match[str]) -> str:
             given = source(found)
-            members.extend(f"{to}: {given}.{of}" for of, to in _names(found["names"]))
+            exports.update({to: given.get(of) for of, to in _names(found["names"])})
             return ""
 
-        def exported(found: re.Match[str]) -> str:
-            members.extend(to if of == to else f"{to}: {of}" for of, to in _names(found["names"]))
+        def listed(found: re.Match[str]) -> str:
+            exports.update({to: of for of, to in _names(found["names"])})
+            return ""
+
+        def declared(found: re.Match[str]) -> str:
+            exports.update({name: name for _, name in _names(found["names"])})
             return ""
 
         code = _FROM.sub(passed_on, _IMPORT.sub(imported, self._read(path)))
-        for kind in (_LIST, _DESTRUCTURED, _DECLARED):
-            code = kind.sub(exported, code)
+        code = _DECLARED.sub(declared, _DESTRUCTURED.sub(declared, _LIST.sub(listed, code)))
         if other := _OTHER.search(code):
             raise CannotBundleError(f"{path}: {other[0]!r} is no import or export that is known here")
-        return "".join(heads) + code, members
+        return "".join(heads) + code, exports
 
 
 def _names(listed: str) -> list[tuple[str, str]]:
     """`a, b as c` as pairs of the name inside and outside."""
-    pairs = (part.split(" as ") for part in listed.split(",") if part.strip())
+    pairs = (re.split(r" as |:", part) for part in listed.split(",") if part.strip())
     return [(pair[0].strip(), pair[-1].strip()) for pair in pairs]
-
-
-def _pattern(listed: str) -> str:
-    pairs = (of if of == to else f"{of}: {to}" for of, to in _names(listed))
-    return f"{{ {', '.join(pairs)} }}"
 
 
 def sheet(entry: str, read: Read) -> tuple[str, list[str]]:

@@ -1,5 +1,6 @@
-/** Values, ages and times as text. Pure. */
+/** Values and units as text. Pure. */
 import { toNumber } from '../data/columns.js';
+import { texts } from '../texts.js';
 
 const MAX_DECIMALS = 6;
 const THIN_SPACE = '\u202f';
@@ -46,7 +47,7 @@ export function formatValue(value, field, decimals) {
   const number = toNumber(value, field.choices);
   const choice = field.choices?.[String(number)];
   if (choice !== undefined) return choice;
-  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  if (typeof value === 'boolean') return texts.onOff(value);
   return typeof value === 'number' ? formatNumber(value, decimals) : String(value);
 }
 
@@ -56,34 +57,6 @@ export function formatTick(value, step) {
   const useful = Math.max(0, 2 - Math.floor(Math.log10(step)));
   const decimals = Math.min(MAX_DECIMALS, ownDecimals(step), useful);
   return formatNumber(value, decimals);
-}
-
-const AGES = [[86_400, 'd'], [3600, 'h'], [60, 'min']];
-
-/** @param {number} ms @returns {string} "8 s", "3 min", "2 h", "5 d" */
-export function formatAge(ms) {
-  const seconds = Math.max(0, ms / 1000);
-  const [size, unit] = AGES.find(([most]) => seconds >= most) ?? [1, 's'];
-  return `${Math.floor(seconds / size)} ${unit}`;
-}
-
-/** @param {number} ms Unix ms @returns {string} local "2026-11-28T14:03:22.250Z", '' where it is no time */
-function localIso(ms) {
-  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toJSON() ?? '';
-}
-
-/** @param {number} ms Unix ms @param {boolean} [hasMs] @returns {string} local "14:03:22", "14:03:22.250" */
-export function formatTime(ms, hasMs = false) {
-  return localIso(ms).slice(11, hasMs ? 23 : 19);
-}
-
-/**
- * @param {number} ms Unix ms @param {number} now @param {boolean} [hasMs]
- * @returns {string} local "14:03:22", with its date on another day
- */
-export function formatMoment(ms, now, hasMs = false) {
-  const day = localIso(ms).slice(0, 10);
-  return (day === localIso(now).slice(0, 10) ? '' : `${day} `) + formatTime(ms, hasMs);
 }
 
 const RAISED_DIGITS = '⁰¹²³⁴⁵⁶⁷⁸⁹';

@@ -1,5 +1,6 @@
 /** The axes of a chart: which line uses which, where they stand, from where to where they go, their labels. Pure. */
-import { formatTick, formatTime, formatUnit } from '../base/format.js';
+import { formatTick, formatUnit } from '../base/format.js';
+import { formatTime } from '../view/times.js';
 
 /** More would leave a phone no room for lines. */
 const AXES_MAX = 4;
@@ -29,7 +30,7 @@ const TIME_STEPS_MS = [
  * @typedef {{field: string, label: string, unit: string, choices: Object<string, string>|null}} LineSpec
  * @typedef {{unit: string, side: 'left'|'right', min: number|null, max: number|null}} AxisWish of the group, by unit
  * @typedef {{caption: string, units: string[], side: 'left'|'right', lines: number[],
- *   choices: Object<string, string>|null, min: number|null, max: number|null}} AxisSpec min, max: null by the data
+ *   choices: Object<string, string>|null, min: number|null, max: number|null}} AxisSpec units: of its numbers; min, max: null by the data
  * @typedef {{lo: number, hi: number}} Extent of the data
  * @typedef {{min: number, max: number, step: number}} Range
  */
@@ -54,7 +55,7 @@ export function assignAxes(lines, wishes = []) {
   return Array.from({ length: Math.min(AXES_MAX, keys.length) || 1 }, (_, k) => {
     const indices = [...lines.keys()].filter((i) => Math.min(keys.indexOf(keyOf(lines[i])), AXES_MAX - 1) === k);
     const members = indices.map((i) => lines[i]);
-    const units = [...new Set(members.map(({ unit }) => unit))];
+    const units = [...new Set(members.filter(({ choices }) => !choices).map(({ unit }) => unit))];
     const wish = wishes.find(({ unit }) => unit === units[0]);
     const { side = lean > 0 ? 'right' : 'left', min = null, max = null } = wish ?? {};
     lean += side === 'left' ? 1 : -1;
@@ -98,8 +99,8 @@ function numberRange({ min, max }, current, extent) {
     hi: max ?? Math.max(extent.hi, min ?? -Infinity),
   };
   const around = nextRange(current, seen);
-  const lo = min ?? around.min;
   const hi = max ?? around.max;
+  const lo = min ?? Math.min(around.min, hi - around.step); // all data may lie above the highest value
   return around.min === lo && around.max === hi ? around : { min: lo, max: hi, step: (hi - lo) / STEPS };
 }
 

@@ -1,9 +1,10 @@
 /** A card a chart group: title, legend, chart with its cursor, table. Joins a source of data with what shows it. */
 import { element, setText } from '../base/dom.js';
-import { formatMoment, formatUnit, withUnit } from '../base/format.js';
+import { formatUnit, withUnit } from '../base/format.js';
 import { charts, msgTypeName, texts } from '../texts.js';
+import { guarded } from '../view/csv.js';
 import { savePicture } from '../view/takeaway.js';
-import { fileName, rangeText } from '../view/times.js';
+import { fileName, formatMoment, rangeText } from '../view/times.js';
 import { drawPicture } from './canvases.js';
 import { LineChart } from './chart.js';
 import { Pointing } from './cursor.js';
@@ -226,7 +227,10 @@ export class Card {
   #copied() {
     const { cursor: { t }, cards } = this.#board;
     const time = { label: charts.time, text: formatMoment(t, NaN, true), unit: '' };
-    const clean = (text) => text.replace(/\s+/g, ' ');
+    const clean = (text) => {
+      const plain = text.replace(/\s+/g, ' ');
+      return /^-[\d. ]+$/.test(plain) ? plain : guarded(plain); // a number may be below zero
+    };
     const rows = [time, ...cards.flatMap((card) => card.valuesAt(t))];
     return rows.map(({ label, text, unit }) => [label, text, unit].map(clean).join('\t')).join('\n');
   }

@@ -1,8 +1,9 @@
 /** The lines of a chart in words: its legend, whose entries switch them, and the tip at the shared cursor. */
 import { element, setText } from '../base/dom.js';
-import { formatMoment, formatUnit, withUnit } from '../base/format.js';
+import { formatUnit, withUnit } from '../base/format.js';
 import { lineStyles } from '../base/theme.js';
 import { charts, texts } from '../texts.js';
+import { formatMoment } from '../view/times.js';
 import { copyText } from './copy.js';
 
 const LONG_PRESS_MS = 500;

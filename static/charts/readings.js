@@ -95,6 +95,6 @@ export class Readings {
     const found = this.traces[i] && summary(this.traces[i], from, to);
     if (!found) return null;
     const [min, mean, max] = [found.min, found.mean, found.max].map((value) => this.text(i, value));
-    return { min, mean: this.#lines[i].choices ? null : mean, max };
+    return { min, mean: this.#lines[i].choices || Number.isNaN(found.mean) ? null : mean, max };
   }
 }

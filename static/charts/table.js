@@ -1,8 +1,9 @@
 /** The values of a chart as a table, newest first: for screen readers, and for whoever wants the number itself. */
 import { element, setText } from '../base/dom.js';
-import { formatMoment, formatUnit } from '../base/format.js';
+import { formatUnit } from '../base/format.js';
 import { localMs } from '../data/clock.js';
 import { charts } from '../texts.js';
+import { formatMoment } from '../view/times.js';
 
 const ROWS_MAX = 120;
 const UPDATE_MS = 1000;

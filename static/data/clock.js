@@ -94,7 +94,10 @@ export class DeviceClock {
     this.#steppedMs = server.steppedMs;
   }
 
-  /** Its time, until its own word; then what it is at least: the newest sample's and how long it has been there. @param {number} ts @param {number} local */
+  /**
+   * What its time is by the newest sample and how long that has been there: all that is known until its own word, and
+   * then what it is at least. @param {number} ts @param {number} local
+   */
   reach(ts, local) {
     if (!this.#isFromDevice) this.#offset = new Offset();
     if (ts > this.now(local) || !this.#isFromDevice) this.#take(ts - local, local);

@@ -12,6 +12,8 @@ export const JOIN_PERIODS = 3;
 export const UNKNOWN_PERIOD_MS = 10_000;
 /** Longer than the usual window, so that the period of a slow field stays known. */
 export const KEEP_MS = 300_000;
+/** A hole that the live service fills is filled by then. */
+const FILLED_MS = 5000;
 /** So many of the newest spacings of a field tell its period. */
 const SPACINGS_MAX = 99;
 
@@ -148,6 +150,19 @@ export function newestTs(table) {
   return table.ts.at(-1) ?? null;
 }
 
+/** @param {Table} table @returns {number} device time of its earliest row, not its first where the clock was set back; Infinity without any */
+export function oldestTs({ ts }) {
+  return Math.min(...ts);
+}
+
+/** @param {Table} table @returns {number} from when on it lacks nothing: after its last hole, but for one that may be filled yet */
+export function wholeFrom(table) {
+  const { seq, ts } = table;
+  const old = newestTs(table) - FILLED_MS;
+  const row = seq.findLastIndex((each, i) => each - (seq[i - 1] ?? NaN) > 1 && ts[i] < old);
+  return Math.min(...ts.slice(Math.max(0, row)));
+}
+
 /**
  * Whether there is a gap between row i-1 and row i. Samples of a publisher that gives no seq come at
  * their own pace, so nothing can be said between them.
@@ -180,9 +195,7 @@ export function median(numbers) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/**
- * A field of the table as a series. @param {Table} table @param {string} field @returns {Series}
- */
+/** A field of the table as a series. @param {Table} table @param {string} field @returns {Series} */
 export function tableSeries(table, field) {
   const gaps = gapsBefore(table);
   const [v = [], lo, hi] = [table.fields, table.low, table.high].map((map) => map.get(field));
@@ -210,7 +223,10 @@ export function limitOf(series) {
   return series.limitMs;
 }
 
-/** The newest value and whether it still counts at device time `now`. @param {Series} series @param {number} now @returns {Reading|null} */
+/**
+ * The newest value and whether it still counts at device time `now`.
+ * @param {Series} series @param {number} now @returns {Reading|null}
+ */
 export function latest(series, now) {
   const { ts, v } = series;
   const row = v.findLastIndex((value) => value !== null);

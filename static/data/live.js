@@ -71,7 +71,7 @@ export class LiveSocket {
   #openedAt = 0;
   #heardAt = 0;
 
-  /** @param {string} url @param {string[]} fields @param {LiveHandlers} handlers @param {number} [statusS] between STATUS */
+  /** @param {string} url @param {string[]} fields @param {LiveHandlers} handlers */
   constructor(url, fields, handlers) {
     this.#url = url;
     this.#fields = fields;

@@ -3,8 +3,9 @@
  * resolution that can be seen; what there was stays until the new is there.
  */
 import { ApiError, getHistory } from './api.js';
-import { newestTs } from './columns.js';
+import { newestTs, wholeFrom } from './columns.js';
 import { WINDOW_MS } from './feed.js';
+import { view } from '../texts.js';
 import { backoff } from './live.js';
 import { toRange } from './ranges.js';
 
@@ -27,6 +28,8 @@ const SPARE_MS = 60_000;
 const SILENT_MS = 300_000;
 /** The store has a frame that late. */
 const SETTLE_MS = 4000;
+/** It has one sample a second, texts among them, which frames would lack. */
+const NO_FRAMES = 'client_raw_data';
 const LIVE_FULL_MS = 10_000;
 
 /**
@@ -93,13 +96,13 @@ export class Past {
     } else if (this.#isCovered(plan)) {
       if (!this.#asked) return;
       this.#cancel();
-      this.#say('idle', this.message);
+      this.#say('idle');
     } else if (this.#asked?.key !== plan.key) {
       this.#cancel();
       this.#asked = plan;
       this.#failures = 0;
       this.#timer = setTimeout(() => this.#load(plan), DEBOUNCE_MS);
-      this.#say('loading', this.message);
+      this.#say('loading');
     }
   }
 
@@ -111,8 +114,8 @@ export class Past {
   /** @returns {Plan|null} null where the table has all of it */
   #plan({ from, to, isLive, widthPx, isFull: isAsked }) {
     const spanMs = to - from;
-    const oldest = this.#table().ts[0] ?? Infinity;
-    const isFull = isAsked ? spanMs <= FULL_MAX_MS : !isLive && spanMs <= FULL_AT_ONCE_MS;
+    const oldest = wholeFrom(this.#table());
+    const isFull = this.#stream.msgType !== NO_FRAMES && (isAsked ? spanMs <= FULL_MAX_MS : !isLive && spanMs <= FULL_AT_ONCE_MS);
     // The feed itself asks for what a short live window lacks.
     const isNeeded = isFull || (from < oldest && (!isLive || spanMs > WINDOW_MS));
     if (!isNeeded || !this.#fields.length) return null;
@@ -129,8 +132,8 @@ export class Past {
     if (!range || done.isFull !== isFull || done.stepMs > 1.5 * plan.stepMs) return false;
     const slackMs = Math.max(2, done.stepMs);
     if (range.from > from + slackMs) return false;
-    const [oldest] = this.#table().ts;
-    const aheadMs = oldest === undefined ? SILENT_MS : SPARE_MS;
+    const oldest = wholeFrom(this.#table());
+    const aheadMs = oldest === Infinity ? SILENT_MS : SPARE_MS;
     const mostMs = !isLive ? slackMs : isFull ? Math.max(LIVE_FULL_MS, (to - from) / 20) : aheadMs;
     const isReached = to - range.to <= mostMs;
     if (isFull) return isReached && !(done.isEarly && this.#isSettled(plan));
@@ -162,11 +165,14 @@ export class Past {
     }
   }
 
-  /** Where the server refuses every frame, buckets and why. @returns {Promise<[import('./ranges.js').Range, string]>} */
+  /** Where the server refuses every frame, or has none any more, buckets and why. @returns {Promise<[import('./ranges.js').Range, string]>} */
   async #best(plan, signal) {
     const { isFull, stepMs } = plan;
     try {
-      return [await this.#get(plan, isFull, stepMs > SECOND_MS, signal), ''];
+      const range = await this.#get(plan, isFull, stepMs > SECOND_MS, signal);
+      if (!isFull || range.newest > -Infinity) return [range, ''];
+      const less = await this.#get(plan, false, true, signal);
+      return less.newest > -Infinity ? [less, view.noFrames] : [range, ''];
     } catch (error) {
       if (!isFull || error.status !== 400) throw error;
       return [await this.#get(plan, false, true, signal), error.message];
@@ -182,8 +188,8 @@ export class Past {
     if (isFull) query = { from, to, resolution: 'full', points: FULL_POINTS };
     else if (isInBuckets) query = inBuckets(from, to, points);
     const answers = await this.#ask(this.#stream, this.#fields, query, signal);
-    // Frames say nothing of seconds that are missing.
-    if (isFull) answers.push(...await this.#ask(this.#stream, this.#fields.slice(0, 1), { from, to, points: 2 }, signal));
+    // Frames say nothing of seconds that are missing, nor of how many there were.
+    if (isFull) answers.push(...await this.#ask(this.#stream, this.#fields, { from, to, points: 2, stats: 'count' }, signal));
     return toRange(answers, query.points);
   }
 
@@ -193,7 +199,7 @@ export class Past {
     this.#asked = null;
   }
 
-  #say(state, message) {
+  #say(state, message = this.message) {
     this.state = state;
     this.message = message;
     this.#onChange();

@@ -2,19 +2,27 @@
 import { isGap } from './columns.js';
 
 const SECOND_MS = 1000;
+/** Of frames near the most that were asked for, not all may have come: those of the first and last second are counted vaguely. */
+const THINNED = 0.9;
 
 /**
  * @typedef {import('./columns.js').Value} Value
  * @typedef {import('./columns.js').Series} Series
  * @typedef {{ts: number[], columns: (Value|null)[][]}} Rows
- * @typedef {{from: number, to: number, isFull: boolean, stepMs: number, gaps: [number, number][],
+ * @typedef {{from: number, to: number, isFull: boolean, isThinned: boolean, stepMs: number, gaps: [number, number][],
  *   series: Map<string, Series>, newest: number}} Range
- *   newest: time of the newest row, -Infinity without any; stepMs: of a second or a bucket; gaps: from the last sample before each to the first one after, in order
+ *   isThinned: not every frame, but the lowest and highest of each stepMs, of which nobody knows the mean;
+ *   newest: time of the newest row, -Infinity without any; stepMs: of a second or a bucket; gaps: from the last sample
+ *   before each to the first one after, in order
  */
 
 const own = (time) => time;
 
-/** @param {ArrayLike<T>} list in order @param {number} t @param {(item: T) => number} [timeOf] @returns {number} how many are before t @template T */
+/**
+ * @template T
+ * @param {ArrayLike<T>} list in order @param {number} t @param {(item: T) => number} [timeOf]
+ * @returns {number} how many are before t
+ */
 export function countBefore(list, t, timeOf = own) {
   let low = 0;
   let high = list.length;
@@ -47,8 +55,8 @@ function gapsOf(answer) {
 }
 
 /**
- * @param {Object[]} answers of one range: of several lists of fields; at full resolution one of seconds may be among
- *   them for its gaps
+ * @param {Object[]} answers of one range: of several lists of fields; at full resolution those of seconds may be among
+ *   them for gaps and counts
  * @param {number|null} [points] what was asked for, null for every row
  * @returns {Range}
  */
@@ -60,7 +68,8 @@ export function toRange(answers, points = null) {
   const [{ from, to }] = wanted;
   // At full resolution a bucket gives two points.
   const stepMs = points ? Math.ceil((to - from + 1) / (isFull ? points / 2 : points)) : 0;
-  const range = { from, to, isFull, stepMs: isFull ? stepMs : Math.max(SECOND_MS, stepMs), gaps: [], series: new Map(), newest: -Infinity };
+  const counts = Object.assign({}, ...answers.map(({ ts, stats }) => ts && stats));
+  const range = { from, to, isFull, isThinned: false, stepMs: isFull ? stepMs : Math.max(SECOND_MS, stepMs), gaps: [], series: new Map(), newest: -Infinity };
   // Of buckets the service tells the gaps; without it every row is a sample.
   if (seconds) range.gaps = seconds.gaps ?? gapsOf(seconds);
   for (const { ts: rows, fields, stats = {} } of wanted) {
@@ -68,7 +77,10 @@ export function toRange(answers, points = null) {
       const { min: lo, max: hi, mean, seconds: weights } = stats[name] ?? {};
       const { ts, v } = isFull ? column : { ts: rows, v: column };
       const isAcross = (a, b) => isGapBetween(range.gaps, ts[a], ts[b]);
-      range.series.set(name, { ts, v, lo, hi, mean, seconds: weights, isAcross, stepMs: range.stepMs, most: Infinity });
+      const count = counts[name]?.count?.reduce((sum, n) => sum + n, 0) ?? 0;
+      const isThinned = isFull && points > 0 && Math.max(count, ts.length) > THINNED * points;
+      range.isThinned ||= isThinned;
+      range.series.set(name, { ts, v, lo, hi, mean: isThinned ? ts.map(() => NaN) : mean, seconds: weights, isAcross, stepMs: range.stepMs, most: Infinity });
       range.newest = Math.max(range.newest, ts.at(-1) ?? -Infinity);
     }
   }

@@ -1,6 +1,6 @@
 /** What charts, map and CSV read of one msgType: the table, and before it or instead of it what was fetched. */
-import { GAP_MS, gapsBefore, latest, limitOf, tableSeries } from './columns.js';
-import { align, countBefore, countUpTo, isGapBetween, rangeRows } from './ranges.js';
+import { GAP_MS, gapsBefore, latest, limitOf, oldestTs, tableSeries, wholeFrom } from './columns.js';
+import { align, isGapBetween, rangeRows } from './ranges.js';
 import { between, cut, joinTraces, rangeTrace, tableTrace, thin } from './traces.js';
 
 /**
@@ -60,22 +60,25 @@ export class Source {
     return thin(cut(joined, from, to), from, to);
   }
 
-  /** Where the range is taken: before the table's rows, or where it has every frame. @returns {[number, number]} */
+  /** Where the range is taken: up to where the table lacks nothing, or where it has every frame. @returns {[number, number]} */
   #covered(range) {
-    const oldest = this.feed.table.ts[0] ?? Infinity;
-    if (!range.isFull) return [-Infinity, oldest];
+    const { table } = this.feed;
+    const whole = wholeFrom(table);
+    if (!range.isFull) return [-Infinity, whole <= range.newest ? whole : oldestTs(table)];
     return [range.from, Math.max(range.from, Math.min(range.to, range.newest) + 0.001)];
   }
 
   #isGap(range, a, b) {
     const { table } = this.feed;
-    const [oldest] = table.ts;
+    const oldest = oldestTs(table);
     if (isGapBetween(range.gaps, a, b)) return true;
     // Between the end of the range and the table nobody knows.
     if (a <= range.to && b >= oldest && oldest - range.to > GAP_MS) return true;
     const gaps = gapsBefore(table);
-    const before = Math.max(0, countUpTo(table.ts, a) - 1);
-    return gaps[countBefore(table.ts, b)] > gaps[before];
+    // A hole of the table is none where the range fills it.
+    const from = range.isFull ? a : this.#covered(range)[1];
+    const before = table.ts.findLastIndex((ts) => ts <= from);
+    return gaps[table.ts.findLastIndex((ts) => ts < b) + 1] > gaps[Math.max(0, before)];
   }
 
   /** @param {string} field @param {number} now device ms @returns {{value: Value, ts: number, ageMs: number, stale: boolean}|null} */
@@ -95,11 +98,11 @@ export class Source {
   /**
    * Fields aligned by time, in order; of buckets the last value of each, and every frame where there is one.
    * @param {string[]} fields @param {number} from device ms @param {number} to included
+   * @param {import('./ranges.js').Range|null} [range] null: what the table has alone
    * @returns {Rows}
    */
-  rows(fields, from, to) {
+  rows(fields, from, to, range = this.past.range) {
     const { table } = this.feed;
-    const { range } = this.past;
     if (!range) return tableRows(table, fields, from, to);
     const [first, end] = this.#covered(range);
     return align([

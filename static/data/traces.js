@@ -60,8 +60,8 @@ function put(trace, t, v, isJoined, beside, k) {
   }
 }
 
-/** The points of a series, from a row on and to the first after `to`; never joined across a gap. */
-function line(series, row, to, choices) {
+/** The points of a series, from a row on; never joined across a gap. What lies ahead may be overtaken by rows that come later. */
+function line(series, row, choices) {
   const limitMs = limitOf(series);
   const { ts, v, isAcross } = series;
   const trace = room(ts.length - row, series);
@@ -70,7 +70,6 @@ function line(series, row, to, choices) {
     const value = toNumber(v[row], choices);
     if (Number.isNaN(value)) continue;
     put(trace, ts[row], value, last >= 0 && ts[row] - ts[last] <= limitMs && !isAcross(last, row), series, row);
-    if (ts[row] > to) break;
     last = row;
   }
   return slice(trace, 0, trace.n);
@@ -98,8 +97,8 @@ export function tableTrace(table, field, from, to, choices = null) {
   const { ts, v } = series;
   // Two values before the window are enough: the first to draw from, and whether it is joined to the one before it.
   let row = ts.findLastIndex((each) => each < from);
-  for (let values = 0; row > 0; row--) if (!Number.isNaN(toNumber(v[row], choices)) && ++values === 2) break;
-  return cut(line(series, Math.max(0, row), to, choices), from, to);
+  for (let values = 0; row > 0; row--) if (ts[row] < from && !Number.isNaN(toNumber(v[row], choices)) && ++values === 2) break;
+  return cut(line(series, Math.max(0, row), choices), from, to);
 }
 
 /**
@@ -113,14 +112,15 @@ export function rangeTrace(range, field, from, to, choices = null) {
   if (!series.whole || series.choices !== choices) {
     // It does not change any more, so its line is made once.
     series.choices = choices;
-    series.whole = line(series, 0, Infinity, choices);
+    series.whole = line(series, 0, choices);
   }
   return cut(series.whole, from, to);
 }
 
 /**
  * Several as one line.
- * @param {Trace[]} parts one after the other in time @param {(a: number, b: number) => boolean} isJoined across the seam between two times
+ * @param {Trace[]} parts one after the other in time
+ * @param {(a: number, b: number) => boolean} isJoined across the seam between two times
  * @returns {Trace}
  */
 export function joinTraces(parts, isJoined) {
@@ -245,7 +245,10 @@ export function totals({ v, lo, hi, mean, seconds }, i, end) {
   return { min, max, mean: sum / n, n };
 }
 
-/** `totals` of the points at from ≤ t ≤ to; null where there is none. @param {Trace} trace @param {number} from device ms @param {number} to */
+/**
+ * `totals` of the points at from ≤ t ≤ to; null where there is none.
+ * @param {Trace} trace @param {number} from device ms @param {number} to
+ */
 export function summary(trace, from, to) {
   const found = totals(trace, countBefore(trace.t, from), countUpTo(trace.t, to));
   return found.n > 0 ? found : null;

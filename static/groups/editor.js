@@ -2,7 +2,7 @@
 import { element } from '../base/dom.js';
 import { render } from '../base/ui.js';
 import { ApiError, getFieldsIfAny } from '../data/api.js';
-import { groups as t } from '../texts.js';
+import { groups as t, page, texts } from '../texts.js';
 import { saveBlob } from '../view/takeaway.js';
 import { contentOf, exportText, importText, MSG_TYPES } from './model.js';
 import { newId, Store } from './store.js';
@@ -12,24 +12,25 @@ import { content, toastList } from './views.js';
 
 /** How long “Undo” is there. */
 const TOAST_MS = 20_000;
+const RETRY_MS = 5000;
 
 export class Editor {
   #options;
   #store;
-  #dialog = element('dialog', { class: 'g-editor', 'aria-label': t.heading });
+  #dialog = element('dialog', { class: 'g-editor', 'aria-label': page.edit });
   #body = element('div', { class: 'g-body' });
   /** Stays after the dialog, so that a deletion can still be undone. */
   #toastHost = element('div', { class: 'g-toasts', role: 'status' });
   #toasts = [];
   #selected = null;
-  #state = t.loading;
+  #note = texts.loading;
   #isBusy = false;
 
   constructor({ tenant, chassisId, groupId, onChange, onClose }) {
     this.#options = { onChange, onClose, groupId };
     this.machine = { tenant, chassisId };
-    /** Signals of the machine. @type {{msgType: string, fields: Object[]}[]} */
-    this.lists = [];
+    /** Signals of the machine; null before the groups are there. @type {{msgType: string, fields: Object[]}[]|null} */
+    this.lists = null;
     this.#store = new Store(tenant);
     this.#dialog.append(this.#body, this.#toastHost);
     this.#dialog.onclose = () => this.#closed();
@@ -50,19 +51,23 @@ export class Editor {
     this.#options.onClose();
   }
 
+  /** Groups and signals, until both are there. Without the signals the groups can be edited. */
   async #load() {
     this.#draw();
     const { tenant, chassisId } = this.machine;
     const { groupId } = this.#options;
     try {
       await this.#store.load();
+      this.lists = [];
       this.lists = await Promise.all(MSG_TYPES.map(async (msgType) =>
         ({ msgType, fields: await getFieldsIfAny(tenant, chassisId, msgType) })));
-      this.#state = '';
+      this.#note = '';
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#state = t.loadFailed(error.message);
+      this.#note = texts.notLoaded(this.lists ? page.signals : page.charts, error.message);
+      setTimeout(() => this.#dialog.open && this.#load(), RETRY_MS);
     }
+    if (!this.lists || this.#selected) return this.#draw();
     if (groupId === 'new') return this.add();
     this.select(groupId ?? this.#store.items[0]?.id);
     return this.#focus('[aria-current=true]');
@@ -146,14 +151,15 @@ export class Editor {
     await this.save(item);
   }
 
-  discard({ id, form }) {
+  /**
+   * Undo discards what was typed since, and that can be undone, too.
+   * @param {{id: string}} item @param {import('./store.js').Draft} [draft] that takes its place
+   */
+  discard({ id }, draft) {
     const at = this.#indexOf(id);
-    const draft = this.#store.keep(id);
+    const typed = this.#store.keep(id, draft);
     this.#selectNear(id, at);
-    this.#say(t.discarded(form.title), () => {
-      this.#store.keep(id, draft);
-      this.select(id);
-    });
+    if (typed) this.#say(t.discarded(typed.form.title), () => this.discard({ id }, typed));
   }
 
   async remove(item) {
@@ -217,7 +223,7 @@ export class Editor {
     const focused = document.activeElement;
     const home = focused.closest('fieldset, section, nav');
     const { items } = this.#store;
-    render(content(this, items, items.find(({ id }) => id === this.#selected), this.#state), this.#body);
+    render(content(this, items, items.find(({ id }) => id === this.#selected), this.#note), this.#body);
     // A row that was moved, or a button that has done its work, does not take the focus with it.
     if (focused.isConnected && !focused.disabled) focused.focus();
     else if (home?.isConnected) home.querySelector('button:enabled, input')?.focus();

@@ -3,9 +3,9 @@ import { decimalsOf, formatUnit, formatValue } from '../base/format.js';
 import { PALETTE } from '../base/palette.js';
 import { lineColor } from '../base/theme.js';
 import { html, useEffect, useState } from '../base/ui.js';
-import { SignalFeed } from '../data/signalfeed.js';
+import { SignalFeed } from '../data/feed.js';
 import { isFound, searchText } from '../signals/signaltable.js';
-import { groups as t, msgTypeName } from '../texts.js';
+import { groups as t, msgTypeName, texts } from '../texts.js';
 import { moved, TEXT_MAX, unitText, validate } from './model.js';
 
 const HITS_MAX = 40;
@@ -46,13 +46,13 @@ function changes(edit, list, i) {
   };
 }
 
-function lineRow({ line, i, field, edit }) {
+function lineRow({ line, i, field, unknown, edit }) {
   const name = line.label || line.field;
   const { set, move, remove } = changes(edit, 'lines', i);
   // A colour of the palette is stored as the light theme has it.
   const paint = (isAutomatic) => set('color')(isAutomatic ? null : PALETTE.light[i % PALETTE.light.length]);
   return html`<li key=${line.field} class="g-row">
-    <b title=${field?.description}>${line.field} <small>${field ? unitText(field.unit) : t.unknown}</small></b>
+    <b title=${field?.description}>${line.field} <small>${field ? unitText(field.unit) : unknown}</small></b>
     ${input(t.of(t.label, line.field), line.label, set('label'), undefined, t.label)}
     <input type="color" list="g-colors" aria-label=${t.of(t.color, name)} value=${lineColor(i, line.color)}
       onInput=${(event) => set('color')(event.target.value)} />
@@ -104,16 +104,22 @@ function unitsOf(form, fields) {
   return [...new Set([...used, ...form.axes].map(({ unit }) => unit ?? ''))];
 }
 
-/** @returns {() => void} ends it */
+/** While the tab is seen. @returns {() => void} ends it */
 function follow(machine, lists, onValues, onError) {
   const feeds = lists
     .filter(({ fields }) => fields.length)
     .map(({ msgType, fields }) => new SignalFeed({ ...machine, msgType }, fields, onError));
-  for (const feed of feeds) feed.open();
-  const timer = setInterval(() => {
+  let isOpen = false;
+  const update = () => {
+    if (isOpen === document.hidden) {
+      isOpen = !isOpen;
+      for (const feed of feeds) feed[isOpen ? 'open' : 'close']();
+    }
     const readings = feeds.flatMap((feed) => feed.read().map((reading, i) => [feed.fields[i], reading]));
-    onValues(new Map(readings));
-  }, UPDATE_MS);
+    if (isOpen) onValues(new Map(readings));
+  };
+  update();
+  const timer = setInterval(update, UPDATE_MS);
   return () => {
     clearInterval(timer);
     for (const feed of feeds) feed.close();
@@ -180,6 +186,7 @@ export function groupForm(form, { machine, lists }, edit) {
   const own = lists.find(({ msgType }) => msgType === form.msgType)?.fields ?? [];
   const fields = new Map(own.map((field) => [field.name, field]));
   const units = unitsOf(form, fields);
+  const unknown = lists[0] && texts.unknownField; // else they could not be loaded
   const add = (msgType, field) => edit((next) => {
     next.msgType = msgType;
     next.lines.push({ field, label: null, color: null, style: null, dash: false });
@@ -191,7 +198,7 @@ export function groupForm(form, { machine, lists }, edit) {
       ${input(t.title, form.title, (title) => edit((next) => { next.title = title; }), wrong.get('title'))}</label>
     <datalist id="g-colors">${PALETTE.light.map((color) => html`<option value=${color} />`)}</datalist>
     ${section(t.lines, html`
-      <ol>${form.lines.map((line, i) => lineRow({ line, i, field: fields.get(line.field), edit }))}</ol>
+      <ol>${form.lines.map((line, i) => lineRow({ line, i, field: fields.get(line.field), unknown, edit }))}</ol>
       <${Search} machine=${machine} lists=${lists} form=${form} add=${add} />`)}
     ${units.length > 0 && section(t.axes, html`
       <ul>${units.map((unit, i) => axisRow({ unit, i, form, wrong, edit }))}</ul>`)}

@@ -81,8 +81,9 @@ export class Store {
     if (draft) this.drafts.set(id, draft);
     else this.drafts.delete(id);
     const kept = this.#kept();
-    delete kept[id];
+    // What another page typed since of the same group is not this one's to forget.
     if (isUnsaved(draft)) kept[id] = draft;
+    else if (JSON.stringify(kept[id]) === JSON.stringify(before)) delete kept[id];
     remember(this.#key, JSON.stringify(kept));
     return before;
   }
@@ -158,7 +159,13 @@ export class Store {
     }
   }
 
+  /** @returns {Object<string, Draft>} none where they are not as they were written */
   #kept() {
-    return JSON.parse(recall(this.#key) || '{}');
+    try {
+      const kept = { ...JSON.parse(recall(this.#key)) };
+      return Object.values(kept).every(isUnsaved) ? kept : {};
+    } catch {
+      return {};
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** What stands around the form: the list of groups, a conflict, saving, what happened. Draws from what it is given. */
 import { html } from '../base/ui.js';
-import { groups as t, msgTypeName } from '../texts.js';
+import { groups as t, msgTypeName, page } from '../texts.js';
 import { button, groupForm } from './form.js';
 import { validate } from './model.js';
 
@@ -23,7 +23,7 @@ function list(items, selected, editor) {
     if (target.files[0]) await editor.import(target.files[0]);
     target.value = ''; // the same file can be chosen again
   };
-  return html`<nav class="g-list" aria-label=${t.list}>
+  return html`<nav class="g-list" aria-label=${page.charts}>
     <div class="g-tools">
       ${button(t.add, '', () => editor.add())}
       ${button('↑', t.moveUp(title), () => editor.move(selected, -1), !selected?.group)}
@@ -78,10 +78,11 @@ export function toastList(toasts, editor) {
 
 /**
  * What the dialog shows.
- * @param {Editor} editor @param {Item[]} items @param {Item|undefined} item @param {string} state why there is no list
+ * @param {Editor} editor @param {Item[]} items @param {Item|undefined} item @param {string} note what is not there
  */
-export function content(editor, items, item, state) {
-  return html`<header><h2>${t.heading}</h2>${button(t.close, '', () => editor.close())}</header>
-    ${state ? html`<p class="g-note">${state}</p>` : html`<div class="g-columns">${list(items, item, editor)}
+export function content(editor, items, item, note) {
+  return html`<header><h2>${page.edit}</h2>${button(t.close, '', () => editor.close())}</header>
+    ${note && html`<p class="g-note">${note}</p>`}
+    ${editor.lists && html`<div class="g-columns">${list(items, item, editor)}
       ${item ? sheet(item, editor) : html`<p class="g-note">${t.none}</p>`}</div>`}`;
 }

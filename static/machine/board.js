@@ -88,16 +88,19 @@ export class Board {
     this.changed();
     const { tenant, chassisId } = this;
     const onClose = () => {
+      if (this.#editor !== editor) return; // its close is told late: another one may be open by now
       this.#editor = null;
       this.#editing = '';
       this.changed();
     };
-    this.#editor = openEditor({ tenant, chassisId, groupId, onChange: this.#handlers.onGroups, onClose });
+    const editor = openEditor({ tenant, chassisId, groupId, onChange: this.#handlers.onGroups, onClose });
+    this.#editor = editor;
   }
 
   /** Close the editor. */
   close() {
     this.#editing = '';
     this.#editor?.close();
+    this.#editor = null;
   }
 }

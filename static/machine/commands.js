@@ -2,10 +2,10 @@
 import { getCommands } from '../data/api.js';
 import { serverClock } from '../data/clock.js';
 import { byId, tell } from '../base/dom.js';
-import { formatMoment } from '../base/format.js';
 import { html, render } from '../base/ui.js';
 import { Section } from '../signals/section.js';
 import { commands as words, page, texts } from '../texts.js';
+import { formatMoment } from '../view/times.js';
 import { viewerId } from './command.js';
 import { Poll } from './poll.js';
 

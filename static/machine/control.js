@@ -1,9 +1,8 @@
 /** The strip "Real-time": the machine's answer, start and stop, and what is known of the stream. */
 import { byId, setText } from '../base/dom.js';
-import { formatAge } from '../base/format.js';
 import { localMs, serverClock } from '../data/clock.js';
 import { newestTs } from '../data/columns.js';
-import { commands, control, texts } from '../texts.js';
+import { commands, control, formatAge, texts } from '../texts.js';
 import { Delay } from './delay.js';
 
 /** A delay outside of these says more of the machine's clock than of the way. */

@@ -9,13 +9,19 @@ import { MapCard } from '../metrics/map.js';
 import { HealthTiles } from '../metrics/tiles.js';
 
 const RAW = 'client_raw_data';
-const CAN = 'vehicle_can';
-/** The map colours the track by it, where the machine has it. */
-const SPEED = 'speed';
 
 export const painter = new Painter();
 
 /** @typedef {import('../data/api.js').Group} Group */
+
+/** @param {Group[]} groups @param {boolean} isMetrics @returns {Map<string, string[]>} fields that are shown, by msgType */
+function wantedOf(groups, isMetrics) {
+  const wanted = new Map(isMetrics ? [[RAW, METRIC_FIELDS]] : []);
+  for (const { msgType, lines } of groups) {
+    wanted.set(msgType, [...(wanted.get(msgType) ?? []), ...lines.map(({ field }) => field)]);
+  }
+  return wanted;
+}
 
 export class Layout {
   #board;
@@ -46,7 +52,7 @@ export class Layout {
   }
 
   /**
-   * Ask for the groups, and for fields that are not known yet.
+   * Ask for the groups, and for the fields where one of theirs is not known: the machine's parsing may have it by now.
    * @param {boolean} isMetrics the metrics view is shown
    * @throws {import('../data/api.js').ApiError}
    */
@@ -54,19 +60,21 @@ export class Layout {
     const { tenant, chassisId } = this.#board;
     const groups = await getGroups(tenant);
     const isNew = JSON.stringify(groups) !== JSON.stringify(this.#groups);
-    const msgTypes = new Set([...groups.map(({ msgType }) => msgType), ...(isMetrics ? [RAW, CAN] : [])]);
-    const missing = [...msgTypes].filter((msgType) => isNew || !this.#fields.has(msgType));
+    const wanted = wantedOf(groups, isMetrics);
+    const isMissing = ([msgType, names]) => isNew || names.some((name) => !this.#fields.get(msgType)?.has(name));
+    const missing = [...wanted].filter(isMissing).map(([msgType]) => msgType);
     const lists = await Promise.all(missing.map((msgType) => getFieldsIfAny(tenant, chassisId, msgType)));
     const fields = missing.map((msgType, i) => [msgType, new Map(lists[i].map((field) => [field.name, field]))]);
-    return { isMetrics, groups, fields };
+    return { isMetrics, groups, wanted, fields };
   }
 
   /** Show what they are now: cards and streams change only where the groups did. @param {Object} answer of ask() */
-  show({ isMetrics, groups, fields }) {
+  show({ isMetrics, groups, wanted, fields }) {
     this.#groups = groups;
     this.#fields = new Map([...this.#fields, ...fields]);
     this.#board.isBuiltIn = isMetrics;
-    this.#connect(isMetrics);
+    // Sources keep what they have: what the other view asked for goes on coming.
+    for (const [msgType, names] of wanted) this.#board.sources.ensure(msgType, names, this.#fields.get(msgType));
     this.#arrange(isMetrics ? healthGroups() : groups, isMetrics ? this.#metricItems() : []);
   }
 
@@ -88,16 +96,6 @@ export class Layout {
   close() {
     this.#folding.stop();
     for (const item of this.#items) this.#remove(item);
-  }
-
-  /** Sources keep what they have: what the other view asked for goes on coming. */
-  #connect(isMetrics) {
-    const wanted = new Map();
-    const want = (msgType, names) => wanted.set(msgType, [...(wanted.get(msgType) ?? []), ...names]);
-    for (const { msgType, lines } of this.#groups) want(msgType, lines.map(({ field }) => field));
-    if (isMetrics) want(RAW, METRIC_FIELDS);
-    if (isMetrics && this.#fields.get(CAN).has(SPEED)) want(CAN, [SPEED]);
-    for (const [msgType, names] of wanted) this.#board.sources.ensure(msgType, names, this.#fields.get(msgType));
   }
 
   #metricItems() {

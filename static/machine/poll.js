@@ -38,7 +38,10 @@ export class Poll {
       waitMs = RETRY_MS;
       if (mine === this.#asked) this.#handlers.onError(error);
     }
-    if (mine === this.#asked) this.#timer = setTimeout(() => this.run(), waitMs);
+    const again = () => mine === this.#asked && this.run();
+    // What nobody sees waits until it is seen.
+    const due = () => (document.hidden ? document.addEventListener('visibilitychange', again, { once: true }) : again());
+    if (mine === this.#asked) this.#timer = setTimeout(due, waitMs);
   }
 
   stop() {

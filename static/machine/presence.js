@@ -36,6 +36,11 @@ export class Presence {
     else this.#denied.set(msgType, stream);
   }
 
+  /** @param {string[]} msgTypes @returns {string|undefined} the first one that comes; where none does, the first */
+  best(msgTypes) {
+    return msgTypes.find((msgType) => !this.#denied.has(msgType)) ?? msgTypes[0];
+  }
+
   /** @returns {number|null} when any data came last */
   get lastAt() {
     return this.#heard.size ? Math.max(...this.#heard.values()) : null;

@@ -154,7 +154,7 @@ export class Session {
       },
       onStatus: (payload, atLocal) => {
         this.#presence.tell(msgType, payload.stream);
-        if (msgType === this.board.sources.keys().next().value) this.#control.status(payload, atLocal);
+        if (msgType === this.#presence.best([...this.board.sources.keys()])) this.#control.status(payload, atLocal);
         this.#tell();
       },
       onChange: () => this.#layout.changed(msgType),

@@ -7,6 +7,8 @@ import { Source } from '../data/source.js';
 export class Sources extends Map {
   #board;
   #handlersOf;
+  /** Of which fields each is made: all, and those with a history. @type {Map<string, string>} */
+  #made = new Map();
   /** What older sources received. */
   #received = 0;
 
@@ -33,16 +35,18 @@ export class Sources extends Map {
    */
   ensure(msgType, names, known) {
     const source = this.get(msgType);
-    const held = new Set(source?.feed.fields);
-    const all = [...new Set([...held, ...names])];
-    if (source && all.length === held.size) return;
+    const all = [...new Set([...(source?.feed.fields ?? []), ...names])];
+    const stored = all.filter((name) => known.has(name));
+    const made = `${all}\n${stored}`;
+    if (this.#made.get(msgType) === made) return;
+    this.#made.set(msgType, made);
     if (source) this.#drop(source);
     const { tenant, chassisId, clock } = this.#board;
     const stream = { tenant, chassisId, msgType };
     const handlers = this.#handlersOf(msgType);
     const feed = new Feed(stream, all, handlers, clock);
     const before = { table: () => feed.table, onChange: handlers.onChange };
-    this.set(msgType, new Source(feed, new Past(stream, all.filter((name) => known.has(name)), before)));
+    this.set(msgType, new Source(feed, new Past(stream, stored, before)));
     feed.open();
   }
 

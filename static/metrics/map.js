@@ -1,10 +1,10 @@
 /** The map of a machine's track: no tiles, no third party, only what the machine itself sends. */
 import { blank, element, setText } from '../base/dom.js';
-import { formatTime } from '../base/format.js';
 import { copyText } from '../charts/copy.js';
 import { GAP_MS } from '../data/columns.js';
 import { charts, metrics, texts, view } from '../texts.js';
 import { button } from '../view/menu.js';
+import { formatTime } from '../view/times.js';
 import { drawMap } from './mapdraw.js';
 import { coveredM, fitView, movedView, nearestFix, trackOf } from './projection.js';
 import { Panel } from './panel.js';
@@ -89,6 +89,7 @@ export class MapCard extends Panel {
   /** @type {import('./projection.js').Fix[]} */
   #fixes = [];
   #points = [];
+  #unwatch;
   /** @type {import('./projection.js').View|null} */
   #view = null;
   /** In sight while time goes on. @type {'track'|'machine'|''} */
@@ -117,7 +118,16 @@ export class MapCard extends Panel {
       this.#age,
     ]), this.#canvas, this.#facts);
     new ResizeObserver(() => this.#paint()).observe(this.#canvas);
-    board.cursor.watch(() => this.tick() ?? this.#paint());
+  }
+
+  mount() {
+    super.mount();
+    this.#unwatch = this.board.cursor.watch(() => this.tick() ?? this.#paint());
+  }
+
+  dispose() {
+    this.#unwatch();
+    super.dispose();
   }
 
   /** Read what the window shows, and draw it. North is up. */

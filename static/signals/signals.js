@@ -3,7 +3,7 @@ import { getFieldsIfAny } from '../data/api.js';
 import { byId, setText, tell } from '../base/dom.js';
 import { recall, remember } from '../base/storage.js';
 import { render } from '../base/ui.js';
-import { SignalFeed } from '../data/signalfeed.js';
+import { SignalFeed } from '../data/feed.js';
 import { Poll } from '../machine/poll.js';
 import { page, texts } from '../texts.js';
 import { Section } from './section.js';

@@ -6,7 +6,7 @@ import { msgTypeName, texts } from '../texts.js';
 
 /**
  * @typedef {import('../data/api.js').Field} Field
- * @typedef {ReturnType<typeof import('../data/signalfeed.js').readSignal>} Reading
+ * @typedef {ReturnType<typeof import('../data/feed.js').readSignal>} Reading
  */
 
 /** @param {Field} field @returns {string} what a search looks at */
@@ -67,7 +67,7 @@ class Row {
 export class SignalTable {
   #rows;
 
-  /** @param {import('../data/signalfeed.js').SignalFeed} feed */
+  /** @param {import('../data/feed.js').SignalFeed} feed */
   constructor(feed) {
     this.feed = feed;
     this.#rows = feed.fields.map((field) => new Row(field));

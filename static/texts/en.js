@@ -1,7 +1,32 @@
 /** Every text that the page shows. */
-import { formatAge, formatMoment, formatTime } from '../base/format.js';
+import { formatMoment, formatTime } from '../view/times.js';
+
+const UNITS = [[86_400_000, 'd'], [3_600_000, 'h'], [60_000, 'min'], [1000, 's'], [1, 'ms']];
+
+/** @param {number} ms whole @param {number} most so many units, from the largest on */
+function inUnits(ms, most, units = UNITS) {
+  const first = units.findIndex(([size]) => ms >= size);
+  if (first < 0) return '0 s';
+  const parts = units.slice(first, first + most).map(([size, unit], i) => {
+    const count = Math.floor((i ? ms % units[first][0] : ms) / size);
+    return count ? `${count} ${unit}` : '';
+  });
+  return parts.filter(Boolean).join(' ');
+}
+
+/** @param {number} ms @returns {string} "8 s", "3 min", "2 h", "5 d" */
+export function formatAge(ms) {
+  return inUnits(ms - (ms % 1000), 1);
+}
+
+/** @param {number} ms @returns {string} in its two largest units: "2 min", "1 h 5 min", "12 s 500 ms"; no days */
+export function spanText(ms) {
+  return inUnits(Math.round(ms), 2, UNITS.slice(1));
+}
 
 export const texts = {
+  /** @param {boolean} is */
+  onOff: (is) => (is ? 'on' : 'off'),
   noName: 'Unnamed machine',
   online: 'Online',
   offline: 'Offline',
@@ -48,7 +73,7 @@ export const commands = {
   answer({ status, realtime, ts, source }) {
     if (status !== 200) return `Device refused: status ${status}`;
     const at = Number.isFinite(ts) ? formatTime(ts) : '–';
-    const onOff = realtime ? 'on' : 'off';
+    const onOff = texts.onOff(realtime);
     // From the lease: somebody watches already, so the device was not asked anew.
     if (source === 'lease') return `Real-time ${onOff}, device answered ${at}`;
     return `Device answered: real-time ${onOff}, ${at}`;
@@ -107,7 +132,7 @@ const COMMAND_ERRORS = {
 /** Of an answer what the row does not say already. */
 function said(payload) {
   const { commandId, action, source, ts, realtime, ...rest } = payload ?? {};
-  const isOn = typeof realtime === 'boolean' ? [`real-time ${realtime ? 'on' : 'off'}`] : [];
+  const isOn = typeof realtime === 'boolean' ? [`real-time ${texts.onOff(realtime)}`] : [];
   return [...isOn, ...Object.entries(rest).map(([name, value]) => `${name} ${JSON.stringify(value)}`)];
 }
 
@@ -239,6 +264,9 @@ export const view = {
   fullLong: 'Zoom in first: single frames are shown of at most 6 hours.',
   seconds: 'seconds',
   frames: 'every frame',
+  noFrames: 'Single frames of this time are not stored.',
+  /** @param {string} span */
+  extremes: (span) => `lowest and highest of each ${span}`,
   /** @param {string} span */
   buckets: (span) => `buckets of ${span}`,
   loading: 'loading …',
@@ -312,12 +340,7 @@ export const charts = {
 
 /** The editor of chart groups. */
 export const groups = {
-  heading: 'Edit charts',
-  list: 'Charts',
   close: 'Close',
-  loading: 'Loading charts …',
-  /** @param {string} message */
-  loadFailed: (message) => `Charts could not be loaded: ${message}`,
   none: 'No chart is chosen, or it is not there any more. “New” makes one.',
   unnamed: 'Without title',
   unsaved: 'unsaved',
@@ -342,7 +365,6 @@ export const groups = {
     if (found > max) return `${found} signals; the first ${max} are shown.`;
     return found ? '' : 'No signal matches. A chart has signals of one source only.';
   },
-  unknown: 'not in this machine’s parsing',
   noUnit: 'no unit',
   label: 'Label',
   color: 'Colour',
@@ -455,9 +477,6 @@ export const metrics = {
   /** @param {number} count */
   dropped: (count) => `${count} newly lost`,
   /** In its two largest units. @param {number} s */
-  duration: (s) => {
-    const rest = [86_400, 3600].find((size) => s >= size);
-    return formatAge(s * 1000) + (rest ? ` ${formatAge((s % rest) * 1000)}` : '');
-  },
+  duration: (s) => inUnits(s * 1000, 2),
   groups: ['Computer', 'CAN', 'Upload', 'App'],
 };

@@ -1,12 +1,11 @@
 /** The bar under the machine's head: which time is shown and how finely, and what can be taken away. */
 import { element, setText } from '../base/dom.js';
-import { formatAge } from '../base/format.js';
 import { recall, remember } from '../base/storage.js';
-import { view } from '../texts.js';
+import { formatAge, spanText, view } from '../texts.js';
 import { isTaken } from '../base/keys.js';
 import { button, menu } from './menu.js';
 import { Take } from './takeaway.js';
-import { inputText, rangeText, spanText } from './times.js';
+import { inputText, rangeText } from './times.js';
 import { FULL_MAX_MS, SPANS_MS } from './window.js';
 
 /** Earlier and later go by half a window. */
@@ -28,8 +27,10 @@ function resolution({ sources, window }) {
   if (pasts.some((past) => past.state === 'loading' && (!window.isLive || !past.range))) return { text: view.loading };
   const steps = pasts.map((past) => (past.resolution === 'bucket' ? past.range.stepMs : 0));
   const step = Math.max(0, ...steps);
-  const isFull = pasts.some((past) => past.resolution === 'full');
-  return { text: step ? view.buckets(spanText(step)) : isFull ? view.frames : view.seconds };
+  const full = pasts.filter((past) => past.resolution === 'full').map((past) => past.range);
+  const thinned = full.find((range) => range.isThinned);
+  if (thinned) return { text: view.extremes(spanText(thinned.stepMs)) };
+  return { text: full.length ? view.frames : step ? view.buckets(spanText(step)) : view.seconds };
 }
 
 /** A menu to go to any time: from and to, in the reader's time zone. */

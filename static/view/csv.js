@@ -1,4 +1,5 @@
 /** CSV of a window: rows aligned by time over several message types, as RFC 4180 writes them. Pure but for what asks the server. */
+import { wholeFrom } from '../data/columns.js';
 import { align, rangeRows, toRange } from '../data/ranges.js';
 
 /** The server's limit for one request, fields × seconds. */
@@ -22,9 +23,12 @@ const JUST_BEFORE_MS = 0.0005;
 /** A spreadsheet would take text that begins so for a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
+/** @param {string} text from outside @returns {string} what no spreadsheet calculates */
+export const guarded = (text) => (FORMULA.test(text) ? `'${text}` : text);
+
 function cell(value) {
   if (typeof value !== 'string') return String(value ?? '');
-  const text = FORMULA.test(value) ? `'${value}` : value;
+  const text = guarded(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -42,9 +46,9 @@ export function csvOf({ columns, rows }, hasHead = true) {
 
 /** From when on a source itself has each second of a window. */
 function heldFrom({ feed, past }, from, to) {
-  const oldest = feed.table.ts[0] ?? Infinity;
+  const oldest = wholeFrom(feed.table);
   const { range } = past;
-  const isEach = range && (range.isFull || range.stepMs <= SECOND_MS);
+  const isEach = range && (range.isFull ? !range.isThinned : range.stepMs <= SECOND_MS);
   const isWhole = isEach && range.from <= from && (range.to >= to || oldest <= range.to);
   return isWhole ? -Infinity : oldest;
 }
@@ -57,11 +61,12 @@ async function* partsOf(source, fields, from, to, held, ask) {
     const answers = await ask(source.msgType, fields, at, last);
     yield rangeRows(toRange(answers), fields, at, last);
   }
-  if (held <= to) yield source.rows(fields, Math.max(from, held), to);
+  const { range } = source.past;
+  if (held <= to) yield source.rows(fields, Math.max(from, held), to, range?.isThinned ? null : range);
 }
 
 /**
- * The rows of a window, piece by piece: every second of it, or every frame where that is shown.
+ * The rows of a window, piece by piece: every second of it, or every frame where each is shown.
  * @param {Map<string, import('../data/source.js').Source>} sources by msgType
  * @param {List[]} lists the columns, one list after the other
  * @param {number} from device ms @param {number} to both included
@@ -76,7 +81,7 @@ export async function* windowRows(sources, lists, from, to, ask) {
     if (source && fields.length) parts.push({ source, fields, at: width });
     width += fields.length;
   }
-  const isFull = parts.some(({ source }) => source.past.range?.isFull);
+  const isFull = parts.some(({ source: { past } }) => past.range?.isFull && !past.range.isThinned);
   const stepMs = isFull ? FULL_PIECE_MS : PIECE_MS;
   for (let start = from; start <= to; start += stepMs) {
     const end = Math.min(to, start + stepMs - JUST_BEFORE_MS);

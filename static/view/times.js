@@ -1,19 +1,22 @@
-/** Times and lengths of windows as text, in the reader's time zone. Pure. */
-import { formatMoment, formatTime } from '../base/format.js';
+/** Times as text, in the reader's time zone, in every language the same. Pure. */
 
-const UNITS = [[3_600_000, 'h'], [60_000, 'min'], [1000, 's'], [1, 'ms']];
+/** @param {number} ms Unix ms @returns {string} local "2026-11-28T14:03:22.250Z", '' where it is no time */
+function localIso(ms) {
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toJSON() ?? '';
+}
 
-/** @param {number} ms @returns {string} in its two largest units: "2 min", "1 h 5 min", "12 s 500 ms" */
-export function spanText(ms) {
-  const first = UNITS.findIndex(([size]) => ms >= size);
-  if (first < 0) return '0 s';
-  let rest = Math.round(ms);
-  const parts = UNITS.slice(first, first + 2).flatMap(([size, unit]) => {
-    const count = Math.floor(rest / size);
-    rest -= count * size;
-    return count ? `${count} ${unit}` : [];
-  });
-  return parts.join(' ');
+/** @param {number} ms Unix ms @param {boolean} [hasMs] @returns {string} local "14:03:22", "14:03:22.250" */
+export function formatTime(ms, hasMs = false) {
+  return localIso(ms).slice(11, hasMs ? 23 : 19);
+}
+
+/**
+ * @param {number} ms Unix ms @param {number} now @param {boolean} [hasMs]
+ * @returns {string} local "14:03:22", with its date on another day
+ */
+export function formatMoment(ms, now, hasMs = false) {
+  const day = localIso(ms).slice(0, 10);
+  return (day === localIso(now).slice(0, 10) ? '' : `${day} `) + formatTime(ms, hasMs);
 }
 
 /** @param {number} ms Unix ms @returns {string} "2026-11-28 14:03:22" */

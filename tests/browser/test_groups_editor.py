@@ -44,6 +44,30 @@ async def test_a_new_chart_by_keyboard(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(120)
+async def test_a_hidden_tab_asks_for_no_values(tmp_path: Path) -> None:
+    """The sockets of the search are closed while nobody sees it, and are there again then."""
+    hide = (
+        "isHidden => { Object.defineProperty(document, 'hidden', {value: isHidden, configurable: true});"
+        " document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    opened = "n => window.sockets.filter(({readyState}) => readyState === WebSocket.OPEN).length === n"
+    async with site(tmp_path) as (browser, running), editor(browser, running, "drive") as page:
+        await page.keyboard.press("Escape")
+        await page.evaluate(
+            "() => { const sockets = window.sockets = [];"
+            " window.WebSocket = class extends WebSocket { constructor(url) { super(url); sockets.push(this); } }; }"
+        )
+        await page.click("#edit")
+        await page.wait_for_function(opened, arg=2)  # one a source
+        await page.evaluate(hide, True)
+        await page.wait_for_function(opened, arg=0)
+        await page.evaluate(hide, False)
+        await page.wait_for_function(opened, arg=2)
+        await page.keyboard.press("Escape")
+        await page.wait_for_function(opened, arg=0)
+
+
+@pytest.mark.timeout(120)
 async def test_lines_axes_and_limits(tmp_path: Path) -> None:
     """What is wrong is said at the field and cannot be saved; what is right is saved as it was chosen."""
     async with site(tmp_path) as (browser, running), editor(browser, running, "brakes") as page:

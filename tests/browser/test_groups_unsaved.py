@@ -30,8 +30,11 @@ async def test_unsaved_changes_are_kept(tmp_path: Path) -> None:
 
         await press(page, "Discard").click()
         await expect(title).to_have_value("Drive")
-        await press(page, "Undo").click()
-        await expect(title).to_have_value("Driving")
+        await retitle(page, "Typed since")
+        for undone, dropped in (("Driving", "Typed since"), ("Typed since", "Driving"), ("Driving", "Typed since")):
+            await press(page, "Undo").click()
+            await expect(title).to_have_value(undone)
+            await said(page, f"Discarded the changes of “{dropped}”")
         await page.keyboard.press("Escape")
         await page.locator(".g-editor").wait_for(state="detached")
         await page.click("#edit")  # the first one
@@ -42,6 +45,28 @@ async def test_unsaved_changes_are_kept(tmp_path: Path) -> None:
         await page.wait_for_selector(".g-list [aria-current=true]")
         await is_reason(page, "Nothing is changed")
         assert (await titles(running))[0] == "Driving"
+
+
+@pytest.mark.timeout(120)
+async def test_what_cannot_be_loaded(tmp_path: Path) -> None:
+    """It is said, and asked for again; without the signals the groups can be edited, and what is typed stays."""
+    async with site(tmp_path) as (browser, running), editor(browser, running, "drive", refused=True) as page:
+        await page.keyboard.press("Escape")
+        for what in ("**/_groups", "**/fields?*"):
+            await page.route(what, lambda route: route.fulfill(status=500, body="{}"))
+        await page.click("#edit")
+        note = page.locator(".g-body > .g-note")
+        await expect(note).to_have_text("Charts could not be loaded: HTTP 500")
+        await expect(page.locator(".g-list")).to_have_count(0)
+        await page.unroute("**/_groups")
+        await expect(note).to_have_text("All signals could not be loaded: HTTP 500", timeout=10_000)
+        await expect(page.locator(".g-row").first).not_to_contain_text("parsing")
+        await retitle(page, "Driving")
+        await page.unroute("**/fields?*")
+        await expect(note).to_have_count(0, timeout=10_000)
+        await expect(page.get_by_role("textbox", name="Title")).to_be_focused()
+        await expect(page.get_by_role("textbox", name="Title")).to_have_value("Driving")
+        await expect(page.locator(".g-hits button").first).to_be_visible()
 
 
 @pytest.mark.timeout(180)

@@ -134,6 +134,12 @@ async def test_an_address_has_the_whole_view(tmp_path: Path) -> None:
             assert box is not None
             await page.mouse.click(box["x"] + box["width"] * 0.85, box["y"] + box["height"] / 2)
             await wait_hash(page, r"[?&]t=\d+")
+            shown = await page.evaluate("window.ducoPage.range")
+            # Left and back, as out of the browser's cache: it goes on where it was.
+            await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
+            await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+            again = await page.evaluate("window.ducoPage.range")
+            assert (again["from"], again["to"]) == (shown["from"], shown["to"])
             await page.click("#tab-metrics")
             await wait_hash(page, r"^#/duco/DUCO_001/metrics\?.*t=\d+.*hide=")
             await page.go_back()

@@ -136,8 +136,26 @@ async def test_a_group_is_changed_where_it_is_of_the_expected_version(meta: Meta
     assert await meta.groups("duco") == [there]
     await meta.remove_group("duco", "g", 2)
     assert await meta.groups("duco") == []
-    assert unversioned(await meta.put_group("duco", first, 0), 1) == first
     assert len(await meta.groups("other")) == 1
+
+
+async def test_a_group_that_comes_back_has_a_version_that_it_never_had(meta: Meta) -> None:
+    """Who changes the one of before is told; other tenants' groups begin at 1."""
+    first, mine = group_of("g", 1, "first"), group_of("g", 1, "mine")
+    for version in (1, 2):
+        assert unversioned(await meta.put_group("duco", first, version - 1), version) == first
+    await meta.put_group("duco", group_of("h", 1))
+    await meta.remove_group("duco", "g", 2)
+    await meta.remove_group("duco", "h", 1)
+    back = await meta.put_group("duco", mine, 0)
+    assert unversioned(back, 3) == mine
+    for expected in (1, 2):
+        with pytest.raises(GroupChanged):
+            await meta.put_group("duco", first, expected)
+    assert unversioned(await meta.put_group("duco", first, 3), 4) == first
+    await meta.remove_group("duco", "g")
+    assert unversioned(await meta.put_group("duco", mine), 5) == mine
+    assert unversioned(await meta.put_group("other", mine, 0), 1) == mine
 
 
 @pytest.mark.parametrize("expected", [0, 1])

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  UNKNOWN_PERIOD_MS, createTable, insertSample, isGap, latest as latestOf, newestTs, tableSeries,
-  toNumber, trim, limitOf, JOIN_PERIODS,
+  JOIN_PERIODS, UNKNOWN_PERIOD_MS, createTable, insertSample, isGap, latest as latestOf, limitOf, newestTs, tableSeries,
+  toNumber, trim,
 } from '../../static/data/columns.js';
 
 const T0 = 1_700_000_000_000;

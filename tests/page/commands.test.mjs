@@ -1,8 +1,8 @@
 /** What the page says of commands: words for every state, and never more than the ledger knows. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatMoment } from '../../static/base/format.js';
 import { commands, page } from '../../static/texts.js';
+import { formatMoment } from '../../static/view/times.js';
 
 const row = (more) => ({
   commandId: 'id-1', action: 'start', reason: 'user_action', who: 'me', state: 'sent', queued: 1, sent: 2,

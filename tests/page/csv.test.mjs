@@ -135,3 +135,10 @@ test('every frame where that is shown', async () => {
   assert.deepEqual(rows, ts.map((t, i) => [t, i]));
   assert.equal(shares.length, 4);
 });
+
+test('where not every frame is shown, each second, of the newest what the table has', async () => {
+  const range = { ...toRange([{ from: at(0), to: at(30), fields: { a: { ts: [at(5) + 1], v: [99] } } }], 4000), isThinned: true };
+  const sources = new Map([sourceOf('x', span(20, 30), range)]);
+  const { rows } = await all(sources, [{ msgType: 'x', fields: ['a'] }], at(0), at(30), serverOf([]));
+  assert.deepEqual(rows, span(0, 30).map((n) => [at(n), n]));
+});

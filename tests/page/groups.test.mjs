@@ -125,9 +125,14 @@ class Server {
 
 let server;
 
-beforeEach(() => {
+/** A browser's storage, and what is in it. */
+function storage() {
   const kept = new Map();
-  globalThis.localStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text) };
+  return { kept, getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => kept.set(key, text) };
+}
+
+beforeEach(() => {
+  globalThis.localStorage = storage();
   server = new Server();
   server.put(group());
   server.put(group({ groupId: 'drive', title: 'Drive', order: 5, version: 1 }));
@@ -164,6 +169,51 @@ test('a change is kept from the first keystroke on, until it is saved or taken b
   const last = await opened();
   assert.equal(last.drafts.size, 0);
   assert.deepEqual([last.groups[2].title, last.groups[2].order], ['New one', 6]);
+});
+
+const refuse = () => {
+  throw new Error('refused');
+};
+
+for (const [what, setItem, getItem] of [['full', refuse, () => 'of before'], ['forbidden', refuse, refuse]]) {
+  test(`where storage is ${what} a change is kept until the page is left`, async () => {
+    globalThis.localStorage = { getItem, setItem };
+    const store = await opened(what);
+    store.edit('heat', retitle('Heat 2'));
+    store.edit('drive', retitle('Drive 2'));
+    assert.deepEqual((await opened(what)).items.map(({ form }) => form.title), ['Heat 2', 'Drive 2']);
+    // There is room again: what is there counts from then on, also where another page changes it.
+    globalThis.localStorage = storage();
+    store.edit('heat', retitle('Heat 3'));
+    assert.deepEqual((await opened(what)).items.map(({ form }) => form.title), ['Heat 3', 'Drive 2']);
+    globalThis.localStorage = storage();
+    assert.equal((await opened(what)).drafts.size, 0);
+  });
+}
+
+test('what is in storage and is no draft is passed over, and what is typed then is kept', async () => {
+  for (const text of ['', '{', 'null', '[]', '"text"', '7', '{"heat":null}', '{"heat":{"form":{"title":"x"}}}']) {
+    globalThis.localStorage = storage();
+    localStorage.setItem('duco_rt.drafts.duco', text);
+    const store = await opened();
+    assert.equal(store.drafts.size, 0);
+    store.edit('heat', retitle('Typed'));
+    assert.equal((await opened()).items[0].form.title, 'Typed');
+  }
+});
+
+test('of two pages of one browser the one that saves or discards does not forget what the other typed', async () => {
+  const titleOf = async () => (await opened()).items[0].form.title;
+  for (const end of [(store) => store.save('heat'), (store) => store.keep('heat')]) {
+    const mine = await opened();
+    mine.edit('heat', retitle('Mine'));
+    const theirs = await opened();
+    theirs.edit('heat', retitle('Theirs'));
+    await end(mine);
+    assert.equal(await titleOf(), 'Theirs');
+    theirs.keep('heat');
+    assert.notEqual(await titleOf(), 'Theirs'); // its own
+  }
 });
 
 test('what is typed while the server is asked stays a change', async () => {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, mock, test } from 'node:test';
 import { ApiError } from '../../static/data/api.js';
 import { createTable, insertSample, trim } from '../../static/data/columns.js';
 import { Past } from '../../static/data/past.js';
+import { view } from '../../static/texts.js';
 
 const T0 = 1_700_000_000_000;
 const at = (n) => T0 + n * 1000;
@@ -22,15 +23,15 @@ async function pass(ms) {
 }
 
 /** A past with a table that holds these seconds, and a server that answers at once unless told otherwise. */
-function setup(from, to, fields = ['a']) {
+function setup(from, to, fields = ['a'], msgType = 'm') {
   const table = createTable(fields);
-  const one = { table, asked: [], states: [], refuse: () => null, answers: () => Promise.resolve() };
+  const one = { table, asked: [], states: [], refuse: () => null, frames: ({ from }) => [from], answers: () => Promise.resolve() };
   one.put = (first, last) => {
     for (let n = first; n <= last; n++) insertSample(table, { seq: n, ts: at(n), payload: { a: n } });
     trim(table);
   };
   one.put(from, to);
-  one.past = new Past({ tenant: 't', chassisId: 'c', msgType: 'm' }, fields, {
+  one.past = new Past({ tenant: 't', chassisId: 'c', msgType }, fields, {
     table: () => table,
     onChange: () => one.states.push(one.past.state),
     ask: async (stream, names, query, signal) => {
@@ -38,7 +39,7 @@ function setup(from, to, fields = ['a']) {
       await one.answers();
       const error = one.refuse(query);
       if (error) throw error;
-      if (query.resolution === 'full') return [{ from: query.from, to: query.to, fields: { a: { ts: [], v: [] } } }];
+      if (query.resolution === 'full') return [{ from: query.from, to: query.to, fields: { a: { ts: one.frames(query), v: one.frames(query) } } }];
       return [{ from: query.from, to: query.to, seq: [1], ts: [query.from], fields: { a: [1] }, gaps: [] }];
     },
   });
@@ -255,4 +256,31 @@ test('back to what the table holds nothing of it is left; stopped, nothing comes
   bare.live(HOUR, 280);
   await pass(200);
   assert.deepEqual([bare.asked, bare.past.state], [[], 'idle']);
+});
+
+test('a hole of the table is fetched where nothing has filled it for some seconds', async () => {
+  const one = setup(0, 100);
+  one.put(230, 234);
+  one.live(220, 234);
+  await pass(200);
+  assert.equal(one.asked.length, 0);
+  one.put(235, 240);
+  one.live(220, 240);
+  await pass(200);
+  assert.equal(one.asked.length, 1);
+});
+
+test('where no frame is stored any more, seconds and why; a machine that sent nothing has nothing', async () => {
+  const one = setup(100_000, 100_100);
+  one.frames = () => [];
+  one.want(0, 100);
+  await pass(200);
+  assert.deepEqual([one.past.resolution, one.past.message], ['second', view.noFrames]);
+});
+
+test('what has no frames is asked for in seconds, with its texts', async () => {
+  const one = setup(100_000, 100_100, ['a'], 'client_raw_data');
+  one.want(0, 100, { isFull: true });
+  await pass(200);
+  assert.deepEqual([one.past.resolution, one.asked.length, one.asked[0].resolution], ['second', 1, undefined]);
 });

@@ -77,3 +77,18 @@ test('after a refresh the page waits anew', () => {
   assert.equal(presence.state(30_000), 'connecting');
   assert.equal(presence.state(40_000), 'offline');
 });
+
+test('what is said of the stream is of a message type that comes, of the first where none does', () => {
+  const presence = new Presence(0);
+  const types = ['vehicle_can', 'client_raw_data'];
+  assert.equal(presence.best(types), 'vehicle_can');
+  presence.tell('vehicle_can', 'waiting');
+  presence.tell('client_raw_data', 'live');
+  assert.equal(presence.best(types), 'client_raw_data');
+  presence.tell('client_raw_data', 'away');
+  assert.equal(presence.best(types), 'vehicle_can');
+  presence.tell('vehicle_can', 'live');
+  presence.tell('client_raw_data', 'live');
+  assert.equal(presence.best(types), 'vehicle_can');
+  assert.equal(presence.best([]), undefined);
+});

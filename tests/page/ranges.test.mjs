@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limitOf } from '../../static/data/columns.js';
 import { rangeRows, toRange } from '../../static/data/ranges.js';
-import { rangeTrace } from '../../static/data/traces.js';
+import { rangeTrace, summary } from '../../static/data/traces.js';
 
 const T0 = 1_700_000_000_000;
 const at = (n) => T0 + n * 1000;
@@ -84,4 +84,15 @@ test('rows are aligned by time, both ends included', () => {
   assert.deepEqual(rangeRows(range, ['b', 'a', 'none'], at(1), at(3)), {
     ts: [at(1), at(2), at(3)], columns: [['x', 'y', 'z'], [1, null, 3], [null, null, null]],
   });
+});
+
+test('of frames that are the lowest and highest of buckets nobody knows the mean', () => {
+  const answers = (count) => [
+    { from: 0, to: 9999, fields: { a: { ts: [1, 2], v: [0, 10] } } },
+    { from: 0, to: 9999, seq: [1, 2], ts: [0, 9000], gaps: [], fields: { a: [1, 1] }, stats: { a: { count } } },
+  ];
+  const [each, some, old] = [[1, 1], [500, 600], [null, null]].map((count) => toRange(answers(count), 1000));
+  assert.deepEqual([each, some, old].map(({ isThinned }) => isThinned), [false, true, false]);
+  const mean = (range) => summary(rangeTrace(range, 'a', 0, 9999), 0, 9999).mean;
+  assert.deepEqual([mean(each), mean(some)], [5, NaN]);
 });

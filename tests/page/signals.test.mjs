@@ -6,7 +6,7 @@ import { isKnown, isWithoutValues } from '../../static/charts/folding.js';
 import { formatUnit } from '../../static/base/format.js';
 import { isFound, searchText } from '../../static/signals/signaltable.js';
 import { foldedText, page } from '../../static/texts.js';
-import { readSignal } from '../../static/data/signalfeed.js';
+import { readSignal } from '../../static/data/feed.js';
 
 const T0 = 1_700_000_000_000;
 const at = (n) => T0 + n * 1000;

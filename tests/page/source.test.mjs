@@ -102,3 +102,33 @@ test('its revision grows with the table and with the range', () => {
   source.past.revision++;
   assert.ok(before < between && between < source.revision);
 });
+
+for (const backS of [10, 60, 180]) {
+  test(`a clock set back by ${backS} s: what is new is drawn up to now, and the range lies before all of it`, () => {
+    const source = sourceOf(span(0, 200), secondRange(span(-300, 10), 10));
+    const now = 200 - backS + 30;
+    for (let k = 1; k <= 30; k++) {
+      insertSample(source.feed.table, { seq: 200 + k, ts: at(200 - backS + k), payload: { a: 1000 + k } });
+    }
+    const { t, v, n } = source.trace('a', null, at(now - 100), at(now));
+    assert.deepEqual([v[n - 1], t[n - 1]], [1030, at(now)]);
+    assert.deepEqual([...v].filter((value) => value > 1000).length, 30);
+    assert.deepEqual(source.rows(['a'], at(now - 29), at(now)).columns, [span(1001, 1030)]);
+  });
+}
+
+test('a hole of the table is taken from the range, and is no break; while the range does not reach it the table stays', () => {
+  const held = [...span(0, 100), ...span(230, 300)];
+  const source = sourceOf(held, secondRange(span(-10, 290), 290));
+  assert.deepEqual(drawn(source.trace('a', null, at(0), at(299))), span(-1, 300).map((n) => [n, 1]));
+  assert.deepEqual(source.rows(['a'], at(0), at(300)).ts, span(0, 300).map(at));
+  const short = sourceOf(held, secondRange(span(-10, 50), 50)).trace('a', null, at(0), at(299));
+  assert.deepEqual(drawn(short).filter(([n, joined]) => n >= 0 && !joined), [[230, 0]]);
+  assert.equal(short.n, 1 + held.length);
+});
+
+test('a range and an empty table', () => {
+  const source = sourceOf([], secondRange(span(0, 20), 20));
+  assert.deepEqual(drawn(source.trace('a', null, at(5), at(30))), span(4, 20).map((n) => [n, 1]));
+  assert.deepEqual(source.rows(['a'], at(5), at(30)).ts, span(5, 20).map(at));
+});

@@ -1,10 +1,10 @@
 /** Value axes, their ranges, time labels; numbers and times as text. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  decimalsOf, formatAge, formatMoment, formatNumber, formatTick, formatTime, formatUnit, formatValue,
-} from '../../static/base/format.js';
+import { decimalsOf, formatNumber, formatTick, formatUnit, formatValue } from '../../static/base/format.js';
 import { STEPS, assignAxes, axisRange, niceRange, placeAxes, tickText, timeTicks } from '../../static/charts/axes.js';
+import { formatAge } from '../../static/texts.js';
+import { formatMoment, formatTime } from '../../static/view/times.js';
 
 test('a range holds its extent in round steps', () => {
   const extents = [[0, 1], [3, 97], [690, 1600], [-5, 5], [51.98755, 51.98775], [0, 0], [42, 42], [-9, -3]];
@@ -66,6 +66,27 @@ test('the group says on which side an axis stands and where it ends; the others 
   assert.deepEqual([bar, rpm, plain].map(({ side }) => side), ['right', 'left', 'right']);
   assert.ok(axisRange(rpm, null, { lo: 7, hi: 9 }).min > 0, 'the range of another unit is its own');
   assert.equal(axisRange(bar, null, { lo: 7, hi: 9 }).min, 0);
+});
+
+test('an axis of names is none of the numbers without a unit: neither their ends nor their limits are its own', () => {
+  const wishes = [{ unit: '', side: 'right', min: 0, max: 300 }];
+  const [names, plain] = assignAxes([line('', { 0: 'off', 1: 'on' }), line('')], wishes);
+  assert.deepEqual([names.units, names.side, names.min, names.max], [[], 'left', null, null]);
+  assert.deepEqual([plain.units, plain.side, plain.min, plain.max], [[''], 'right', 0, 300]);
+  const many = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [i, `state ${i}`]));
+  assert.deepEqual(assignAxes([line('', many)], wishes)[0].units, []);
+});
+
+test('an end that all data lies beyond leaves an axis of some height', () => {
+  for (const [ends, extent] of [[{ min: null, max: 0 }, { lo: 0, hi: 5 }], [{ min: 5, max: null }, { lo: 1, hi: 5 }]]) {
+    let range = null;
+    for (let i = 0; i < 3; i++) {
+      range = numberRange(ends, range, extent);
+      assert.ok(range.step > 0 && range.min < range.max, JSON.stringify(range));
+      assert.equal(range.min + STEPS * range.step, range.max);
+    }
+    assert.ok(range.max === ends.max || range.min === ends.min);
+  }
 });
 
 test('axes of one side stand side by side, with room for their labels and captions', () => {

@@ -1,7 +1,8 @@
 /** The time window: live and fixed, zoom and back, and what a link says of it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileName, inputText, rangeText, spanText } from '../../static/view/times.js';
+import { spanText } from '../../static/texts.js';
+import { fileName, inputText, rangeText } from '../../static/view/times.js';
 import { DEFAULT_SPAN_MS, SPANS_MS, TimeWindow } from '../../static/view/window.js';
 
 const NOW = 1_700_000_000_000;

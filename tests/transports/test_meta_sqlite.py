@@ -22,6 +22,8 @@ async def test_data_outlives_the_process(tmp_path: Path) -> None:
     await first.put_parsing("p", FILES)
     await first.put_device(Device("D1", "duco", "One", "p"))
     group = await first.put_group("duco", {"groupId": "g"})
+    await first.put_group("duco", {"groupId": "forgotten"})
+    await first.remove_group("duco", "forgotten")
     await first.close()
     filled = SqliteMeta(tmp_path / "deep" / "meta.sqlite")
     assert await filled.open()
@@ -32,6 +34,7 @@ async def test_data_outlives_the_process(tmp_path: Path) -> None:
     assert await second.devices() == [Device("D1", "duco", "One", "p")]
     assert (await second.parsing("p")).files == FILES
     assert await second.groups("duco") == [group]
+    assert (await second.put_group("duco", {"groupId": "forgotten"}))["version"] == 2
     await second.close()
 
 

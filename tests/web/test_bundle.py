@@ -20,8 +20,9 @@ import {
 import * as a from './base/a.js';
 import { late } from './vendor/v.js';
 const own = 'import { x } from "y"';
-console.log(double(4), LIST.join(), new Shape().name, kept, a.LIST.length, own.length, late(3), x, y);
-import { x, y } from './base/d.js';
+console.log(double(4), LIST.join(), new Shape().name, kept, a.LIST.length, own.length, late(3), x, y, w, v.late(1));
+import { x, y, w } from './base/d.js';
+import * as v from './vendor/v.js';
 """,
     "base/a.js": """export { late } from '../vendor/v.js';
 /** import in a comment */
@@ -64,7 +65,7 @@ def test_the_same_is_said(tmp_path: Path) -> None:
     write(tmp_path / "bundled", {"main.js": text, "vendor/v.js": MODULES["vendor/v.js"]})
     said = run(tmp_path / "bundled")
     assert said == run(tmp_path / "apart")
-    assert said.split() == ["8", "1,2,3", "another", "of", "this", "name", "4", "7", "3", "21", "3", "7", "5"]
+    assert said.split() == ["8", "1,2,3", "another", "of", "this", "name", "4", "7", "3", "21", "3", "7", "5", "6", "4"]
     assert paths == ["base/a.js", "base/c.js", "base/d.js", "main.js"]
 
 

@@ -45,7 +45,9 @@ async def test_a_forgotten_group_comes_back_under_its_id(site: Site) -> None:
     await site.ask("PUT", place, GROUP)
     await site.ask("DELETE", place)
     status, back = await site.ask("PUT", place, RICH, headers=only_new)
-    assert (status, kept(back), back["groupId"]) == (201, RICH, "drive")
+    assert (status, kept(back, version=3), back["groupId"]) == (201, RICH, "drive")
+    for version in (1, 2):
+        assert (await site.ask("PUT", place, GROUP, headers={"If-Match": f'"{version}"'}))[0] == 409
     assert await site.ask("GET", place) == (200, back)
 
 
