@@ -17,7 +17,10 @@ PROGRAMS: dict[str, tuple[str, ...]] = {
 }
 """Programs that go by several names; any other goes by its own."""
 
-PACKAGES = {"node": "nodejs", "redis-cli": "redis-tools", "java": "default-jre-headless", "mvn": "maven"}
+PACKAGES = {
+    "node": "nodejs", "redis-cli": "redis-tools", "mosquitto_pub": "mosquitto-clients", "java": "default-jre-headless",
+    "mvn": "maven",
+}  # fmt: skip
 """Debian packages that are not called as their program."""
 
 

@@ -10,6 +10,7 @@ fonts-dejavu-core:/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 redis-server:redis-server
 redis-tools:redis-cli
 mosquitto:mosquitto
+mosquitto-clients:mosquitto_pub
 clickhouse-server:clickhouse-server
 default-jre-headless:java
 maven:mvn

@@ -68,7 +68,7 @@ async def test_truck_recording(tmp_path: Path, recordings: Path) -> None:
     ):
         await wait_state(page, "live")
         await page.wait_for_function("() => window.ducoPage.received >= 4", timeout=20_000)
-        assert await page.inner_text('[data-field="EngineSpeed"]') == "0"
+        await page.locator('[data-field="EngineSpeed"]:text-is("0")').wait_for(timeout=10_000)
         await wait_changes(page, "ServiceBrakeCircuit1AirPressure", 1)
 
 
