@@ -15,7 +15,7 @@ from tests.programs import REPO, program
 
 SIZES = ((1440, "light"), (1440, "dark"), (390, "light"), (390, "dark"))
 WIDE = (3840, "light")
-LOOK_S = 60
+LOOK_S = 45
 
 
 async def live(page: Page) -> None:
@@ -27,7 +27,7 @@ async def live(page: Page) -> None:
 async def closer(page: Page) -> None:
     """Paused, a part of the window zoomed in, the cursor pinned, statistics."""
     await live(page)
-    await page.click("[data-do=statistics]")
+    await page.keyboard.press("s")
     plot = page.locator(".plot").first
     box = await plot.bounding_box()
     assert box is not None
