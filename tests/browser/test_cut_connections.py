@@ -134,7 +134,7 @@ async def watch(folder: Path, pace: float, least_s: float, most_s: float) -> int
     return cutter.cuts
 
 
-@pytest.mark.long  # test_cuts_and_clocks.py has the same and more
+@pytest.mark.long  # test_cuts_and_jumps.py has the same and more
 @pytest.mark.timeout(180)
 async def test_ten_minutes_in_one(tmp_path: Path) -> None:
     """Ten machine minutes in one of ours, cut every second or two: no point is missing, double or wrong."""
