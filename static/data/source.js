@@ -88,13 +88,6 @@ export class Source {
     return series.map((each) => latest(each, now)).find(Boolean) ?? null;
   }
 
-  /** @param {string} field @param {number} count @returns {Value[]} the newest, null where a sample lacks it */
-  recent(field, count) {
-    const { table } = this.feed;
-    const held = table.ts.length ? table.fields.get(field) : this.past.range?.series.get(field)?.v;
-    return held?.slice(-count) ?? [];
-  }
-
   /**
    * Fields aligned by time, in order; of buckets the last value of each, and every frame where there is one.
    * @param {string[]} fields @param {number} from device ms @param {number} to included
