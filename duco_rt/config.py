@@ -51,6 +51,7 @@ class App(_Section, frozen=True):
     msg_types: tuple[Name, ...] = ("vehicle_can", "client_raw_data")
     drain_timeout_s: Seconds = 20.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "text", "json"] = "auto"
 
 
 class Server(_Section, frozen=True):
@@ -71,6 +72,7 @@ class Hub(Server, frozen=True):
     queue_messages_max: Annotated[int, Meta(ge=1, le=65_535)] = 2_000
     method_timeout_s: Seconds = 10.0
     send_timeout_s: Seconds = 10.0
+    inflated_bytes_max: Count = 64 * 1024 * 1024
     cert_file: str = ""
     key_file: str = ""
     host: str = ""
@@ -144,6 +146,10 @@ class MetaStore(_Section, frozen=True):
 
     kind: Literal["sqlite", "http"] = "sqlite"
     url: str = ""
+    token: Secret = ""
+    token_file: str = ""
+    ca_file: str = ""
+    parsing_bytes_max: Count = 4 * 1024 * 1024
     refresh_s: Annotated[float, Meta(gt=0, le=10)] = 5.0
     read_limit_s: Annotated[float, Meta(gt=0, le=60)] = 20.0
 
@@ -182,12 +188,41 @@ class Device(_Section, frozen=True):
 class Web(_Section, frozen=True):
     """The HTTP server of every process. Port 0 takes a free one.
 
-    `viewer_*` bound what one live viewer may lack or hold, `recent_*` what is held of a watched machine for all.
+    `viewer_*` bound what one live viewer may lack or hold, `recent_*` what is held of a watched machine for all;
+    `*_user_*` is of one token or signed-in user, and of nobody without authentication.
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     reuse_port: bool = False
+    auth: Literal["none", "tokens", "oidc"] = "none"
+    public_url: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    proxies: tuple[str, ...] = ()
+    session_hours: Annotated[float, Meta(gt=0, le=720)] = 12.0
+    token_refresh_s: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    monitor_token: Secret = ""
+    monitor_token_file: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: Secret = ""
+    oidc_client_secret_file: str = ""
+    oidc_audience: str = ""
+    oidc_roles_claim: str = "duco_roles"
+    oidc_name_claim: str = "preferred_username"
+    connections_max: Count = 12_000
+    viewers_max: Count = 10_000
+    viewers_user_max: Count = 200
+    requests_user_per_s_max: Annotated[float, Meta(gt=0)] = 200.0
+    denied_per_s_max: Annotated[float, Meta(gt=0)] = 10.0
+    messages_per_s_max: Annotated[float, Meta(gt=0)] = 50.0
+    messages_user_per_s_max: Annotated[float, Meta(gt=0)] = 200.0
+    fields_max: Count = 2_000
+    header_bytes_max: Annotated[int, Meta(ge=1024, le=65536)] = 8_190
+    header_timeout_s: Seconds = 10.0
+    body_timeout_s: Seconds = 30.0
+    idle_timeout_s: Seconds = 75.0
     history_fields_max: Count = 500
     history_hours_max: Annotated[float, Meta(gt=0)] = 24.0
     history_values_max: Count = 2_000_000

@@ -8,6 +8,10 @@ DucoError
 │   │   └── ReadingLate  one that took too long to be read
 │   └── BadRequest       a request's argument
 ├── NotFound             an unknown device, parsing, group or hub
+├── Denied               what a request may not do
+│   ├── Unauthorized     nobody knows who it is from
+│   └── Forbidden        its role is not enough
+├── TooMany              more than a limit allows; `retry_s`: when it may be asked again
 ├── Conflict             a name that is taken, a data directory that another process holds
 │   └── GroupChanged     a chart group that is not the one that somebody changed
 └── TransportError       a hub, log, store, live, leases or meta that did not do its work
@@ -48,6 +52,26 @@ class BadRequest(BadInput):
 
 class NotFound(DucoError):
     """Something that was named is not there."""
+
+
+class Denied(DucoError):
+    """A request that may not be done."""
+
+
+class Unauthorized(Denied):
+    """A request without credentials, or with such as are not known or over."""
+
+
+class Forbidden(Denied):
+    """A request whose sender is known and may not do it."""
+
+
+class TooMany(DucoError):
+    """More requests, connections or messages than a limit allows; after `retry_s` it may be asked again."""
+
+    def __init__(self, message: str, retry_s: float) -> None:
+        super().__init__(message)
+        self.retry_s = retry_s
 
 
 class Conflict(DucoError):

@@ -19,6 +19,7 @@ from duco_rt.model import (
     RawSecond,
     Sample,
 )
+from duco_rt.rights import Credential
 
 COMMANDS_PAGE_MAX = 500
 """Rows of the command ledger in one answer."""
@@ -128,8 +129,28 @@ class CommandLedger(Protocol):
         ...
 
 
-class Meta(CommandLedger, Protocol):
-    """MetaAPI's data: devices, versioned parsings, groups, commands. Raises NotFound and Conflict."""
+class Credentials(Protocol):
+    """Tokens and sessions. What a call returned from survives the end of the process."""
+
+    async def add_credential(self, credential: Credential) -> None:
+        """Keep a token or session; Conflict where its id is taken. Sessions that are over go."""
+        ...
+
+    async def credential(self, credential_id: str) -> Credential | None:
+        """One of them, over or not; None where it is not known, or was taken back."""
+        ...
+
+    async def tokens(self) -> list[Credential]:
+        """All tokens, oldest first; no sessions."""
+        ...
+
+    async def remove_credential(self, credential_id: str) -> None:
+        """Take one back, and the sessions that were opened with it; NotFound."""
+        ...
+
+
+class Meta(CommandLedger, Credentials, Protocol):
+    """MetaAPI's data: devices, versioned parsings, groups, commands, tokens. Raises NotFound and Conflict."""
 
     async def devices(self, tenant: str | None = None) -> list[Device]:
         """All devices, or those of a tenant, by chassisId."""
@@ -151,8 +172,15 @@ class Meta(CommandLedger, Protocol):
         """A parsing's version, the newest by default."""
         ...
 
-    async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
-        """Keep a new version; the same files again give the version that is there."""
+    async def put_parsing(self, name: str, files: Sequence[ParsingFile], owner: str | None = None) -> Parsing:
+        """Keep a new version; the same files again give the version that is there.
+
+        A new parsing belongs to `owner`, a tenant, or to nobody; whose one is that is there does not change.
+        """
+        ...
+
+    async def parsing_tenants(self, name: str) -> tuple[str | None, frozenset[str]]:
+        """Whose a parsing is (None: nobody's), and the tenants that have a device with it; NotFound."""
         ...
 
     async def groups(self, tenant: str) -> list[dict[str, object]]:
