@@ -42,12 +42,13 @@ test-page: ## the page's modules, where Node.js exists
 		echo "$$output" | awk '/^# pass / { print "page: " $$3 " passed" }'; \
 	else echo "$$output"; exit 1; fi
 
-check: dev ## format, lint, types
+check: dev ## format, lint, types, unsafe code
 	@failed=0; \
 	$(PY) -m ruff format --check --quiet --output-format concise . || { failed=1; echo "make format puts that right"; }; \
 	$(PY) -m ruff check --quiet --output-format concise . || failed=1; \
 	$(PY) -m mypy --no-error-summary || failed=1; \
-	if [ $$failed = 0 ]; then echo "check: format, lint and types are fine"; fi; exit $$failed
+	$(PY) -m bandit --quiet --recursive duco_rt --configfile pyproject.toml || failed=1; \
+	if [ $$failed = 0 ]; then echo "check: format, lint, types and bandit are fine"; fi; exit $$failed
 
 format: dev ## format the Python files and put right what ruff can
 	@$(PY) -m ruff format --quiet .

@@ -92,6 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("from", "to"):
         text = "Unix ms, ISO time (local without offset), now, or before now: -90s, -30m, -2h, -7d"
         reparse.add_argument(f"--{name}", dest=f"{name}_", required=True, metavar="T", help=text)
+    keep = commands.add_parser("backup", parents=[common], help="all that the data directory keeps, into one file")
+    keep.add_argument("file", metavar="FILE.tar", help="written beside it first, and whole when it has that name")
+    back = commands.add_parser("restore", parents=[common], help="bring in such a file")
+    back.add_argument("file", metavar="FILE.tar")
+    back.add_argument("--replace", action="store_true", help="move what is in the data directory aside first")
     device = commands.add_parser("device", help="devices that MetaAPI knows")
     actions = device.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", parents=[common, dbc], help="add or replace a device and its parsing")
@@ -100,7 +105,28 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("list", parents=[common], help="all devices")
     remove = actions.add_parser("remove", parents=[common], help="forget a device")
     remove.add_argument("id", metavar="ID")
+    _add_token(commands, common)
+    top = commands.add_parser("top", parents=[common], help="a running process in the terminal: rates, delays, queues")
+    top.add_argument("--url", metavar="URL", help="of a process elsewhere; default: the one that holds app.data_dir")
+    top.add_argument("--token-file", metavar="FILE", help="a token with the role monitor, where web.auth is not none")
+    top.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks; default 2")
+    top.add_argument("--once", action="store_true", help="print it once, and end")
     return parser
+
+
+def _add_token(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
+    token = commands.add_parser("token", help="who may use the system, where web.auth is not none")
+    actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", parents=[common], help="make a token; it is printed this once")
+    add.add_argument("name", metavar="NAME", help="whose it is")
+    text = "a tenant, or '*' for all; may be repeated"
+    add.add_argument("--tenant", dest="tenants", required=True, action="append", metavar="T", help=text)
+    roles = ("viewer", "operator", "admin", "service", "monitor")
+    add.add_argument("--role", required=True, choices=roles, help="service and monitor are roles in '*' alone")
+    add.add_argument("--days", type=int, metavar="N", help="ends after so many days; default: when it is removed")
+    actions.add_parser("list", parents=[common], help="all tokens, without their secrets")
+    remove = actions.add_parser("remove", parents=[common], help="take a token back, with its sessions")
+    remove.add_argument("id", metavar="ID")
 
 
 if __name__ == "__main__":

@@ -5,19 +5,22 @@ The one place that names concrete transports; a driver is imported only when its
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from duco_rt import demo
 from duco_rt.clock import Clock
 from duco_rt.config import Config, Role, Server
 from duco_rt.config import Log as LogConfig
+from duco_rt.data_dir import Owner, instance_id
 from duco_rt.device.buses import chassis_ids
 from duco_rt.metrics import Metrics
+from duco_rt.tls import client_context, pinned
 from duco_rt.transports.base import Hub, Leases, Live, Log
 from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.commands import Call
@@ -28,6 +31,9 @@ from duco_rt.web.methods import Methods
 
 if TYPE_CHECKING:
     from duco_rt.transports.hub_iothub.checkpoints import Checkpoints
+    from duco_rt.transports.meta_http import HttpMeta
+
+log = structlog.get_logger()
 
 
 def needs(config: Config, *roles: Role) -> bool:
@@ -38,7 +44,7 @@ def needs(config: Config, *roles: Role) -> bool:
 class Transports:
     """The transports that the roles of a process need, opened as configured and closed with the stack.
 
-    One that no role needs is not there. `carried` is what has to run as long as the process.
+    One that no role needs is not there. `carried` is what has to run as long as the process, by name.
     """
 
     hub: Hub
@@ -55,7 +61,7 @@ class Transports:
         self._data_dir = data_dir
         self._clock = clock
         self._metrics = metrics
-        self.carried: list[Callable[[], Coroutine[object, object, None]]] = []
+        self.carried: dict[str, Callable[[], Awaitable[None]]] = {}
         self.checks: dict[str, Check] = {}
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -72,7 +78,7 @@ class Transports:
         if needs(config, "ingest", "studio"):
             self.live = open_live(config, self._metrics)
             self._keep(stack, "live", self.live.check, self.live.close)
-            self.carried.append(self.live.run)
+            self.carried["live"] = self.live.run
         if needs(config, "ingest", "process", "distribute"):
             self.log = open_log(config, self._data_dir, self._metrics)
             self._keep(stack, "log", self.log.check, self.log.close)
@@ -85,7 +91,7 @@ class Transports:
             methods = Methods(config.hub.name, self.hub, self.meta, timeout_s, self._metrics, self._clock)
             self.call = methods.call
             self.connected = partial(hub_presence, self.meta, self.hub.connected)
-            self.carried.append(self.hub.run)
+            self.carried["hub"] = self.hub.run
 
     def _keep(self, stack: AsyncExitStack, name: str, check: Check, close: Callable[[], Awaitable[None]]) -> None:
         self.checks[name] = check
@@ -94,23 +100,27 @@ class Transports:
     async def _open_meta(self, stack: AsyncExitStack) -> Meta:
         config = self._config
         if config.meta.kind == "http":
-            from duco_rt.transports.meta_http import HttpMeta
-
-            remote = HttpMeta(config.meta.url, self._metrics, config.hub.method_timeout_s)
+            remote = _http_meta(config, self._metrics)
             self.call, self.connected = remote.call, remote.connected
             self._keep(stack, "meta", remote.check, remote.close)
             return remote
         meta = await open_meta(config, self._data_dir, stack, simulated_ids(config))
         self.checks["meta"] = meta.check
+        if config.web.auth == "tokens" and not await meta.tokens():
+            how = "python -m duco_rt token add NAME --tenant '*' --role admin"
+            log.warning("there is no token yet: nobody can sign in", make_one_by=how)
         return meta
 
 
-async def open_meta(config: Config, data_dir: Path, stack: AsyncExitStack, simulated: Sequence[str] = ()) -> Meta:
-    """MetaAPI's data; a fresh one gets the demo identity, and the machines that run simulated here are known."""
-    if config.meta.kind == "http":
-        from duco_rt.transports.meta_http import HttpMeta
+async def open_meta(
+    config: Config, data_dir: Path, stack: AsyncExitStack, simulated: Sequence[str] = (), owner: Owner | None = None
+) -> Meta:
+    """MetaAPI's data; a fresh one gets the demo identity, and the machines that run simulated here are known.
 
-        remote = HttpMeta(config.meta.url, Metrics())
+    `owner`: the process that holds `data_dir`, which is asked in place of the file.
+    """
+    if config.meta.kind == "http" or owner is not None:
+        remote = _http_meta(config, Metrics(), owner)
         stack.push_async_callback(remote.close)
         return remote
     from duco_rt.transports.meta_sqlite import SqliteMeta
@@ -121,6 +131,21 @@ async def open_meta(config: Config, data_dir: Path, stack: AsyncExitStack, simul
     await demo.seed(meta, fresh=fresh, device_ids=list(simulated))
     await meta.seeded()
     return meta
+
+
+def _http_meta(config: Config, metrics: Metrics, owner: Owner | None = None) -> HttpMeta:
+    """The MetaAPI of `meta.url`, or of the process that holds this data directory."""
+    from duco_rt.transports.meta_http import HttpMeta
+    from duco_rt.transports.meta_http_client import Trust
+
+    meta = config.meta
+    if meta.kind != "http" and owner is not None:
+        trust = Trust(owner.key, pinned(owner.certificate_sha256), "the key in the data directory's lock file")
+        return HttpMeta(owner.url, metrics, trust=trust)
+    trust = Trust(meta.token)
+    if meta.url.startswith("https"):
+        trust = trust._replace(ssl=client_context(meta.ca_file, "meta.ca_file"))
+    return HttpMeta(meta.url, metrics, config.hub.method_timeout_s, trust=trust)
 
 
 async def open_store(config: Config, data_dir: Path) -> Store:
@@ -266,14 +291,6 @@ def _checkpoints(config: Config, data_dir: Path) -> Checkpoints:
 def _login(section: Server | LogConfig) -> dict[str, str]:
     """What every server asks for."""
     return {"user": section.user, "password": section.password, "ca_file": section.ca_file}
-
-
-def instance_id(data_dir: Path) -> str:
-    """A name of this process's data folder, the same at each start: sessions of a broker go on with it."""
-    file = data_dir / "instance"
-    if not file.exists():
-        file.write_text(uuid.uuid4().hex[:16], encoding="ascii")
-    return file.read_text(encoding="ascii").strip()
 
 
 def simulated_ids(config: Config) -> list[str]:

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from aiohttp import web
+
+from duco_rt import __version__
 from duco_rt.adapters import Transports, needs
+from duco_rt.app_access import build_access
 from duco_rt.clock import Clock
 from duco_rt.config import Config, Role
+from duco_rt.config_web import web_warnings
 from duco_rt.device.app import DucoApp
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import sources
 from duco_rt.device.local_signals import check_local
 from duco_rt.errors import ConfigError, TransportError
 from duco_rt.metrics import Metrics
+from duco_rt.monitor import Monitor
 from duco_rt.pipeline.decoding.compiling import compile_parsing_async
 from duco_rt.pipeline.distribute import Distribute
 from duco_rt.pipeline.ingest import Ingest
@@ -25,6 +31,7 @@ from duco_rt.pipeline.process import Process
 from duco_rt.pipeline.reparse import Means
 from duco_rt.pipeline.reparse_jobs import Reparses
 from duco_rt.pipeline.retention import Retention
+from duco_rt.tls import check_certificates, is_tls
 from duco_rt.transports.base import Hub
 from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
@@ -34,6 +41,7 @@ from duco_rt.web.health import Health
 from duco_rt.web.live.means import Means as LiveMeans
 from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi
+from duco_rt.web.openapi import OpenApi
 from duco_rt.web.presence import Presence
 from duco_rt.web.reparse import ReparseApi
 from duco_rt.web.server import Server, routes
@@ -47,14 +55,18 @@ def build_pipeline(
 ) -> list[Ingest | Process | Distribute | Retention]:
     """The roles between hub and store."""
     parts: list[Ingest | Process | Distribute | Retention] = []
-    batch = config.log.batch_messages_max, config.log.batch_age_max_s
+    batch, most = (config.log.batch_messages_max, config.log.batch_age_max_s), config.hub.inflated_bytes_max
     if needs(config, "distribute"):
         parts += [Distribute(t.log, t.store, batch, metrics), Retention(t.store, clock, metrics)]
     if needs(config, "process") and parsings is not None:
-        parts.append(Process(t.log, t.store, parsings, config.app.msg_types, batch, clock, metrics))
+        parts.append(
+            Process(t.log, t.store, parsings, config.app.msg_types, batch, clock, metrics, inflated_bytes_max=most)
+        )
     if needs(config, "ingest") and parsings is not None:
         types, stats = config.app.msg_types, config.live.stats
-        parts.append(Ingest(t.hub, t.log, t.live, parsings, types, clock, metrics, stats=stats))
+        parts.append(
+            Ingest(t.hub, t.log, t.live, parsings, types, clock, metrics, stats=stats, inflated_bytes_max=most)
+        )
     return parts
 
 
@@ -116,9 +128,15 @@ def build_web(
     parsings: ParsingCache | None,
     clock: Clock,
     metrics: Metrics,
+    monitor: Monitor | None = None,
+    local_key: str = "",
 ) -> WebParts:
-    """The server with the routes of this process's roles. Methods go through studio's leases where it has studio."""
-    studio, readers = None, None
+    """The server with the routes of this process's roles. Methods go through studio's leases where it has studio.
+
+    `local_key`: `DataDir.key`, by which this machine's own commands are let in.
+    """
+    studio, readers, static = None, None, static_folder()
+    access = build_access(config, t, local_key, static, clock, metrics)
     if needs(config, "studio") and parsings is not None:
         commands = Commands(config.hub.name, t.call, t.leases, t.meta, config.leases, clock, metrics)
         live = LiveService(
@@ -133,17 +151,26 @@ def build_web(
                 config.live.reorder_s,
                 t.meta.acknowledged_ms,
                 watchdog_s=config.device.realtime_timeout_s,
+                is_good=access.authentication.is_good,
             )
         )
         presence = Presence(config.device.upload_interval_s)
         datasets = Datasets(t.meta, t.store, parsings, presence, t.connected, config.web, clock)
         studio, readers = Studio(live, commands, datasets.full), (datasets, Groups(t.meta), live)
-    metaapi = MetaApi(t.meta, t.hub.connected, config.meta.read_limit_s) if needs(config, "metaapi") else None
+    metaapi = build_metaapi(config, t) if needs(config, "metaapi") else None
     call = studio.commands.handle if studio else t.call if metaapi else None
     reparse = build_reparse(config, t, clock, metrics)
-    health, static = Health(t.checks, metrics), static_folder()
-    table = routes(health, studio=readers, metaapi=metaapi, call=call, static=static, reparse=reparse)
-    return WebParts(Server(config.web, listening, table), studio, reparse)
+    health, openapi = Health(t.checks, metrics, monitor), OpenApi(config.web, __version__, secure=is_tls(config.web))
+    more = [web.get("/api/openapi.json", openapi.handle), *access.routes]
+    table = routes(health, studio=readers, metaapi=metaapi, call=call, static=static, reparse=reparse, more=more)
+    server = Server(config.web, listening, table, access.door, metrics=metrics, clock=clock)
+    return WebParts(server, studio, reparse)
+
+
+def build_metaapi(config: Config, t: Transports) -> MetaApi:
+    """MetaAPI's endpoints, with its limits."""
+    limit_s, bytes_max = config.meta.read_limit_s, config.meta.parsing_bytes_max
+    return MetaApi(t.meta, t.hub.connected, limit_s, bytes_max)
 
 
 def build_reparse(config: Config, t: Transports, clock: Clock, metrics: Metrics) -> ReparseApi:
@@ -180,7 +207,8 @@ def check(config: Config) -> list[str]:
         raise ConfigError(f"device.replay = {config.device.replay!r}: no such file")
     if needs(config, "device"):
         check_local(config.device)
-    warnings = []
+    check_certificates(config)
+    warnings = web_warnings(config)
     for name, (users, partners) in _USERS.items():
         kind = getattr(config, name).kind
         away = [role for role in partners if not needs(config, role)]

@@ -31,6 +31,7 @@ BODY_BYTES_MAX = 256 * 1024
 PART_BYTES_MAX = 240 * 1024
 PARTS_MAX = 64
 POSITION_MAX = 2**53
+SECONDS_MAX, STREAMS_MAX = 10_000, 65_536  # no more seconds fit into 240 KiB; `order` has 16 bits
 INFLATED_BYTES_MAX = 64 * 1024 * 1024
 
 FD, BRS, ESI, REMOTE, ERROR, TX = 1, 2, 4, 8, 16, 32
@@ -166,7 +167,10 @@ def read_stream_table(raw: bytes) -> tuple[bytes, list[str], list[TableRow]]:
     Raises ValueError or IndexError where it cannot be read.
     """
     at, channels = read_channels(raw)
-    return raw[:at], channels, np.frombuffer(raw[at:], STREAM_TYPE).tolist()
+    rows = np.frombuffer(raw[at:], STREAM_TYPE)
+    if len(rows) > STREAMS_MAX:
+        raise ValueError(f"{len(rows)} streams, at most {STREAMS_MAX}")
+    return raw[:at], channels, rows.tolist()
 
 
 def read_channels(raw: bytes) -> tuple[int, list[str]]:
@@ -204,8 +208,8 @@ def decode_can(body: bytes) -> list[tuple[CanSecond, Columns]]:
     magic, version, _, count = _HEAD.unpack_from(body)
     if magic != b"DUCO" or version != _VERSION:
         raise BadBody(f"CAN body begins with {body[:5]!r}, this program reads version {_VERSION}")
-    if count == 0:
-        raise BadBody("CAN body has no second")
+    if not 0 < count <= SECONDS_MAX:
+        raise BadBody(f"CAN body has {count or 'no'} second(s), at most {SECONDS_MAX}")
     seconds: list[tuple[CanSecond, Columns]] = []
     at = _HEAD.size
     for _ in range(count):
@@ -213,10 +217,8 @@ def decode_can(body: bytes) -> list[tuple[CanSecond, Columns]]:
             raise BadBody(f"CAN body ends within second {len(seconds)} of {count}")
         ts_ms, seq, part, parts, *sizes = _SECOND.unpack_from(body, at)
         at += _SECOND.size
-        columns = []
-        for size in sizes:
-            columns.append(body[at : at + size])
-            at += size
+        ends = [at := at + size for size in sizes]
+        columns = [body[end - size : end] for end, size in zip(ends, sizes, strict=True)]
         if at > len(body) or part >= parts or parts > PARTS_MAX:
             raise BadBody(f"CAN body ends within second {len(seconds)} of {count}, or its parts are wrong")
         if not (0 <= ts_ms <= POSITION_MAX and 0 <= seq <= POSITION_MAX):
@@ -239,7 +241,7 @@ class _JsonSecond(msgspec.Struct):
 
 class _JsonBody(msgspec.Struct):
     version: int
-    seconds: list[msgspec.Raw]
+    seconds: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=SECONDS_MAX)]
 
 
 _json_body = msgspec.json.Decoder(_JsonBody)
@@ -280,17 +282,17 @@ def deflate(body: bytes) -> bytes:
     return zlib.compress(body, 1)
 
 
-def inflate(body: bytes, encoding: str) -> bytes:
-    """The body without its content encoding. Raises BadBody, also past INFLATED_BYTES_MAX."""
+def inflate(body: bytes, encoding: str, bytes_max: int = INFLATED_BYTES_MAX) -> bytes:
+    """The body without its content encoding. Raises BadBody, also past `bytes_max`; no more than that is made."""
     if encoding in ("", "identity"):
         return body
     if encoding != "deflate":
         raise BadBody(f"content encoding {encoding!r} is not one of identity, deflate")
     reader = zlib.decompressobj()
     try:
-        out = reader.decompress(body, INFLATED_BYTES_MAX)
+        out = reader.decompress(body, bytes_max)
     except zlib.error as e:
         raise BadBody(f"deflate: {e}") from e
     if not reader.eof:
-        raise BadBody(f"deflate: body is cut, or over {INFLATED_BYTES_MAX} bytes when inflated")
+        raise BadBody(f"deflate: body is cut, or over {bytes_max} bytes when inflated (hub.inflated_bytes_max)")
     return out

@@ -17,13 +17,17 @@ import msgspec
 
 from duco_rt import app, demo, logs
 from duco_rt.adapters import open_meta
+from duco_rt.cli_backup import backup, restore
+from duco_rt.cli_owner import meta_for_command
 from duco_rt.cli_reparse import reparse
+from duco_rt.cli_token import token
+from duco_rt.cli_top import top
 from duco_rt.config import Config
 from duco_rt.config_load import load_config
-from duco_rt.data_dir import DataDir, owner_url
+from duco_rt.data_dir import DataDir
 from duco_rt.decoder import Decoder
 from duco_rt.device.replay_bus import read_log
-from duco_rt.errors import ConfigError, NotFound, TransportError
+from duco_rt.errors import ConfigError, NotFound
 from duco_rt.model import NAME, Device, ParsingFile
 from duco_rt.parsing_files import read_files, read_sources
 from duco_rt.pipeline.decoding.compiling import check_parsing_async
@@ -44,7 +48,7 @@ def _config_with_roles(args: argparse.Namespace) -> Config:
 
 
 def _serve(config: Config) -> int:
-    logs.configure(config.app.log_level)
+    logs.configure(config.app.log_level, config.app.log_format)
     _raise_file_limit()
     try:
         _run_loop(_until_signal(config))
@@ -189,7 +193,7 @@ async def _prepare_replay(config: Config, chassis_id: str, files: tuple[ParsingF
 
 async def _put(meta: Meta, device: Device, files: tuple[ParsingFile, ...], limit_s: float) -> None:
     await check_parsing_async(files, limit_s)
-    await meta.put_parsing(device.chassis_id, files)
+    await meta.put_parsing(device.chassis_id, files, device.tenant)
     await meta.put_device(device)
 
 
@@ -204,17 +208,8 @@ def device(args: argparse.Namespace) -> int:
 
 
 async def _device(config: Config, args: argparse.Namespace) -> None:
-    folder = Path(config.app.data_dir)
-    url = owner_url(folder) if config.meta.kind != "http" else config.meta.url
-    if url == "":
-        raise TransportError("the process that holds the data directory is still starting; try again")
     async with AsyncExitStack() as stack:
-        if url is None:
-            folder = stack.enter_context(DataDir(folder)).path
-        else:
-            remote = msgspec.structs.replace(config.meta, kind="http", url=url)
-            config = msgspec.structs.replace(config, meta=remote)
-        meta = await open_meta(config, folder, stack)
+        meta = await meta_for_command(config, stack)
         if args.action == "add":
             if not args.dbc:
                 raise ConfigError("device add: --dbc [BUS=]FILE is needed")
@@ -238,4 +233,8 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "replay": replay,
     "device": device,
     "reparse": reparse,
+    "backup": backup,
+    "restore": restore,
+    "token": token,
+    "top": top,
 }

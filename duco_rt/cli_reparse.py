@@ -16,18 +16,18 @@ import msgspec
 
 from duco_rt import logs
 from duco_rt.adapters import open_meta, open_store
+from duco_rt.cli_owner import error_of, holder, json_of, remote_of
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
 from duco_rt.config_load import load_config
-from duco_rt.data_dir import DataDir, owner_url
-from duco_rt.errors import BadRequest, Conflict, DucoError, NotFound, TransportError
+from duco_rt.data_dir import DataDir, Owner
+from duco_rt.errors import DucoError, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.moments import show_moment
 from duco_rt.pipeline.decoding.compiling import compile_parsing_async
 from duco_rt.pipeline.reparse import Means, Progress, Result
 from duco_rt.pipeline.reparse_jobs import Asked, Reparses
 
-_CODES: dict[str, type[DucoError]] = {"bad_request": BadRequest, "not_found": NotFound, "conflict": Conflict}
 _SILENCE_S = 60.0
 """A large parsing takes its time to be compiled; after that a line comes twice a second."""
 
@@ -37,7 +37,7 @@ def reparse(args: argparse.Namespace) -> int:
     config = load_config(args.config, overrides=args.overrides)
     asked = Asked(args.device, args.from_, args.to_)
     asked.range(SystemClock().wall_ms(), ("--from", "--to"))
-    logs.configure(config.app.log_level)
+    logs.configure(config.app.log_level, config.app.log_format)
     display = Display(args.device, sys.stdout)
     try:
         asyncio.run(_reparse(config, asked, display))
@@ -52,10 +52,8 @@ def reparse(args: argparse.Namespace) -> int:
 
 async def _reparse(config: Config, asked: Asked, display: Display) -> None:
     folder = Path(config.app.data_dir)
-    url = owner_url(folder)
-    if url == "":
-        raise TransportError("the process that holds the data directory is still starting; try again")
-    result = await (_here(config, folder, asked, display) if url is None else _there(url, asked, display))
+    owner = holder(config)
+    result = await (_here(config, folder, asked, display) if owner is None else _there(owner, asked, display))
     display.result(result)
 
 
@@ -79,26 +77,24 @@ async def _here(config: Config, folder: Path, asked: Asked, display: Display) ->
             return await job.watch(tell)
 
 
-async def _there(url: str, asked: Asked, display: Display) -> Result:
+async def _there(owner: Owner, asked: Asked, display: Display) -> Result:
     import aiohttp
 
     body = {"device": asked.chassis_id, "from": asked.from_text, "to": asked.to_text}
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5.0, sock_read=_SILENCE_S)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as http,
-            http.post(f"{url}api/reparse", json=body) as response,
-        ):
+        async with remote_of(owner, timeout) as process, process.http.post("api/reparse", json=body) as response:
             if response.status != 200:
-                raise _error(_json(await response.read()))
+                raise error_of(json_of(await response.read()))
             async for line in response.content:
-                result = _take(_json(line), display)
+                result = _take(json_of(line), display)
                 if result is not None:
                     return result
     except (aiohttp.ClientError, TimeoutError, OSError) as e:
         why = str(e) or type(e).__name__
-        raise TransportError(f"the process at {url} went away ({why}); the same command goes on from there") from e
-    raise TransportError(f"the process at {url} ended before it was done; the same command goes on from there")
+        words = f"the process at {owner.url} went away ({why}); the same command goes on from there"
+        raise TransportError(words) from e
+    raise TransportError(f"the process at {owner.url} ended before it was done; the same command goes on from there")
 
 
 def _take(read: Any, display: Display) -> Result | None:  # noqa: ANN401  # JSON
@@ -109,26 +105,12 @@ def _take(read: Any, display: Display) -> Result | None:  # noqa: ANN401  # JSON
         if "note" in read:
             display.note(read["note"])
         elif "error" in read:
-            raise _error(read)
+            raise error_of(read)
         else:
             display.progress(msgspec.convert(read, Progress))
     except (msgspec.ValidationError, TypeError) as e:
         raise TransportError(f"an answer that is not one of this version: {e}") from e
     return None
-
-
-def _json(text: bytes) -> Any:  # noqa: ANN401  # JSON
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as e:
-        raise TransportError(f"an answer that is none of duco_rt: {text[:100]!r}") from e
-
-
-def _error(read: Any) -> DucoError:  # noqa: ANN401  # JSON
-    try:
-        return _CODES.get(read["error"]["code"], TransportError)(read["error"]["message"])
-    except (KeyError, TypeError):
-        return TransportError(f"an answer that is none of duco_rt: {str(read)[:100]}")
 
 
 class Display:

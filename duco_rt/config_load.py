@@ -17,6 +17,7 @@ import msgspec
 
 from duco_rt.config import Config, hides
 from duco_rt.config_kinds import check_kinds
+from duco_rt.config_web import check_web
 from duco_rt.errors import ConfigError
 
 
@@ -62,17 +63,9 @@ def load_config(
             what = "no such key" if _keys(section) else f"no such section; there are {there}"
             raise ConfigError(f"{source}{section}.{name}: {what}") from None
     config = _with_secrets(_convert(tree, strict=False, source=""))
-    check_loopback(config)
+    check_web(config)
     check_kinds(config)
     return config
-
-
-def check_loopback(config: Config) -> None:
-    """Without authentication the server is for this machine only."""
-    if config.web.host not in ("127.0.0.1", "localhost", "::1"):
-        raise ConfigError(
-            f"web.host = {config.web.host!r}: without authentication only 127.0.0.1, localhost or ::1 can be served"
-        )
 
 
 def _keys(section: str) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ def demo_groups() -> list[dict[str, object]]:
 async def seed(meta: Meta, *, fresh: bool, device_ids: list[str]) -> None:
     """Put the demo identity into a fresh MetaAPI, and simulated machines that it does not know yet."""
     if fresh:
-        await meta.put_parsing(PARSING, shipped_parsing().files)
+        await meta.put_parsing(PARSING, shipped_parsing().files, TENANT)
         for group in demo_groups():
             await meta.put_group(TENANT, group)
     known = {device.chassis_id for device in await meta.devices()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -22,8 +22,10 @@ from duco_rt.data_dir import DataDir
 from duco_rt.errors import ConfigError, DucoError, TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult, Peer, Sample, Stats, Value
+from duco_rt.monitor import Monitor
 from duco_rt.pipeline.full_resolution import full_table
 from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.supervisor import LoopErrors, Supervisor
 from duco_rt.table import history_table
 from duco_rt.web.live.in_order import in_order
 from duco_rt.web.live.ordering import Ordering
@@ -55,8 +57,8 @@ _live_message = msgspec.json.Decoder(_LiveMessage)
 class Runtime:
     """`async with Runtime(load_config()) as rt:` runs the configured roles in this loop until the block ends.
 
-    Leaving the block drains: what the devices have handed over is in the store. If a part fails, the block is
-    cancelled and an ExceptionGroup says why.
+    Leaving the block drains: what the devices have handed over is in the store. A part that fails is begun again; what
+    only the operator can mend is raised at the start (ConfigError, Conflict), and never after it.
     """
 
     def __init__(self, config: Config) -> None:
@@ -65,8 +67,8 @@ class Runtime:
         self.metrics = Metrics()
         self.url = ""
         self._clock = SystemClock()
+        self._parts = Supervisor(self.metrics, self._clock)
         self._stack = AsyncExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
         self._devices: list[DucoApp] = []
 
     def start(self) -> BlockingRuntime:
@@ -90,6 +92,7 @@ class Runtime:
 
     async def _open(self) -> None:
         config, clock, metrics, stack = self.config, self._clock, self.metrics, self._stack
+        stack.enter_context(LoopErrors(metrics, clock).watched())
         for warning in app.check(config):
             log.warning(warning)
         data_dir = stack.enter_context(DataDir(Path(config.app.data_dir)))
@@ -99,26 +102,40 @@ class Runtime:
         parsings = None
         if needs(config, "ingest", "process", "studio"):
             parsings = ParsingCache(self._transports.meta, config.meta.refresh_s, metrics, config.meta.read_limit_s)
-        self._web = app.build_web(config, listening, self._transports, parsings, clock, metrics)
+        monitor = Monitor(metrics, clock, self._states)
+        monitor.watch_folder(data_dir.path)
+        self._web = app.build_web(config, listening, self._transports, parsings, clock, metrics, monitor, data_dir.key)
         pipeline = app.build_pipeline(config, self._transports, parsings, clock, metrics)
         self._devices = app.build_devices(config, self._transports, data_dir.path, clock, metrics)
         await self._warn_of_unknown_devices()
-        self._group = await stack.enter_async_context(asyncio.TaskGroup())
+        await stack.enter_async_context(self._parts)
         stack.push_async_exit(self._end)
-        runs = [carried() for carried in self._transports.carried]
-        runs += [part.run() for part in pipeline]
+        self._start({**self._transports.carried, **{type(part).__name__.lower(): part.run for part in pipeline}})
+        self._start({"monitor": monitor.run})
         if parsings is not None:
-            runs.append(parsings.run())
+            self._start({"parsings": parsings.run})
         if self._web.studio is not None:
-            runs += [self._web.studio.commands.run(), self._web.studio.live.run()]
-        runs += [device.run() for device in self._devices]
-        self._tasks = [self._group.create_task(run) for run in runs]
+            self._start({"commands": self._web.studio.commands.run, "live service": self._web.studio.live.run})
+        for device in self._devices:
+            self._parts.start(f"device {device.chassis_id}", device.run, kind="device")
         await self._web.server.start()
         self.url = self._web.server.url
-        data_dir.announce(self.url)
+        data_dir.announce(self.url, self._web.server.certificate_sha256)
         with suppress(TimeoutError):  # a hub that is away now is no reason not to collect
             async with asyncio.timeout(_ONLINE_S):
                 await asyncio.gather(*(device.online() for device in self._devices))
+        self._parts.ready()
+
+    def _states(self) -> dict[str, str]:
+        """What each part does, for `/readyz`; of machines also what of them failed."""
+        states = dict(self._parts.states())
+        for device in self._devices:
+            states |= device.troubles()
+        return states
+
+    def _start(self, runs: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        for name, run in runs.items():
+            self._parts.start(name, run)
 
     async def _warn_of_unknown_devices(self) -> None:
         if not self._devices or not hasattr(self._transports, "meta"):
@@ -136,12 +153,11 @@ class Runtime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Devices first, so that the hub, the log and the store behind them take what they have; then the rest."""
-        failed = any(task.done() for task in self._tasks)
         self._web.reparse.stop()
+        self._parts.hurry()
         try:
-            if not failed:
-                async with asyncio.timeout(self.config.app.drain_timeout_s):
-                    await asyncio.gather(*(device.drain() for device in self._devices))
+            async with asyncio.timeout(self.config.app.drain_timeout_s):
+                await asyncio.gather(*(device.drain() for device in self._devices))
         except TimeoutError:
             log.error(
                 "not all that the devices hold could be stored in time",
@@ -151,8 +167,7 @@ class Runtime:
             if self._web.studio is not None:
                 await self._web.studio.live.close()
             await self._web.server.close()
-            for task in self._tasks:
-                task.cancel()
+            self._parts.cancel()
 
     def _studio(self) -> app.Studio:
         if self._web.studio is None:
@@ -180,8 +195,7 @@ class Runtime:
         self._studio()
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         viewer = f"runtime-{uuid.uuid4()}"
-        beat = self._group.create_task(self._heartbeat(chassis_id, viewer))
-        self._tasks.append(beat)  # a Runtime that ends does not wait for its readers
+        beat = self._parts.start(viewer, partial(self._heartbeat, chassis_id, viewer), kind="heartbeat")
         try:
             order: Ordering[Sample] = Ordering(self.config.live.reorder_s)
             source = await self._transports.live.subscribe(peer.channel)
@@ -190,7 +204,6 @@ class Runtime:
                     yield sample
         finally:
             beat.cancel()
-            self._tasks.remove(beat)
             with suppress(DucoError):  # its watchdog stops it
                 await self.stop_realtime(chassis_id, viewer)
 

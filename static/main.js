@@ -1,8 +1,10 @@
 /** The page: which tenant, machine and view the URL names, and what the page says about them. */
 import { CHOICES, chooseTheme, initTheme, themeChoice } from './base/theme.js';
+import { account, askAccount, mayOperate } from './base/account.js';
 import { DeviceList, deviceName } from './machine/devices.js';
 import { byId, fillTexts, setText, tell } from './base/dom.js';
 import { readRoute, writeRoute } from './view/route.js';
+import { Poll } from './machine/poll.js';
 import { Session } from './machine/session.js';
 import { exposeState } from './machine/expose.js';
 import { initKeys } from './base/keys.js';
@@ -25,12 +27,12 @@ let isServerAway = false;
 let urlTimer = 0;
 
 /** @param {import('./machine/presence.js').State|''} state '' where nothing is said of a machine */
-function showState(state, lastDataAt = null, isStopped = false) {
+function showState(state, lastDataAt = null, isStopped = false, isOff = false) {
   document.documentElement.dataset.state = state || 'connecting';
   tell('state', page.states[state] ?? '');
   byId('offline').hidden = state !== 'offline';
   if (state !== 'offline') return;
-  const [title, detail] = page.offline({ lastDataAt, isServerAway, isStopped }, serverClock.now());
+  const [title, detail] = page.offline({ lastDataAt, isServerAway, isStopped, isOff }, serverClock.now());
   setText(byId('offline-title'), title);
   setText(byId('offline-detail'), detail);
 }
@@ -61,14 +63,15 @@ function showFrame(device) {
   const isPortal = view === 'portal';
   const name = device ? deviceName(device) : chassisId;
   setText(byId('crumb-tenant'), tenant);
+  if (account.tenants.length > 1) byId('crumb-tenant').href = '#/';
   setText(byId('crumb-machine'), isPortal ? '' : name);
   byId('crumb-portal').href = writeRoute({ tenant, view: 'portal', params: { q: byId('filter').value } });
   byId('crumb-portal').ariaCurrent = isPortal ? 'page' : null;
   linkTabs();
   byId('head').hidden = !isPortal && !session;
-  setText(byId('title'), isPortal ? page.liveView : name);
+  setText(byId('title'), !tenant ? page.tenants : isPortal ? page.liveView : name);
   setText(byId('subtitle'), isPortal ? tenant : device?.name ? chassisId : '');
-  document.title = `${isPortal ? tenant : name} – ${page[{ portal: 'liveView', live: 'liveData', metrics: 'metrics' }[view]]}`;
+  document.title = `${isPortal ? tenant || page.tenants : name} – ${page[{ portal: 'liveView', live: 'liveData', metrics: 'metrics' }[view]]}`;
 }
 
 /** The machines are a page of their own in the portal, and stand beside a machine. */
@@ -99,7 +102,7 @@ function openSession() {
     onState: showState,
     onNotice: (text) => tell('notice', text),
     onGroups: (isEmpty) => {
-      showEmpty(...(isEmpty ? empties.noGroups : []));
+      showEmpty(...(isEmpty ? empties.noGroups(mayOperate(shown.tenant)) : []));
       if (isEmpty) showState('');
     },
     onChange: followView,
@@ -124,13 +127,13 @@ function followView() {
   urlTimer ||= setTimeout(writeUrl, URL_MS);
 }
 
-function showMachine({ chassisId, online }, isMoved) {
-  if (session?.board.chassisId !== chassisId) openSession();
+function showMachine(device, isMoved) {
+  if (session?.board.chassisId !== device.chassisId) openSession();
   else {
     session.show(shown.view);
     if (isMoved && writeRoute(shown) !== writeRoute({ ...shown, params: currentParams() })) session.board.params = shown.params;
   }
-  session.listed(online);
+  session.listed(device);
 }
 
 /** Show what the URL names. @param {boolean} isMoved whether the URL is another one than before */
@@ -171,8 +174,11 @@ function onListError(error) {
 function followUrl() {
   const { tenant } = shown;
   const route = readRoute(location.hash);
-  shown = { ...route, tenant: route.tenant || DEFAULT_TENANT };
-  if (shown.tenant !== tenant) {
+  const { tenants } = account;
+  shown = { ...route, tenant: route.tenant || (tenants.length > 1 ? '' : tenants[0] ?? DEFAULT_TENANT) };
+  if (!shown.tenant) shown.view = 'portal';
+  document.documentElement.classList.toggle('viewer', !mayOperate(shown.tenant));
+  if (shown.tenant !== tenant || !list) {
     closeSession();
     list?.stop();
     devices = null;
@@ -189,6 +195,16 @@ function showTheme() {
   byId('theme').ariaLabel = text; // on a phone the symbol stands alone
 }
 
+function begin() {
+  signIn.stop();
+  byId('account').hidden = account.auth === 'none';
+  setText(byId('user'), account.name);
+  addEventListener('hashchange', followUrl);
+  followUrl();
+}
+
+const signIn = new Poll(askAccount, { onAnswer: begin, onError: onListError });
+
 function start() {
   document.documentElement.lang = page.lang;
   fillTexts(page);
@@ -204,11 +220,10 @@ function start() {
   byId('edit').onclick = () => session?.board.edit?.(null);
   byId('refresh').onclick = () => session?.refresh();
   addEventListener('themechange', showTheme);
-  addEventListener('hashchange', followUrl);
   addEventListener('pagehide', closeSession);
   // A page that comes out of the back-forward cache has been left before.
-  addEventListener('pageshow', (event) => event.persisted && showRouted(false));
-  followUrl();
+  addEventListener('pageshow', (event) => event.persisted && list && showRouted(false));
+  signIn.run();
 }
 
 start();

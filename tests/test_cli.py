@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder with a database and a log; no environment of the developer's."""
     monkeypatch.chdir(tmp_path)
     # loggers keep the first stderr that they wrote to, which here is the test's own; the process below has the real one
-    monkeypatch.setattr("duco_rt.logs.configure", lambda level: None)
+    monkeypatch.setattr("duco_rt.logs.configure", lambda *_: None)
     for name in [name for name in os.environ if name.startswith("DUCO_") and "__" in name]:
         monkeypatch.delenv(name)
     Path("key.dbc").write_text(DBC)

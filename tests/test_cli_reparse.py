@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from duco_rt.__main__ import _joined
-from duco_rt.cli_reparse import Display, _error, _json, _take
-from duco_rt.errors import BadRequest, Conflict, DucoError, NotFound, TransportError
+from duco_rt.cli_owner import json_of
+from duco_rt.cli_reparse import Display, _take
+from duco_rt.errors import TransportError
 from duco_rt.pipeline.reparse import Progress, Result
 
 RESULT = Result("D1", 0, 3_599_999, ("p", 2), 3600, 3598, {"short_frame": 12, "no": 1}, 62.4, 57.7, [])
@@ -73,26 +74,6 @@ def test_a_range_without_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "D1: run it again\n"
 
 
-ERRORS: dict[str, tuple[object, type[DucoError], str]] = {
-    "bad request": ({"error": {"code": "bad_request", "message": "m"}}, BadRequest, "m"),
-    "not found": ({"error": {"code": "not_found", "message": "m"}}, NotFound, "m"),
-    "conflict": ({"error": {"code": "conflict", "message": "m"}}, Conflict, "m"),
-    "unavailable": ({"error": {"code": "unavailable", "message": "m"}}, TransportError, "m"),
-    "of an older version": ({"error": {"code": "no_such_route", "message": "POST"}}, TransportError, "POST"),
-    "of somebody else": ({"error": "m"}, TransportError, "none of duco_rt"),
-    "no object": ([1], TransportError, "none of duco_rt"),
-}
-
-
-@pytest.mark.parametrize("case", ERRORS)
-def test_errors_of_the_other_process(case: str) -> None:
-    """Become the error that they were there, and with it the exit code."""
-    read, kind, text = ERRORS[case]
-    error = _error(read)
-    assert type(error) is kind
-    assert text in str(error)
-
-
 @pytest.mark.parametrize("line", [{"done_ms": "x"}, {"result": {}}, {"result": 1}, [], 1, None])
 def test_a_line_that_is_none_of_ours(line: Any) -> None:
     """Is a TransportError, never another one."""
@@ -104,14 +85,14 @@ def test_lines() -> None:
     """Progress and notes are shown, a result is given back, an error raised."""
     out = io.StringIO()
     display = Display("D1", out)
-    assert _take(_json(msgspec.json.encode(at(50))), display) is None
+    assert _take(json_of(msgspec.json.encode(at(50))), display) is None
     assert _take({"note": "n"}, display) is None
-    assert _take(_json(msgspec.json.encode({"result": RESULT})), display) == RESULT
+    assert _take(json_of(msgspec.json.encode({"result": RESULT})), display) == RESULT
     assert "50 %" in out.getvalue()
     with pytest.raises(TransportError, match="stopped"):
         _take({"error": {"code": "unavailable", "message": "stopped"}}, display)
     with pytest.raises(TransportError, match="none of duco_rt"):
-        _json(b"<html>")
+        json_of(b"<html>")
 
 
 JOINED = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from duco_rt.data_dir import DataDir, owner_url
+from duco_rt.data_dir import DataDir, Owner, owner_of
 from duco_rt.errors import ConfigError, Conflict
 
 HOLD = """
@@ -19,11 +21,18 @@ from pathlib import Path
 from duco_rt.data_dir import DataDir
 with DataDir(Path(sys.argv[1])) as held:
     held.announce("http://127.0.0.1:8099/a-rather-long-address")
-    held.announce(sys.argv[2])
-    print("held", flush=True)
+    held.announce(sys.argv[2], "ab" * 32)
+    print(held.key, flush=True)
     sys.stdin.readline()
 """
 URL = "http://127.0.0.1:8080/"
+
+
+def url_of(folder: Path) -> str:
+    """Where the folder's holder serves."""
+    owner = owner_of(folder)
+    assert owner is not None
+    return owner.url
 
 
 @pytest.fixture
@@ -31,19 +40,22 @@ def other(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the folder and serves at URL."""
     command = [sys.executable, "-c", HOLD, str(tmp_path), URL]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout and process.stdout.readline() == "held\n"
+        assert process.stdout
+        process.key = process.stdout.readline().strip()  # type: ignore[attr-defined]  # what it held it with
         yield process
         process.kill()
 
 
 def test_a_second_process_is_told_who_has_it(tmp_path: Path, other: subprocess.Popen[str]) -> None:
-    """The folder, the other's process id and address, and what to do; the address also for who only asks."""
+    """The folder, the other's process id and address, and what to do, not its key; that is for who asks it."""
     with pytest.raises(Conflict) as caught, DataDir(tmp_path):
         pass
     assert str(caught.value) == (
         f"app.data_dir = {str(tmp_path)!r}: process {other.pid} has it ({URL}); stop that one or name another data_dir"
     )
-    assert owner_url(tmp_path) == URL
+    found = owner_of(tmp_path)
+    assert found == Owner(URL, other.key, "ab" * 32)  # type: ignore[attr-defined]  # see above
+    assert len(found.key) >= 43 and found.key not in repr(found)
 
 
 @pytest.mark.parametrize("end", ["exit", "kill"])
@@ -55,22 +67,22 @@ def test_it_is_free_when_the_other_ends(tmp_path: Path, other: subprocess.Popen[
     else:
         other.communicate("\n")
     assert (tmp_path / "lock").exists()
-    assert owner_url(tmp_path) is None
+    assert owner_of(tmp_path) is None
     with DataDir(tmp_path):
-        assert owner_url(tmp_path) == ""
+        assert url_of(tmp_path) == ""
 
 
 def test_asking_does_not_take_it(tmp_path: Path) -> None:
     """A folder that is not there stays so; a free one can be taken again and again."""
     folder = tmp_path / "a" / "b"
-    assert owner_url(folder) is None and not folder.exists()
+    assert owner_of(folder) is None and not folder.exists()
     for _ in range(2):
         with DataDir(folder) as held:
             held.announce(URL)
-            assert owner_url(folder) == URL
-        assert owner_url(folder) is None
+            assert url_of(folder) == URL
+        assert owner_of(folder) is None
     with DataDir(folder):
-        assert owner_url(folder) == ""
+        assert url_of(folder) == ""
 
 
 def test_a_holder_that_still_starts(tmp_path: Path) -> None:
@@ -88,3 +100,31 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"app\.data_dir = .*file/data"), DataDir(tmp_path / "file" / "data"):
         pass
+
+
+def test_the_key_is_for_the_owner_of_the_folder_alone(tmp_path: Path) -> None:
+    """New at each start; also where an older release left the file for everybody."""
+    lock = tmp_path / "lock"
+    lock.touch(mode=0o644)
+    keys = set()
+    for _ in range(2):
+        with DataDir(tmp_path) as held:
+            assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+            found = owner_of(tmp_path)
+            assert found is not None and found.key == held.key
+            keys.add(held.key)
+    assert len(keys) == 2
+
+
+def test_a_holder_of_an_older_release(tmp_path: Path) -> None:
+    """Its lock file has no key: it is asked without one."""
+    with DataDir(tmp_path):
+        (tmp_path / "lock").write_text(json.dumps({"pid": 1, "url": URL}), encoding="utf-8")
+        assert owner_of(tmp_path) == Owner(URL, "")
+
+
+def test_a_lock_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    """The key, the folder and why; no traceback."""
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(ConfigError, match=r"app\.data_dir = .*lock: "):
+        owner_of(tmp_path)

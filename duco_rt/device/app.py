@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -15,15 +16,16 @@ from duco_rt.config import Device
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import Source
 from duco_rt.device.can_bus import FrameCollector, Totals
+from duco_rt.device.kept import Kept
 from duco_rt.device.last_command import LastCommand
 from duco_rt.device.local_signals import app_plan, key_signal, read_signals
 from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
-from duco_rt.device.position import PositionFile
 from duco_rt.device.spool import Entry, Spool
 from duco_rt.device.uploads import Upload, UploadMode
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult, Value
+from duco_rt.supervisor import Supervisor
 from duco_rt.transports.base import HubDevice
 
 log = structlog.get_logger()
@@ -41,7 +43,10 @@ class Collected:
 
 
 class DucoApp:
-    """One device. `run` until cancelled; `drain` first, so that the hub has everything."""
+    """One device. `run` until cancelled; `drain` first, so that the hub has everything.
+
+    `run` may be called again after it failed: then it goes on as an App does that was killed, from what is on disk.
+    """
 
     def __init__(
         self,
@@ -63,21 +68,15 @@ class DucoApp:
         self._clock = clock
         self._metrics = metrics
         self._phase_s = phase_s
-        folder = data_dir / "device"
-        self._spool = Spool(folder / f"{chassis_id}.spool", chassis_id, round(config.spool_mb_max * 1e6), metrics)
-        # The seconds of the open batch, each as it closes: they go when the batch is in the spool as a whole.
-        self._open = Spool(folder / f"{chassis_id}.open", chassis_id, round(config.spool_mb_max * 1e6), Metrics())
-        least = max(self._spool.next_seq, self._open.next_seq)
-        self._position = PositionFile(folder / f"{chassis_id}.seq", clock.wall_ms() // 1000, least=least)
-        self._adopt()
-        self._collector = FrameCollector()
-        metrics.gauge("device_bus_ok", lambda: float(self._collector.failed is None), device=chassis_id)
-        self._readers = [bus.reader(self._collector) for bus in source.buses]
-        self._command = LastCommand(folder / f"{chassis_id}.command")
-        self._outbox = Outbox(hub, self._spool, config.resend_s, clock, metrics)
-        self._mode: UploadMode[Collected] = UploadMode(
-            config.upload_interval_s, config.realtime_timeout_s, config.open_frames_max
-        )
+        self._folder = data_dir / "device"
+        self._command = LastCommand(self._folder / f"{chassis_id}.command")
+        self._parts = Supervisor(metrics, clock)
+        self._begin()
+        self._is_begun = True
+        metrics.gauge("device_buses_failed", lambda: self._collector.failed is not None, each=True)
+        metrics.gauge("device_realtime_on", lambda: self._mode.realtime, each=True)
+        metrics.gauge("device_spool_bytes", lambda: self._spool.size_bytes, each=True)
+        metrics.depth("device_outbox_depth", lambda: len(self._outbox), each=True)
         self._key_signal = key_signal(config)
         self._gps = {"gps_lat": config.gps_lat_signal, "gps_lng": config.gps_lng_signal}
         self._plan = app_plan(config)
@@ -85,34 +84,51 @@ class DucoApp:
         self._ending = asyncio.Event()
         self._ended = asyncio.Event()
 
-    def _adopt(self) -> None:
-        """An App that was killed left an open batch: its seconds are sent one by one."""
-        for entry in self._open.left:
-            message = self._open.read(entry)
-            if message is not None:
-                self._spool.left.append(self._spool.append(message, self._clock.steady_s()))
-            self._open.release(entry)
+    def _begin(self, earlier: Kept | None = None) -> None:
+        """All that a run uses up."""
+        bytes_max = round(self._config.spool_mb_max * 1e6)
+        kept = Kept(self._folder, self.chassis_id, bytes_max, self._clock, self._metrics, earlier)
+        self._kept, self._spool, self._open, self._position = kept, kept.spool, kept.open, kept.position
+        self._collector = FrameCollector()
+        self._readers = [bus.reader(self._collector) for bus in self._source.buses]
+        self._outbox = Outbox(self._hub, self._spool, self._config.resend_s, self._clock, self._metrics)
+        self._mode: UploadMode[Collected] = UploadMode(
+            self._config.upload_interval_s, self._config.realtime_timeout_s, self._config.open_frames_max
+        )
 
     async def run(self) -> None:
         """Collect and upload until cancelled."""
-        for reader in self._readers:
-            reader.start()
+        if not self._is_begun:
+            self._begin(self._kept)
+        self._is_begun = False
+        has_failed = True
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hub.run(self._on_method, self._outbox.resend))
-                tasks.create_task(self._outbox.run())
+            for reader in self._readers:
+                reader.start()
+            async with Supervisor(self._metrics, self._clock) as self._parts:  # what fails of it stops no collecting
+                on_hub = partial(self._hub.run, self._on_method, self._outbox.resend)
+                self._parts.start(f"device {self.chassis_id}: hub", on_hub, kind="device hub")
+                self._parts.start(f"device {self.chassis_id}: outbox", self._outbox.run, kind="device outbox")
                 await self._collect()
                 self._ended.set()
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            has_failed = False
+            raise
         finally:
+            self._ended.clear()
             await asyncio.gather(*(reader.close() for reader in self._readers))
-            self._position.close()
-            self._outbox.close()
-            self._open.close()
+            self._kept.end()
+            self._outbox.close(keep_sent=has_failed)
 
     @property
     def is_online(self) -> bool:
         """Whether the device is on the hub now."""
         return self._hub.is_online
+
+    def troubles(self) -> Mapping[str, str]:
+        """Parts of it that failed and are about to be begun again, with why; as of `Supervisor.states`."""
+        return {name: state for name, state in self._parts.states().items() if state != "ok"}
 
     async def online(self) -> None:
         """Return when the device is on the hub."""
@@ -121,8 +137,12 @@ class DucoApp:
     async def drain(self) -> None:
         """Key off, and return when the hub has everything; without a hub, when the spool has it."""
         self._ending.set()
-        await self._ended.wait()
-        await self._outbox.drained()
+        self._parts.hurry()
+        while True:
+            await self._ended.wait()
+            await self._outbox.drained()
+            if self._ended.is_set():
+                return  # else it failed meanwhile, and is begun again
 
     async def _collect(self) -> None:
         await self._pause(self._phase_s)
@@ -146,10 +166,15 @@ class DucoApp:
             now_s = self._clock.steady_s()
             collected = self._close_second(start_ms, late_s, now_s)
             self._key_on = not self._ending.is_set() and self._is_key_on(collected)
+            was_on = self._mode.realtime
             self._send(self._mode.second(collected, collected.can.frames, now_s))
+            if was_on and not self._mode.realtime:
+                self._metrics.count("device_realtime_total", event="watchdog")
             start_ms, next_s = self._following(start_ms, next_s, late_s)
         if not self._ending.is_set():
             self._command.forget()
+        if self._mode.realtime:
+            self._metrics.count("device_realtime_total", event="key_off")
         self._send(self._mode.key_off())
         log.info("key off", chassis_id=self.chassis_id)
 
@@ -243,9 +268,13 @@ class DucoApp:
         if action == "start" and not self._key_on:
             return MethodResult(409, {"message": "the key is off", "realtime": False})
         if action == "start":
+            if not self._mode.realtime:
+                self._metrics.count("device_realtime_total", event="start")
             self._command.note(self._clock.wall_ms())
             self._send(self._mode.start(self._clock.steady_s()))
         else:
+            if self._mode.realtime:
+                self._metrics.count("device_realtime_total", event="stop")
             self._command.forget()
             self._mode.stop()
         answer = {

@@ -6,8 +6,11 @@ import os
 import time
 
 import psutil
+import structlog
 
 from duco_rt.model import Value
+
+log = structlog.get_logger()
 
 _PROCESS = psutil.Process()
 _READ_EVERY_S = 0.9
@@ -27,7 +30,12 @@ class ComputerMetrics:
         """CPU, memory and disk in percent, the process's own share, load, uptime."""
         if now_s - self._read_s >= _READ_EVERY_S:
             self._read_s = now_s
-            self._values = self._read()
+            try:
+                self._values = self._read()
+            except (psutil.Error, OSError) as e:  # the machine's data goes on without
+                if self._values:
+                    log.warning("the computer's own metrics cannot be read", error=str(e))
+                self._values = {}
         return self._values
 
     def _read(self) -> dict[str, Value]:

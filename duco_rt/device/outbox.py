@@ -12,6 +12,7 @@ import structlog
 from duco_rt.clock import Clock
 from duco_rt.device.spool import Entry, Spool
 from duco_rt.errors import TransportError
+from duco_rt.logs import sample_key, steps
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
 from duco_rt.pipeline.runner import backoff_s
@@ -41,16 +42,18 @@ class Outbox:
         self._fresh: deque[tuple[Entry, HubMessage]] = deque()
         self._old: list[Entry] = list(spool.left)
         self._sent: deque[tuple[float, Entry]] = deque()
+        self._flying: dict[int, Entry] = {}
         self._fresh_flying = self._old_flying = 0
         self._failures = 0
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self.latency_ms = 0.0
         self.sent = 0
+        self._sending = metrics.histogram("device_send_seconds")
         self._update()
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._old) + self._fresh_flying + self._old_flying
+        return len(self._fresh) + len(self._old) + len(self._flying)
 
     def put(self, entries: Sequence[tuple[Entry, HubMessage]]) -> None:
         """Send these as soon as may be. While the hub is away they wait in the spool, not here."""
@@ -84,16 +87,28 @@ class Outbox:
             heapq.heapify(self._old)
 
     async def run(self) -> None:
-        """Send, for ever: begun in order, at most 64 live ones and 8 of the spool unacknowledged."""
+        """Send, for ever: begun in order, at most 64 live ones and 8 of the spool unacknowledged.
+
+        Run again after it failed, it begins with what was on its way.
+        """
+        for entry in self._flying.values():
+            heapq.heappush(self._old, entry)
+        self._flying.clear()
+        self._fresh_flying = self._old_flying = 0
+        self._update()
         async with asyncio.TaskGroup() as tasks:
             while True:
                 await self._hub.online()
                 if self._fresh and self._fresh_flying < _FRESH_MAX:
                     self._fresh_flying += 1
-                    tasks.create_task(self._send_fresh(*self._fresh.popleft()))
+                    entry, message = self._fresh.popleft()
+                    self._flying[entry.number] = entry
+                    tasks.create_task(self._send_fresh(entry, message))
                 elif self._old and self._old_flying < _OLD_MAX:
                     self._old_flying += 1
-                    tasks.create_task(self._send_old(heapq.heappop(self._old)))
+                    entry = heapq.heappop(self._old)
+                    self._flying[entry.number] = entry
+                    tasks.create_task(self._send_old(entry))
                 else:
                     self._changed.clear()
                     await self._changed.wait()
@@ -110,6 +125,7 @@ class Outbox:
             message = self._spool.read(entry)
             if message is None:
                 self._spool.release(entry)
+                self._flying.pop(entry.number, None)
             else:
                 await self._send(entry, message)
         finally:
@@ -118,19 +134,27 @@ class Outbox:
 
     async def _send(self, entry: Entry, message: HubMessage) -> None:
         begun_s = self._clock.steady_s()
+        if steps.on:
+            kind = "real-time" if message.realtime else "batch"
+            steps.log("device sends", message.chassis_id, message.msg_type, message.seq, upload=kind)
         try:
             await self._hub.send(message)
         except TransportError as e:
             self._metrics.count("transport_retries_total", what="hub")
             if not self._failures:
-                log.warning("hub takes no messages, trying again", chassis_id=message.chassis_id, error=str(e))
+                sample = sample_key(message.chassis_id, message.msg_type, message.seq)
+                log.warning("hub takes no messages, trying again", sample=sample, error=str(e))
             self._failures += 1
             await asyncio.sleep(backoff_s(min(self._failures, 5)))
+            self._flying.pop(entry.number, None)
             heapq.heappush(self._old, entry)
             return
+        self._flying.pop(entry.number, None)
         self._failures = 0
         now_s = self._clock.steady_s()
         self.latency_ms = (now_s - begun_s) * 1000
+        self._sending.observe(now_s - begun_s)
+        self._metrics.count("device_sent_total")
         self.sent += 1
         self._spool.mark(entry, sent=True)
         self._sent.append((now_s, entry))
@@ -157,8 +181,8 @@ class Outbox:
             except TimeoutError:
                 pass
 
-    def close(self) -> None:
-        """An ordered end: what the hub has leaves the spool."""
-        while self._sent:
+    def close(self, *, keep_sent: bool = False) -> None:
+        """An ordered end: what the hub has leaves the spool, unless it is to be sent again (`keep_sent`)."""
+        while self._sent and not keep_sent:
             self._spool.release(self._sent.popleft()[1])
         self._spool.close()

@@ -81,6 +81,21 @@ class PositionFile:
         os.close(self._fd)
 
 
+def restored(text: bytes, made_s: int, now_s: int, newest: int) -> bytes:
+    """What the file of a backup says when it is used again: above all that the device used until now.
+
+    Since the backup was made (`made_s`) it went on by one a second at most, so it is as far ahead of the clock as it
+    was then; `newest` is the highest seq that is known from elsewhere.
+    """
+    try:
+        following = int(text.split()[0])
+    except (ValueError, IndexError):
+        following = now_s + _AHEAD
+    following = max(following, newest + 1)
+    start = max(following, now_s + max(0, following - made_s))
+    return f"{start:020d}\n{start + _AHEAD:020d}\n{_CLOSED:<40}\n".encode()
+
+
 def read_boot_id() -> str:
     """What changes with each start of the computer; outside Linux the minute in which it started."""
     try:

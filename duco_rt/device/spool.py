@@ -83,12 +83,16 @@ class Spool:
         self.next_seq = 0
         folder.mkdir(parents=True, exist_ok=True)
         self.left = list(self._read_folder())
-        metrics.gauge("device_spool_bytes", lambda: self.size_bytes, device=chassis_id)
 
     @property
     def oldest_segment(self) -> int:
         """The number of the oldest segment that is there: entries of earlier ones are gone."""
         return next(iter(self._segments), self._newest + 1)
+
+    @property
+    def in_memory(self) -> list[HubMessage]:
+        """What no disk took, oldest first."""
+        return [entry.message for entry in self._in_memory if entry.message is not None]
 
     @property
     def size_bytes(self) -> int:
@@ -208,21 +212,39 @@ class Spool:
         for file in sorted(self._folder.glob("*.spool")):
             if not file.stem.isdigit():
                 continue
-            segment = _Segment(file, 0.0)
-            self._newest = int(file.stem)
-            self._segments[self._newest] = segment
-            data = file.read_bytes()
-            while (found := self._record_at(data, segment.size)) is not None:
-                message, size = found
+            number = self._newest = int(file.stem)
+            try:
+                data = file.read_bytes()
+            except OSError as e:  # it stays, for a later start
+                log.error("spooled segment cannot be read", file=str(file), error=e.strerror)
+                self._metrics.count("device_spool_failed_total")
+                continue
+            segment = self._segments[number] = _Segment(file, 0.0)
+            segment.size = len(data)
+            for offset, size, message in self._records(data, file):
                 self._number += 1
                 self.next_seq = max(self.next_seq, message.seq + 1)
-                yield Entry(self._number, int(file.stem), segment.size, size)
+                yield Entry(self._number, number, offset, size)
                 segment.open += 1
-                segment.size += _HEAD.size + size
-            if segment.size < len(data):
-                log.warning("spool ends in the middle of a record", file=str(file), bytes=len(data) - segment.size)
             if not segment.open:
-                self._remove(int(file.stem))
+                self._remove(number)
+
+    def _records(self, data: bytes, file: Path) -> Iterator[tuple[int, int, HubMessage]]:
+        """Offset, size and message of each record; what cannot be read is passed over and counted, the rest is not."""
+        at = 0
+        while at < len(data):
+            found = self._record_at(data, at)
+            if found is not None:
+                message, size = found
+                yield at, size, message
+                at += _HEAD.size + size
+                continue
+            begin, at = at, data.find(_MAGIC, at + 1)
+            while at >= 0 and self._record_at(data, at) is None:
+                at = data.find(_MAGIC, at + 1)
+            at = len(data) if at < 0 else at
+            log.error("spooled messages cannot be read", file=str(file), offset=begin, bytes=at - begin)
+            self._drop(1)
 
     def _record_at(self, data: bytes, at: int) -> tuple[HubMessage, int] | None:
         if at + _HEAD.size > len(data):

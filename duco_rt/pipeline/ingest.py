@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 import structlog
 
+from duco_rt.body import INFLATED_BYTES_MAX
 from duco_rt.clock import Clock
+from duco_rt.delays import Arrivals, Delays
 from duco_rt.errors import TransportError
+from duco_rt.logs import sample_key, steps
 from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import ParsingCache
-from duco_rt.pipeline.runner import Complaints, readings, retry
+from duco_rt.pipeline.runner import Complaints, backoff_s, readings, retry
 from duco_rt.transports.base import Delivery, HubCloud, Live, Log
 
 log = structlog.get_logger()
@@ -27,6 +31,7 @@ _APPENDS_MAX = 4096
 _PUBLISHES_MAX = 64
 """Live messages on their way to who publishes them: no more than this wait for a server's round trip."""
 _META_S = 2.0
+_AGAIN_S_MAX = 30.0
 
 
 class Ingest:
@@ -43,13 +48,15 @@ class Ingest:
         metrics: Metrics,
         *,
         stats: bool = True,
+        inflated_bytes_max: int = INFLATED_BYTES_MAX,
     ) -> None:
         """`stats`: whether live messages carry the spans of their fields."""
         self._hub = hub
         self._log = raw_log
         self._live = live
         self._parsings = parsings
-        self._parser = Parser(msg_types, stats=stats)
+        self._make_parser = partial(Parser, msg_types, stats=stats, inflated_bytes_max=inflated_bytes_max)
+        self._parser = self._make_parser()
         self._msg_types = frozenset(msg_types)
         self._complaints = Complaints("ingest", metrics)
         self._clock = clock
@@ -57,10 +64,14 @@ class Ingest:
         self._room = asyncio.Semaphore(_APPENDS_MAX)
         self._live_room = asyncio.Semaphore(_PUBLISHES_MAX)
         self._open = 0
-        metrics.gauge("ingest_appends_open", lambda: self._open)
+        self._open_high = metrics.depth("ingest_depth", lambda: self._open)
+        self._arrivals, self._delays = Arrivals(metrics), Delays(metrics, "live")
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. After a failure the hub gives again what was not acknowledged."""
+        self._parser = self._make_parser()  # what an error left behind in one is not gone on with
+        self._room, self._live_room = asyncio.Semaphore(_APPENDS_MAX), asyncio.Semaphore(_PUBLISHES_MAX)
+        self._open = 0
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._to_live())
             async with aclosing(readings("hub", self._hub.stored, self._metrics)) as deliveries:
@@ -71,16 +82,34 @@ class Ingest:
 
     async def _to_log(self, delivery: Delivery) -> None:
         message, received_ms = delivery.message, self._clock.wall_ms()
+        self._open_high.see(self._open)
+        if steps.on:
+            kind = "real-time" if message.realtime else "batch"
+            steps.log("ingest took", message.chassis_id, message.msg_type, message.seq, upload=kind)
         try:
-            known = await retry("meta", lambda: self._parsings.get(message.chassis_id), self._metrics)
-            record = RawMessage(message, known.tenant if known else "", received_ms)
-            await retry("log", lambda: self._log.append_raw([record]), self._metrics)
+            await self._keep(message, received_ms)
             delivery.ack()
             kind = message.msg_type if message.msg_type in self._msg_types else "other"
             self._metrics.count("ingest_messages_total", msg_type=kind)
         finally:
             self._open -= 1
             self._room.release()
+
+    async def _keep(self, message: HubMessage, received_ms: int) -> None:
+        """Into the raw log, however long that takes: a message that fails waits for itself alone."""
+        attempt = 0
+        while True:
+            try:
+                known = await retry("meta", lambda: self._parsings.get(message.chassis_id), self._metrics)
+                record = RawMessage(message, known.tenant if known else "", received_ms)
+                await retry("log", partial(self._log.append_raw, [record]), self._metrics)
+                return
+            except Exception as e:
+                why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
+                event = "message not kept yet, trying again"
+                self._complaints.add("keep_failed", now_s, event=event, sample=_key(message), why=why, exc_info=e)
+                await asyncio.sleep(backoff_s(attempt, most_s=_AGAIN_S_MAX))
+                attempt += 1
 
     async def _to_live(self) -> None:
         async with (
@@ -96,10 +125,11 @@ class Ingest:
             await self._publish(message)
         except (TransportError, TimeoutError) as e:  # at most once: what live cannot take now is in the history
             self._metrics.count("ingest_live_lost_total")
-            self._complaints.add("live_away", self._clock.steady_s(), event="live path is away", error=str(e))
+            now_s, context = self._clock.steady_s(), {"sample": _key(message), "error": str(e)}
+            self._complaints.add("live_away", now_s, event="live path is away", **context)
         except Exception as e:  # the live path outlives whatever one message does to it
             why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
-            self._complaints.add("live_failed", now_s, chassis_id=message.chassis_id, seq=message.seq, why=why)
+            self._complaints.add("live_failed", now_s, event="real-time message failed", sample=_key(message), why=why)
         finally:
             self._live_room.release()
 
@@ -110,10 +140,21 @@ class Ingest:
             return  # the storage path counts and keeps it
         problems = Problems()
         record = RawMessage(message, known.tenant, self._clock.wall_ms())
+        self._arrivals.note(message.ts_ms, record.received_ms)
         for parsed in self._parser.parse(record, known, problems):
             if parsed.sample is not None:
                 await self._live.publish(parsed.sample.peer.channel, encode_live(parsed.sample))
-                self._metrics.count("ingest_live_total")
+                self._published(parsed.sample)
+
+    def _published(self, sample: Sample) -> None:
+        self._metrics.count("ingest_live_total")
+        self._delays.note(sample.ts_ms, sample.received_ms, self._clock.wall_ms())
+        if steps.on:
+            steps.log("live published", sample.peer.chassis_id, sample.peer.msg_type, sample.seq)
+
+
+def _key(message: HubMessage) -> str:
+    return sample_key(message.chassis_id, message.msg_type, message.seq)
 
 
 def encode_live(sample: Sample) -> bytes:

@@ -36,9 +36,12 @@ class Parsed:
 class Parser:
     """Parses messages of known and unknown devices; `problems` counts what is bad by kind."""
 
-    def __init__(self, msg_types: tuple[str, ...], *, stats: bool = True) -> None:
-        """`stats`: whether samples carry the spans of their fields."""
+    def __init__(
+        self, msg_types: tuple[str, ...], *, stats: bool = True, inflated_bytes_max: int = body.INFLATED_BYTES_MAX
+    ) -> None:
+        """`stats`: whether samples carry the spans of their fields. A body that is larger inflated is a bad one."""
         self._msg_types = frozenset(msg_types)
+        self._inflated_bytes_max = inflated_bytes_max
         self._assembler = Assembler()
         self._sampler = Sampler(stats=stats)
 
@@ -53,7 +56,7 @@ class Parser:
             problems["unknown_msg_type"] += 1
             known = None
         try:
-            inner = body.inflate(message.body, message.content_encoding)
+            inner = body.inflate(message.body, message.content_encoding, self._inflated_bytes_max)
             if message.content_type == body.CAN_TYPE:
                 seconds = body.decode_can(inner)
                 yield from (self._can(raw, peer, known, *second, problems) for second in seconds)
@@ -64,6 +67,9 @@ class Parser:
         except BadBody as e:
             problems["unread_body"] += 1
             problems.why = str(e)
+            yield Parsed(_unread(raw, peer), None)
+        except Exception as e:  # as in `_can`; the message is kept whole
+            problems.fail(e)
             yield Parsed(_unread(raw, peer), None)
 
     def _can(
@@ -93,10 +99,14 @@ class Parser:
             if known is not None:
                 problems["no_parsing"] += 1
             return Parsed(row, None)
-        whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
-        if whole is None:
-            return Parsed(row, None, second.parts)
-        return Parsed(row, *self._sample(peer, whole, raw.received_ms, known.plan, problems))
+        try:
+            whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
+            if whole is None:
+                return Parsed(row, None, second.parts)
+            return Parsed(row, *self._sample(peer, whole, raw.received_ms, known.plan, problems))
+        except Exception as e:  # an error of ours in one second must not hold up those behind it
+            problems.fail(e)
+            return Parsed(row, None)
 
     def _sample(
         self, peer: Peer, second: body.CanSecond, received_ms: int, plan: Plan, problems: Problems

@@ -200,6 +200,11 @@ class ParsingCache:
                     self._late.pop(key, None)
                     self._metrics.count("parsing_unusable_total")
                     log.error("parsing cannot be used", parsing=parsing.name, version=parsing.version, error=str(e))
+                except TransportError:
+                    raise
+                except Exception as e:  # one parsing's defect, or ours: its devices are kept raw, the others go on
+                    self._put_off(key, ReadingLate(f"{type(e).__name__}: {e}"))
+                    log.error("parsing failed", parsing=parsing.name, version=parsing.version, exc_info=e)
         finally:
             self._compiling.pop(key, None)
 

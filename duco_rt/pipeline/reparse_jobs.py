@@ -68,6 +68,10 @@ class Reparses:
         finally:
             del self._running[asked.chassis_id]
 
+    async def tenant_of(self, chassis_id: str) -> str:
+        """The device's tenant. Raises NotFound, TransportError."""
+        return (await self._means.meta.device(chassis_id)).tenant
+
     def stop(self) -> None:
         """End all at their next second; what they have stored stays noted."""
         for job in filter(None, self._running.values()):

@@ -29,6 +29,11 @@ class Problems(Counter[str]):
 
     why: str = ""
 
+    def fail(self, error: Exception) -> None:
+        """Count an error that nobody thought of."""
+        self["failed"] += 1
+        self.why = f"{type(error).__name__}: {error}"
+
 
 class Sampler:
     """Makes samples. `stats`: whether with spans. It remembers the newest 64 seconds of a peer, and 100,000 peers."""

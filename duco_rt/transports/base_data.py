@@ -24,6 +24,11 @@ from duco_rt.rights import Credential
 COMMANDS_PAGE_MAX = 500
 """Rows of the command ledger in one answer."""
 
+TOKENS_MAX = 10_000
+SESSIONS_MAX = 100_000
+SESSIONS_TOKEN_MAX = 200
+"""Sessions in all, and of one token: for one more the one goes that would end first."""
+
 
 class Store(Protocol):
     """Raw and parsed history. Inserting the same position twice leaves one to who reads: of samples the one with the
@@ -133,7 +138,8 @@ class Credentials(Protocol):
     """Tokens and sessions. What a call returned from survives the end of the process."""
 
     async def add_credential(self, credential: Credential) -> None:
-        """Keep a token or session; Conflict where its id is taken. Sessions that are over go."""
+        """Keep a token or session; Conflict where its id is taken or there are `TOKENS_MAX`, NotFound where the token
+        that it was opened with was taken back. Sessions that are over go."""
         ...
 
     async def credential(self, credential_id: str) -> Credential | None:
@@ -141,7 +147,7 @@ class Credentials(Protocol):
         ...
 
     async def tokens(self) -> list[Credential]:
-        """All tokens, oldest first; no sessions."""
+        """All tokens, oldest first, their digests left empty; no sessions."""
         ...
 
     async def remove_credential(self, credential_id: str) -> None:

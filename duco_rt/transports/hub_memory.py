@@ -45,9 +45,9 @@ class MemoryHub:
         self._devices: dict[str, _Connection] = {}
         self._metrics = metrics
         self._closed = False
-        metrics.gauge("hub_stored_depth", lambda: len(self._waiting))
-        metrics.gauge("hub_unacked_depth", lambda: len(self._taken))
-        metrics.gauge("hub_live_depth", lambda: len(self._live))
+        self._stored_high = metrics.depth("hub_stored_depth", lambda: len(self._waiting))
+        metrics.depth("hub_unacked_depth", lambda: len(self._taken))
+        self._live_high = metrics.depth("hub_live_depth", lambda: len(self._live))
 
     def device(self, chassis_id: str) -> MemoryHubDevice:
         """The hub as this device sees it."""
@@ -60,11 +60,13 @@ class MemoryHub:
         try:
             kept = _Kept(message, asyncio.get_running_loop().create_future())
             self._waiting.append(kept)
+            self._stored_high.see(len(self._waiting))
             self._stored_ready.set()
             if message.realtime:
                 if len(self._live) == self._live.maxlen:
                     self._metrics.count("hub_live_dropped_total")
                 self._live.append(message)
+                self._live_high.see(len(self._live))
                 self._live_ready.set()
             await kept.acked
         finally:

@@ -38,6 +38,10 @@ class Queues:
         self._messages_max = messages_max
         self._metrics = metrics
         self._on_left = on_left
+        self._high = metrics.depth("live_queue_depth", self._longest)
+
+    def _longest(self) -> int:
+        return max((len(queue.messages) for held in self._channels.values() for queue in held), default=0)
 
     @property
     def channels(self) -> Collection[str]:
@@ -65,6 +69,7 @@ class Queues:
         if len(queue.messages) == self._messages_max:
             self._metrics.count("live_dropped_total")
         queue.messages.append(message)
+        self._high.see(len(queue.messages))
         queue.ready.set()
 
     def leave(self, queue: Queue) -> None:

@@ -50,6 +50,9 @@ class RedisLive:
                     await self._session(connection)
             except TransportError as e:
                 self._fail(e)
+            except Exception as e:  # told to those who wait; whoever carries this begins it again
+                self._fail(TransportError(f"{self._client.name}: subscriptions: {e!r}"))
+                raise
             # one that is lost at once again and again is not a reason to try at once
             attempt = 0 if self._established and time.monotonic() - begun_s > _LASTING_S else attempt + 1
             await asyncio.sleep(backoff_s(attempt, most_s=_PAUSE_S_MAX))

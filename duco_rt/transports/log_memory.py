@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
-from duco_rt.metrics import Metrics
+from duco_rt.metrics import High, Metrics
 from duco_rt.model import RawMessage, Sample
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ class _Topic(Generic[T]):
     def __init__(self, records_max: int) -> None:
         self._entries: deque[tuple[T, _Ticket]] = deque()
         self._records_max = records_max
+        self.high = High()
         self._changed = asyncio.Condition()
         self._writing = asyncio.Lock()  # one writer at a time waits for room: a later one cannot pass it
 
@@ -65,6 +66,7 @@ class _Topic(Generic[T]):
                 while len(self._entries) >= self._records_max:
                     await self._changed.wait()
                 self._entries.append((record, ticket))
+                self.high.see(len(self._entries))
                 self._changed.notify_all()
         await ticket.done
 
@@ -92,8 +94,8 @@ class MemoryLog:
     def __init__(self, queue_messages_max: int, metrics: Metrics) -> None:
         self._raw: _Topic[RawMessage] = _Topic(queue_messages_max)
         self._parsed: _Topic[Sample] = _Topic(queue_messages_max)
-        metrics.gauge("log_raw_depth", lambda: len(self._raw))
-        metrics.gauge("log_parsed_depth", lambda: len(self._parsed))
+        self._raw.high = metrics.depth("log_raw_depth", lambda: len(self._raw))
+        self._parsed.high = metrics.depth("log_parsed_depth", lambda: len(self._parsed))
 
     async def append_raw(self, records: Sequence[RawMessage]) -> None:
         """Return when `process` has committed the records."""

@@ -11,7 +11,9 @@ from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.model import Device, MethodResult, Parsing, ParsingFile
 from duco_rt.transports.base_data import check_name
+from duco_rt.transports.meta_http_client import Trust
 from duco_rt.transports.meta_http_commands import HttpCommands
+from duco_rt.transports.meta_http_credentials import HttpCredentials
 
 _CHECK_S = 2.0
 _PUT_S = 90.0
@@ -28,16 +30,28 @@ class _Device(msgspec.Struct, rename="camel"):
         return Device(self.chassis_id, self.tenant, self.name, self.parsing)
 
 
+class _Tenants(msgspec.Struct):
+    owner: str | None
+    tenants: list[str]
+
+
 class _Groups(msgspec.Struct):
     groups: list[dict[str, object]]
 
 
-class HttpMeta(HttpCommands):
+class HttpMeta(HttpCommands, HttpCredentials):
     """`Meta` by MetaAPI's endpoints, and its direct methods, which may take `method_timeout_s` for their turn and as
     long for the device."""
 
-    def __init__(self, url: str, metrics: Metrics, method_timeout_s: float = 10.0, timeout_s: float = 3.0) -> None:
-        super().__init__(url, metrics, timeout_s)
+    def __init__(
+        self,
+        url: str,
+        metrics: Metrics,
+        method_timeout_s: float = 10.0,
+        timeout_s: float = 3.0,
+        trust: Trust | None = None,
+    ) -> None:
+        super().__init__(url, metrics, timeout_s, trust)
         self._method_timeout_s = 2 * method_timeout_s + timeout_s
 
     async def devices(self, tenant: str | None = None) -> list[Device]:
@@ -65,11 +79,20 @@ class HttpMeta(HttpCommands):
         query = "" if version is None else f"?version={version}"
         return self._as(await self._get(f"/parsings/{quote(name, safe='')}{query}"), Parsing)
 
-    async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
-        """Keep a new version, or give the newest where nothing changed."""
+    async def put_parsing(self, name: str, files: Sequence[ParsingFile], owner: str | None = None) -> Parsing:
+        """Keep a new version, or give the newest where nothing changed; a new parsing is `owner`'s."""
         check_name("parsing", name)
+        query = ""
+        if owner is not None:
+            check_name("tenant", owner)
+            query = f"?tenant={owner}"
         body = {"files": msgspec.to_builtins(files)}
-        return self._as(await self._ask("PUT", f"/parsings/{name}", body, timeout_s=_PUT_S), Parsing)
+        return self._as(await self._ask("PUT", f"/parsings/{name}{query}", body, timeout_s=_PUT_S), Parsing)
+
+    async def parsing_tenants(self, name: str) -> tuple[str | None, frozenset[str]]:
+        """Whose it is, and the tenants of its devices; NotFound."""
+        found = self._as(await self._ask("GET", f"/parsings/{quote(name, safe='')}/tenants"), _Tenants)
+        return found.owner, frozenset(found.tenants)
 
     async def groups(self, tenant: str) -> list[dict[str, object]]:
         """The tenant's groups in order."""

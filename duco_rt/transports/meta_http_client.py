@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from ssl import SSLContext
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 import msgspec
+from aiohttp import hdrs
 
 from duco_rt.errors import (
     BadRequest,
@@ -35,11 +37,27 @@ _ERRORS: dict[str, type[DucoError]] = {
 _CACHED_MAX = 10_000
 
 
+class Trust(NamedTuple):
+    """What this process shows to MetaAPI, and how it knows that it is MetaAPI.
+
+    `token_key`: where the token comes from, for errors. `ssl`: as aiohttp takes it; True for the system's authorities.
+    """
+
+    token: str = ""
+    ssl: SSLContext | aiohttp.Fingerprint | bool = True
+    token_key: str = "meta.token"
+
+    def __repr__(self) -> str:
+        """Without the token."""
+        return f"Trust({self.token_key})"
+
+
 class HttpClient:
     """One MetaAPI at `url`, within `timeout_s` a question unless told otherwise."""
 
-    def __init__(self, url: str, metrics: Metrics, timeout_s: float) -> None:
+    def __init__(self, url: str, metrics: Metrics, timeout_s: float, trust: Trust | None = None) -> None:
         self._url = url.rstrip("/")
+        self._trust = trust or Trust()
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -103,17 +121,41 @@ class HttpClient:
         if self._closed:
             raise TransportError("MetaAPI: closed")
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            self._session = self._connections()
         timeout = aiohttp.ClientTimeout(total=timeout_s or self._timeout_s)
         address = f"{self._url}{base}{path}"
         try:
-            async with self._session.request(method, address, json=body, headers=headers, timeout=timeout) as response:
+            async with self._session.request(
+                method,
+                address,
+                json=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,  # the token goes where it was meant to, and nowhere else
+            ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise TransportError(f"MetaAPI: {method} {address}: {str(e) or type(e).__name__}") from e
+        if response.status in (401, 403):
+            raise TransportError(self._refusal(response.status, answer))
         if response.status >= 500 and response.status != 504:
             raise TransportError(f"MetaAPI: {method} {address}: {response.status} {answer[:200]!r}")
         return response.status, response.headers.get("ETag", ""), answer
+
+    def _connections(self) -> aiohttp.ClientSession:
+        headers = {hdrs.AUTHORIZATION: f"Bearer {self._trust.token}"} if self._trust.token else {}
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trust.ssl), headers=headers)
+
+    def _refusal(self, status: int, answer: bytes) -> str:
+        """What to do where MetaAPI does not let this process in."""
+        try:
+            said = str(msgspec.json.decode(answer)["error"]["message"])[:200]
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+            said = "no words"
+        why = "is not one that is good there" if status == 401 else "is not enough there"
+        if not self._trust.token:
+            why = "is not set"
+        return f"MetaAPI at {self._url} refused ({status}, {said}): {self._trust.token_key} {why}"
 
     def _value(self, status: int, body: bytes) -> Any:  # noqa: ANN401  # JSON
         try:

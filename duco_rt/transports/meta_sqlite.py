@@ -9,11 +9,13 @@ from pathlib import Path
 import msgspec
 
 from duco_rt.clock import Clock, SystemClock
-from duco_rt.errors import Conflict, GroupChanged, NotFound
+from duco_rt.errors import GroupChanged, NotFound
 from duco_rt.model import Device, Parsing, ParsingFile
-from duco_rt.transports import meta_sqlite_commands
+from duco_rt.transports import meta_sqlite_commands, meta_sqlite_credentials
 from duco_rt.transports.base_data import check_name
 from duco_rt.transports.meta_sqlite_commands import SqliteCommands
+from duco_rt.transports.meta_sqlite_credentials import SqliteCredentials
+from duco_rt.transports.meta_sqlite_restore import restore
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parsings (
@@ -30,18 +32,25 @@ CREATE TABLE IF NOT EXISTS forgotten_groups (tenant TEXT PRIMARY KEY, version IN
 CREATE INDEX IF NOT EXISTS devices_of_tenant ON devices (tenant);
 """
 
+_OWNERS = (
+    "CREATE TABLE parsing_owners (name TEXT PRIMARY KEY, tenant TEXT NOT NULL) WITHOUT ROWID",
+    "INSERT INTO parsing_owners SELECT parsing, min(tenant) FROM devices WHERE parsing IS NOT NULL"
+    " GROUP BY parsing HAVING count(DISTINCT tenant) = 1",
+)
+"""Whose a parsing is. In a file of a release that did not ask: the tenant's whose devices alone have it."""
+
 _files = msgspec.json.Decoder(tuple[ParsingFile, ...])
 _group = msgspec.json.Decoder(dict[str, object])
 _NEVER_CHANGED: dict[str, object] = {"version": 1, "changed": 0}
 
 
-class SqliteMeta(SqliteCommands):
-    """Devices, versioned parsings, groups, and the command ledger."""
+class SqliteMeta(SqliteCommands, SqliteCredentials):
+    """Devices, versioned parsings, groups, the command ledger, tokens and sessions."""
 
-    schema = _SCHEMA + meta_sqlite_commands.SCHEMA
+    schema = _SCHEMA + meta_sqlite_commands.SCHEMA + meta_sqlite_credentials.SCHEMA
 
     def __init__(self, file: Path, clock: Clock | None = None) -> None:
-        """`clock` says when a group was changed."""
+        """`clock` says when a group was changed, and which sessions are over."""
         super().__init__(file)
         self._clock = clock or SystemClock()
 
@@ -52,8 +61,20 @@ class SqliteMeta(SqliteCommands):
     def _open(self) -> bool:
         db = self._opened()
         self._begin_ledger(db)
+        _begin_owners(db)
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         return version == 0
+
+    async def restore(self, file: Path) -> dict[str, int]:
+        """Take over what another such file says, one transaction; how much of what there is then. ConfigError where
+        that file is damaged; it is brought up to today's tables, and of no use afterwards."""
+        other = SqliteMeta(file, self._clock)
+        try:
+            await other.open()
+        finally:
+            await other.close()
+        db = self._known()
+        return await self._run(lambda: restore(db, file))
 
     async def seeded(self) -> None:
         """What a new file starts with is in it."""
@@ -105,21 +126,24 @@ class SqliteMeta(SqliteCommands):
             raise NotFound(f"parsing {name!r}{f' version {version}' if version else ''} is not known")
         return Parsing(rows[0][0], rows[0][1], _files.decode(rows[0][2]))
 
-    async def put_parsing(self, name: str, files: Sequence[ParsingFile]) -> Parsing:
-        """Keep a new version, or give the newest where nothing changed."""
+    async def put_parsing(self, name: str, files: Sequence[ParsingFile], owner: str | None = None) -> Parsing:
+        """Keep a new version, or give the newest where nothing changed; a new parsing is `owner`'s."""
         check_name("parsing", name)
-        try:
-            newest = await self.parsing(name)
-        except NotFound:
-            newest = Parsing(name, 0, ())
-        if newest.files == tuple(files):
-            return newest
-        text = msgspec.json.encode(tuple(files)).decode()
-        try:
-            await self._rows("INSERT INTO parsings VALUES (?, ?, ?)", name, newest.version + 1, text)
-        except sqlite3.IntegrityError as e:
-            raise Conflict(f"parsing {name!r} was changed by somebody else at the same time") from e
-        return Parsing(name, newest.version + 1, tuple(files))
+        if owner is not None:
+            check_name("tenant", owner)
+        return await self._write(lambda db: _put_parsing(db, name, tuple(files), owner))
+
+    async def parsing_tenants(self, name: str) -> tuple[str | None, frozenset[str]]:
+        """Whose it is, and the tenants of its devices; NotFound."""
+        rows = await self._rows(
+            "SELECT (SELECT tenant FROM parsing_owners WHERE name = ?1) AS owner, 0, NULL"
+            " WHERE EXISTS (SELECT 1 FROM parsings WHERE name = ?1)"
+            " UNION ALL SELECT DISTINCT NULL, 1, tenant FROM devices WHERE parsing = ?1 ORDER BY 2",
+            name,
+        )
+        if not rows:
+            raise NotFound(f"parsing {name!r} is not known")
+        return rows[0][0], frozenset(tenant for _, is_device, tenant in rows if is_device)
 
     async def groups(self, tenant: str) -> list[dict[str, object]]:
         """The tenant's groups in order."""
@@ -143,6 +167,33 @@ class SqliteMeta(SqliteCommands):
     async def remove_group(self, tenant: str, group_id: str, expected: int | None = None) -> None:
         """Forget a group, or NotFound."""
         await self._write(lambda db: _remove_group(db, tenant, group_id, expected))
+
+
+def _begin_owners(db: sqlite3.Connection) -> None:
+    """The table of `_OWNERS`, made once. In the thread."""
+    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'parsing_owners'").fetchone():
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in _OWNERS:
+            db.execute(statement)
+        db.execute("COMMIT")
+    except sqlite3.Error:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _put_parsing(db: sqlite3.Connection, name: str, files: tuple[ParsingFile, ...], owner: str | None) -> Parsing:
+    sql = "SELECT version, files FROM parsings WHERE name = ? ORDER BY version DESC LIMIT 1"
+    row = db.execute(sql, (name,)).fetchone()
+    if row is not None and _files.decode(row[1]) == files:
+        return Parsing(name, row[0], files)
+    version = row[0] + 1 if row else 1
+    text = msgspec.json.encode(files).decode()
+    db.execute("INSERT INTO parsings VALUES (?, ?, ?)", (name, version, text))
+    if owner is not None:
+        db.execute("INSERT INTO parsing_owners VALUES (?, ?)", (name, owner))
+    return Parsing(name, version, files)
 
 
 def _remove_group(db: sqlite3.Connection, tenant: str, group_id: str, expected: int | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from duco_rt.errors import BadRequest, DucoError, TransportError
+from duco_rt.transports.sqlite_health import check_before_open, check_opened, if_damaged
 
 T = TypeVar("T")
 
@@ -30,12 +31,22 @@ class SqliteFile:
         self._waiting: deque[tuple[Callable[[sqlite3.Connection], object], asyncio.Future[Any]]] = deque()
 
     def _opened(self) -> sqlite3.Connection:
-        """Open it; in the thread."""
+        """Open it; in the thread. Raises ConfigError where it is damaged: then nothing is written to it."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self._file.exists()
+        check_before_open(self._file)
         db = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
         self._db = db
-        db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
-        db.executescript(self.schema)
+        try:
+            if not is_new:
+                check_opened(self._file, db)
+            db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
+            if is_new:  # tokens lie in it: nobody else on the machine reads them
+                for file in self._file.parent.glob(f"{self._file.name}*"):
+                    file.chmod(0o600)
+            db.executescript(self.schema)
+        except sqlite3.Error as e:
+            raise if_damaged(self._file, e) from e
         return db
 
     async def check(self) -> None:

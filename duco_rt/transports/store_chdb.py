@@ -8,13 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from duco_rt.errors import Conflict, TransportError
 from duco_rt.model import History, LastSeen, Peer, RawSecond, Sample
 from duco_rt.transports import store_buckets as buckets
 from duco_rt.transports import store_parsed as parsed
 from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
+from duco_rt.transports.store_chdb_folder import cannot_open, check_folder, holder_of
+from duco_rt.transports.store_chdb_parts import Parts
 from duco_rt.transports.store_native import Columns, read_blocks
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -58,13 +64,15 @@ class ChdbStore:
         }
         self._thread = ThreadPoolExecutor(1, "store")
         self._session: Any = None
+        self._parts = Parts(folder, self._query)
         self._failed = 0
         self._closed = False
 
     async def open(self) -> ChdbStore:
         """Load the engine (1-2 s, not in the event loop), create what is missing; return self.
 
-        Raises Conflict where another process has the folder, or another store of this process the engine.
+        Raises Conflict where another process has the folder, or another store of this process the engine, ConfigError
+        where the folder is damaged. Parts that the engine finds broken are set aside by it, and told.
         """
         try:
             await self._run(self._open)
@@ -80,23 +88,27 @@ class ChdbStore:
 
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            holder = _holder(self._folder)
+            holder = holder_of(self._folder)
         except OSError as error:
             raise TransportError(f"store: {error}") from error
         if holder:
             raise Conflict(f"store: {self._folder} is open in another store ({holder})")
+        check_folder(self._folder)
         try:
             self._session = session.Session(f"{self._folder}?{ENGINE}")
         except Exception as error:
             if "already initialized" in str(error):
                 raise Conflict(f"store: {self._folder}: this process has another chDB store open") from error
-            raise TransportError(f"store: {self._folder}: {_first_line(error)}") from error
+            raise cannot_open(self._folder, _first_line(error)) from error
         for statement in sql.ddl():
             self._query(statement)
         missing, full = sql.missing_columns(self._query(sql.select_columns()))
         for statement in sql.add_columns(missing, full):  # the folder is of an earlier version
             self._query(statement)
         self._failed = self._failed_inserts()
+        self._parts.thaw()
+        for part in self._parts.broken():
+            log.error("a part of the store is broken: set aside, the rest is served", folder=str(part))
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         if self._closed:
@@ -111,6 +123,8 @@ class ChdbStore:
         except TransportError:
             raise
         except Exception as error:  # chDB raises RuntimeError and its own
+            if self._parts.set_aside(str(error)):
+                return self._query(statement)
             raise TransportError(f"store: {_first_line(error)}") from error
 
     def _insert(self, table: str, blocks: Iterable[bytes]) -> None:
@@ -207,8 +221,30 @@ class ChdbStore:
                 self._query(sql.drop_partition(table, ids[day]))
 
     async def check(self) -> None:
-        """Ask the engine something small; TransportError where it cannot answer."""
+        """Ask the engine something small; TransportError where it cannot answer, or has broken parts set aside."""
         await self.last_seen("-")
+        broken = await self._run(self._parts.broken)
+        if broken:
+            raise TransportError(
+                f"store: {len(broken)} broken parts are set aside, the rest is served: {broken[0]};"
+                " restore a backup, or delete what you give up"
+            )
+
+    async def freeze(self) -> list[tuple[str, Path]]:
+        """All rows that are in now, as files that do not change until `thaw`: `TABLE/PART/FILE`, and where it is."""
+        return await self._run(self._parts.freeze)
+
+    async def thaw(self) -> None:
+        """The frozen files are not needed any more."""
+        await self._run(self._parts.thaw)
+
+    async def attach(self, table: str, part: Path) -> None:
+        """Bring in the rows of a part that was frozen: as an insert of now. Its folder moves into the engine's."""
+        await self._run(self._parts.attach, table, part)
+
+    async def newest_seqs(self) -> dict[str, int]:
+        """The highest seq of each device that ever came in."""
+        return await self._run(self._parts.newest_seqs)
 
     async def close(self) -> None:
         """Finish what is under way and free the folder; again does nothing."""
@@ -223,21 +259,6 @@ class ChdbStore:
         if self._session is not None:
             self._session.close()
             self._session = None
-
-
-def _holder(folder: Path) -> str:
-    """Return who has the folder open as `PID: n`, "" for nobody. The engine itself would not say."""
-    import fcntl  # neither it nor the engine is there on Windows
-
-    try:
-        with (folder / "status").open() as status:
-            try:
-                fcntl.flock(status, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return status.readline().strip() or "no PID"
-    except FileNotFoundError:
-        pass
-    return ""
 
 
 def _first_line(error: Exception) -> str:

@@ -12,20 +12,19 @@ from msgspec.structs import replace
 from duco_rt.clock import Clock
 from duco_rt.config import Leases as LeasesConfig
 from duco_rt.errors import DucoError, NotFound, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.metrics import Metrics, status_label
 from duco_rt.model import UNDER_WAY, Command, MethodResult
 from duco_rt.pipeline.runner import retry
 from duco_rt.transports.base import Leases
 from duco_rt.transports.base_data import CommandLedger
 from duco_rt.web.leased_notes import LeasedNotes
-from duco_rt.web.ledger import SET_REALTIME, check_command, command_of
+from duco_rt.web.ledger import SET_REALTIME, check_command, command_of, viewer_of
 
 log = structlog.get_logger()
 
 Call = Callable[[str, str, str, dict[str, object]], Awaitable[MethodResult]]
 """hub, chassisId, method, payload → the device's answer."""
 
-_ANONYMOUS = "anonymous"
 _RENEW_AT_ONCE = 32
 
 
@@ -50,6 +49,8 @@ class Commands:
         self._clock = clock
         self._metrics = metrics
         self.notes = LeasedNotes(ledger, metrics)
+        self._held = 0
+        metrics.gauge("leases_held", lambda: self._held)
         self._heard: set[str] = set()  # devices that answered this process: a lease alone may be older than they are
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -68,7 +69,8 @@ class Commands:
             raise
 
     async def _start(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
-        viewer = str(payload.get("viewerId") or _ANONYMOUS)
+        viewer = viewer_of(payload)
+        assert viewer is not None  # a start has one
         held = await self._leases.renew(chassis_id, viewer, self._config.ttl_s)
         if not held.first and held.answer_ms is not None and chassis_id in self._heard:
             self.notes.add(command_of(chassis_id, payload, "leased", self._clock.wall_ms()))
@@ -89,14 +91,14 @@ class Commands:
 
     async def _stop(self, chassis_id: str, payload: dict[str, object]) -> MethodResult:
         """A stop that comes twice does not end what others began in between."""
-        viewer = payload.get("viewerId")
+        viewer = viewer_of(payload)
         earlier = await self._earlier_stop(chassis_id, str(payload["commandId"]), viewer is not None)
         if earlier is not None and earlier.answer is not None and earlier.is_settled:
             self.notes.add(command_of(chassis_id, payload, "leased", self._clock.wall_ms()))  # a beat of that row
             return earlier.answer
         if earlier is not None and earlier.state in UNDER_WAY:  # another studio took the viewer out
             return await self._send(chassis_id, payload)
-        if not await self._leases.drop(chassis_id, None if viewer is None else str(viewer)):
+        if not await self._leases.drop(chassis_id, viewer):
             return await self._leave(chassis_id, payload)
         result = await self._send(chassis_id, payload)
         if await self._leases.is_held(chassis_id):  # by a viewer of another studio, who came in between
@@ -142,9 +144,11 @@ class Commands:
     async def renew_all(self) -> None:
         """Renew the stream of every leased device, once over all studio processes in a period."""
         if not await self._leases.turn("renew", self._config.cron_s * 0.9):
+            self._held = 0  # who has the turn tells
             return
-        at_once = asyncio.Semaphore(_RENEW_AT_ONCE)
-        await asyncio.gather(*(self._renew(chassis_id, at_once) for chassis_id in await self._leases.held()))
+        at_once, held = asyncio.Semaphore(_RENEW_AT_ONCE), await self._leases.held()
+        self._held = len(held)
+        await asyncio.gather(*(self._renew(chassis_id, at_once) for chassis_id in held))
 
     async def _renew(self, chassis_id: str, at_once: asyncio.Semaphore) -> None:
         async with at_once, self._locks.setdefault(chassis_id, asyncio.Lock()):
@@ -152,13 +156,14 @@ class Commands:
                 return  # its last viewer left since the cron began
             try:
                 result = await self._send(chassis_id, _renewal())
-            except DucoError as e:
+            except Exception as e:  # whatever it is, the other devices are renewed
                 await self._leases.note(chassis_id, None)  # the next heartbeat asks the device itself
                 self._metrics.count("lease_renewals_total", result=type(e).__name__)
-                log.warning("stream not renewed", chassis_id=chassis_id, error=str(e))
+                unexpected = None if isinstance(e, DucoError) else e
+                log.warning("stream not renewed", chassis_id=chassis_id, error=str(e), exc_info=unexpected)
                 return
             await self._leases.note(chassis_id, _answer_ms(result) if result.status == 200 else None)
-        self._metrics.count("lease_renewals_total", result=str(result.status))
+        self._metrics.count("lease_renewals_total", result=status_label(result.status))
 
 
 def _renewal() -> dict[str, object]:

@@ -45,6 +45,7 @@ Gaps = Sequence[tuple[int, int]]
 
 DEFAULT_WINDOW_MS = 120_000
 _LARGE_AT_ONCE = 2
+_HISTORY_AT_ONCE, _HISTORY_WAITING_MAX = 4, 128
 
 
 class Datasets:
@@ -68,8 +69,8 @@ class Datasets:
         self._config = config
         self._clock = clock
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
-        turns = Turns()
-        self.wide = WideHistory(store)
+        turns, self._turns = Turns(), Turns(_HISTORY_AT_ONCE, _HISTORY_WAITING_MAX, "history")
+        self.wide = WideHistory(store, self._turns)
         self.full = FullHistory(store, parsings, config, turns)
         self.commands = TenantCommands(meta)
         self.health = ParsingHealth(meta, store, parsings, clock, turns)
@@ -131,7 +132,8 @@ class Datasets:
         self._check_values(len(fields), len(kinds), from_ms, to_ms, points)
         has_spans, has_means, gaps = bool(kinds & SPANS), bool(kinds & MEANS), None
         if points is None:
-            found = await self._store.history(peer, fields, from_ms, to_ms, stats=has_spans)
+            async with self._turns.turn(peer.tenant, gone(request)):
+                found = await self._store.history(peer, fields, from_ms, to_ms, stats=has_spans)
         else:
             ask = Ask(peer, fields, from_ms, to_ms, points, has_spans, has_means)
             found, gaps = await self.wide.read(ask, gone(request))

@@ -3,56 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from duco_rt.clock import SystemClock
 from duco_rt.errors import DucoError
+from duco_rt.logs import scrubbed
 from duco_rt.metrics import Metrics
+from duco_rt.monitor import Check, Monitor
+from duco_rt.web.access.door import IDENTITY
 from duco_rt.web.params import reply
 
-_CHECK_S = 3.0
+__all__ = ["Check", "Health"]
 
-Check = Callable[[], Awaitable[None]]
-"""Raises a DucoError whose text says what is wrong."""
+_CHECK_S = 3.0
+_WORDS_MAX = 500
+_MACHINES = "device "
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class _States(NamedTuple):
+    """`ok`, or what is wrong, of each transport and of each other part of the process."""
+
+    transports: dict[str, str]
+    components: dict[str, str]
+
+    @property
+    def are_good(self) -> bool:
+        return all(state == "ok" for states in self for state in states.values())
 
 
 class Health:
     """`/healthz`, `/readyz`, `/metrics`."""
 
-    def __init__(self, checks: Mapping[str, Check], metrics: Metrics) -> None:
+    def __init__(self, checks: Mapping[str, Check], metrics: Metrics, monitor: Monitor | None = None) -> None:
+        """`checks`: of each transport; `monitor`: what else there is of the process."""
         self._checks = checks
         self._metrics = metrics
+        self._monitor = monitor or Monitor(metrics, SystemClock())
 
     async def alive(self, _: web.Request) -> web.Response:
         """The process lives."""
         return reply({"status": "ok"})
 
-    async def ready(self, _: web.Request) -> web.Response:
-        """200 where every transport works, else 503; each with its state."""
+    async def ready(self, request: web.Request) -> web.Response:
+        """200 where everything works, else 503; what is wrong in words for those who may read the metrics."""
         states = await self._states()
-        good = all(state == "ok" for state in states.values())
-        return reply({"status": "ready" if good else "not ready", "transports": states}, 200 if good else 503)
+        identity = request.get(IDENTITY)
+        if identity is None or not identity.may("monitor"):
+            states = _States(*({name: _word(state) for name, state in each.items()} for each in states))
+        status = "ready" if states.are_good else "not ready"
+        body = {"status": status, "transports": states.transports, "components": states.components}
+        return reply(body, 200 if states.are_good else 503)
 
     async def metrics_text(self, _: web.Request) -> web.Response:
-        """Prometheus text; whether each transport works is asked anew, as for `/readyz`."""
-        up = {name: int(state == "ok") for name, state in (await self._states()).items()}
-        lines = [f'duco_transport_up{{transport="{name}"}} {works}\n' for name, works in up.items()]
-        text = self._metrics.text() + "# TYPE duco_transport_up gauge\n" + "".join(lines)
-        return web.Response(text=text, content_type="text/plain", charset="utf-8")
+        """Prometheus text; whether each part works is asked anew, as for `/readyz`."""
+        states, _nothing = await asyncio.gather(self._states(), self._monitor.look())
+        metrics = self._metrics
+        for name, state in states.transports.items():
+            metrics.set("transport_up", float(state == "ok"), transport=name)
+        metrics.set("components_failing", sum(state != "ok" for state in states.components.values()))
+        metrics.set("ready", float(states.are_good))
+        return web.Response(body=metrics.text().encode(), headers={hdrs.CONTENT_TYPE: _PROMETHEUS})
 
-    async def _states(self) -> dict[str, str]:
-        """What each transport's check says: "ok", or what is wrong."""
-        found = await asyncio.gather(*(_state(check) for check in self._checks.values()))
-        return dict(zip(self._checks, found, strict=True))
+    async def _states(self) -> _States:
+        checks = [*self._checks.items(), *self._monitor.checks.items()]
+        found = await asyncio.gather(*(_state(check) for _, check in checks))
+        states = {name: state for (name, _), state in zip(checks, found, strict=True)}
+        transports = {name: states[name] for name in self._checks}
+        others = {name: state for name, state in states.items() if name not in transports}
+        return _States(transports, others | _in_short(self._monitor.components()))
+
+
+def _in_short(components: Mapping[str, str]) -> dict[str, str]:
+    """Of many machines those that fail by name, the others as one."""
+    shown = {name: state for name, state in components.items() if state != "ok" or not name.startswith(_MACHINES)}
+    if len(shown) < len(components):
+        shown.setdefault("devices", "ok")
+    return shown
+
+
+def _word(state: str) -> str:
+    return "ok" if state == "ok" else "failing"
 
 
 async def _state(check: Check) -> str:
+    """What a check says: "ok", or what is wrong."""
     try:
         async with asyncio.timeout(_CHECK_S):
             await check()
     except DucoError as e:
-        return str(e)
+        return scrubbed(str(e))[:_WORDS_MAX] or type(e).__name__
     except TimeoutError:
         return f"no answer within {_CHECK_S:g} s"
+    except Exception as e:  # an error that nobody thought of is a part that does not work, and no 500
+        return scrubbed(f"{type(e).__name__}: {e}")[:_WORDS_MAX]
     return "ok"

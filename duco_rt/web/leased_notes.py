@@ -35,7 +35,7 @@ class LeasedNotes:
         self._period_s = period_s
         self._rows: OrderedDict[tuple[str, str], Command] = OrderedDict()
         self._is_away = False
-        metrics.gauge("ledger_notes_depth", lambda: len(self._rows))
+        metrics.depth("ledger_notes_depth", lambda: len(self._rows))
 
     def add(self, command: Command) -> None:
         """Keep a leased command, or a beat of one that waits."""
@@ -71,9 +71,6 @@ class LeasedNotes:
             rows = [self._rows.pop(key) for key in keys]
             try:
                 await self._ledger.note_commands(rows)
-            except asyncio.CancelledError:
-                self._put_back(rows)
-                raise
             except TransportError as e:
                 self._put_back(rows)
                 if not self._is_away:
@@ -83,6 +80,9 @@ class LeasedNotes:
             except DucoError as e:
                 self._metrics.count("ledger_notes_dropped_total", len(rows))
                 log.error("heartbeats that the ledger refuses", rows=len(rows), error=str(e))
+            except BaseException:  # cancelled, or what nobody thought of: they are handed over when it runs again
+                self._put_back(rows)
+                raise
             self._is_away = False
 
     def _put_back(self, rows: Sequence[Command]) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from msgspec.structs import replace
 
 from duco_rt.errors import BadRequest, DeviceTimeout
 from duco_rt.model import COMMAND_ID_MAX, Command, CommandState, MethodResult
+from duco_rt.rights import Identity
 
 SET_REALTIME = "setRealTimeUpload"
+
+ASKED_BY = "askedBy"
+"""In a payload: who asks, as the server that was asked knows them. No machine is told."""
+
+ANONYMOUS = "anonymous"
 
 _REASON_MAX = 200
 
@@ -22,13 +30,38 @@ def check_command(method: str, payload: dict[str, object]) -> str:
     viewer = payload.get("viewerId")
     if viewer is not None and not (isinstance(viewer, str) and 1 <= len(viewer) <= COMMAND_ID_MAX):
         raise BadRequest(f"payload.viewerId: a text of 1 to {COMMAND_ID_MAX} characters")
+    asker = payload.get(ASKED_BY)
+    if asker is not None and not (isinstance(asker, str) and 1 <= len(asker) <= COMMAND_ID_MAX):
+        raise BadRequest(f"payload.{ASKED_BY}: a text of 1 to {COMMAND_ID_MAX} characters")
     return command_id
+
+
+def asked_by(asker: Identity, method: str, payload: dict[str, object]) -> dict[str, object]:
+    """The payload in the name of who asks. Another process of ours says itself for whom it does."""
+    if method != SET_REALTIME or asker.is_service:
+        return payload
+    return {**payload, ASKED_BY: asker.name[:COMMAND_ID_MAX] or asker.kind}
+
+
+def viewer_of(payload: dict[str, object]) -> str | None:
+    """Who holds the lease: a viewerId counts for its user alone. None for a stop that is everybody's."""
+    viewer, asker = payload.get("viewerId"), payload.get(ASKED_BY)
+    if viewer is None and payload.get("action") == "stop":
+        return None
+    if asker is None:
+        return str(viewer or ANONYMOUS)
+    return f"{quote(str(asker), safe='', errors='replace')}/{viewer or ''}"
+
+
+def told(payload: dict[str, object]) -> dict[str, object]:
+    """What of a payload the machine gets."""
+    return {key: value for key, value in payload.items() if key != ASKED_BY}
 
 
 def command_of(chassis_id: str, payload: dict[str, object], state: CommandState, now_ms: int) -> Command:
     """The row of a payload that `check_command` let through, which begins now."""
-    viewer, reason = payload.get("viewerId"), payload.get("reason")
-    who = str(viewer) if viewer else "cron" if reason == "lease" else "anonymous"
+    viewer, reason = payload.get(ASKED_BY) or payload.get("viewerId"), payload.get("reason")
+    who = str(viewer) if viewer else "cron" if reason == "lease" else ANONYMOUS
     return Command(
         chassis_id=chassis_id,
         command_id=str(payload["commandId"]),

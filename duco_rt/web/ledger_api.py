@@ -17,11 +17,15 @@ _NOTED_MAX = 1_000
 _REASON_MAX = 1_000
 
 
-class _Notes(msgspec.Struct):
+class CommandNotes(msgspec.Struct):
+    """Commands that nobody sent."""
+
     commands: list[Command]
 
 
-class _Acknowledged(msgspec.Struct):
+class Acknowledged(msgspec.Struct):
+    """When a device acknowledged a start, Unix ms."""
+
     ms: int
 
 
@@ -36,7 +40,7 @@ class TenantCommands:
         tenant, chassis_id = name_of(request, "tenant"), name_of(request, "chassisId")
         if (await self._meta.device(chassis_id)).tenant != tenant:
             raise NotFound(f"device {chassis_id!r} is not known")
-        return await _page(request, self._meta, chassis_id)
+        return _rows(await self._meta.commands(chassis_id, *_page_of(request)))
 
 
 class LedgerApi:
@@ -60,8 +64,9 @@ class LedgerApi:
     async def read(self, request: web.Request) -> web.Response:
         """The newest of a device, or the one of `?commandId=`."""
         chassis_id, command_id = name_of(request, "chassisId"), request.query.get("commandId")
+        limit, before_ms = _page_of(request)
         if command_id is None:
-            return await _page(request, self._ledger, chassis_id)
+            return _rows(await self._ledger.commands(chassis_id, limit, before_ms))
         found = await self._ledger.command(chassis_id, command_id)
         return _rows([] if found is None else [found])
 
@@ -79,7 +84,7 @@ class LedgerApi:
 
     async def note(self, request: web.Request) -> web.Response:
         """Leased commands of many devices: `{"noted": n}`."""
-        commands = (await body_of(request, _Notes)).commands
+        commands = (await body_of(request, CommandNotes)).commands
         if len(commands) > _NOTED_MAX:
             raise BadRequest(f"commands: at most {_NOTED_MAX}, {len(commands)} given")
         for command in commands:
@@ -93,16 +98,17 @@ class LedgerApi:
 
     async def fed(self, request: web.Request) -> web.Response:
         """It acknowledged a start again at `{"ms": …}`."""
-        body = await body_of(request, _Acknowledged)
+        body = await body_of(request, Acknowledged)
         await self._ledger.fed(name_of(request, "chassisId"), body.ms)
         return reply(body)
 
 
-async def _page(request: web.Request, ledger: CommandLedger, chassis_id: str) -> web.Response:
+def _page_of(request: web.Request) -> tuple[int, int | None]:
+    """How many rows, and from before which time in ms."""
     limit = int_of(request, "limit", _LIMIT)
     if limit is None or not 1 <= limit <= COMMANDS_PAGE_MAX:
         raise BadRequest(f"limit {limit}: 1 to {COMMANDS_PAGE_MAX}")
-    return _rows(await ledger.commands(chassis_id, limit, int_of(request, "before")))
+    return limit, int_of(request, "before")
 
 
 def _rows(commands: list[Command]) -> web.Response:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
 
-from duco_rt.errors import BadRequest
+from duco_rt.errors import BadRequest, NotFound
 from duco_rt.model import Device, MethodResult, ParsingFile
 from duco_rt.pipeline.decoding.compiling import check_parsing_async
-from duco_rt.pipeline.decoding.limits import SOURCE_MAX
+from duco_rt.pipeline.decoding.limits import SOURCE_MAX, TEXT_BYTES_MAX
 from duco_rt.pipeline.decoding.reading import LIMIT_S
 from duco_rt.transports.base_data import Meta
+from duco_rt.web.access.audit import note
+from duco_rt.web.access.door import forbidden, hidden, identity_of, require, unknown_device
+from duco_rt.web.access.owners import Ownership, tenants_administered
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
+from duco_rt.web.ledger import asked_by
 from duco_rt.web.ledger_api import LedgerApi
-from duco_rt.web.params import body_of, int_of, name_of, reply
+from duco_rt.web.params import body_of, int_of, name_of, reply, tenant_of
 
 _FILES_MAX = 20
+_NOTED = ("action", "commandId")
+"""Of a command's payload, in the audit log."""
 
 
-class _DeviceBody(msgspec.Struct):
+class DeviceBody(msgspec.Struct):
+    """A device as it is put; without a name it is called by its chassisId."""
+
     tenant: str
     chassisId: str | None = None
     name: str | None = None
     parsing: str | None = None
 
 
-class _FileBody(msgspec.Struct):
+class FileBody(msgspec.Struct):
+    """One database text; `bus` null matches every channel."""
+
     name: str
     text: str
     bus: str | None = None
@@ -36,12 +47,16 @@ class _FileBody(msgspec.Struct):
     sources: list[int] = []
 
 
-class _ParsingBody(msgspec.Struct):
-    files: list[_FileBody]
+class ParsingBody(msgspec.Struct):
+    """A parsing as it is put; which version it becomes is said in the answer."""
+
+    files: list[FileBody]
     version: int | None = None
 
 
-class _MethodBody(msgspec.Struct):
+class MethodBody(msgspec.Struct):
+    """A call of a device's method."""
+
     methodName: str
     payload: dict[str, object]
 
@@ -49,11 +64,19 @@ class _MethodBody(msgspec.Struct):
 class MetaApi:
     """The data endpoints; `handle_method` serves the device methods with whatever `call` it is given."""
 
-    def __init__(self, meta: Meta, connected: Callable[[str], bool | None], read_limit_s: float = LIMIT_S) -> None:
-        """`connected(chassisId)` is the hub's word; None where it has none."""
+    def __init__(
+        self,
+        meta: Meta,
+        connected: Callable[[str], bool | None],
+        read_limit_s: float = LIMIT_S,
+        parsing_bytes_max: int = TEXT_BYTES_MAX,
+    ) -> None:
+        """`connected(chassisId)` is the hub's word; None where it has none. `parsing_bytes_max`: of all its texts."""
         self._meta = meta
         self._connected = connected
         self._read_limit_s = read_limit_s
+        self._bytes_max = parsing_bytes_max
+        self._changing = asyncio.Lock()  # whose a name is stays as it was looked up: nobody else has the database
         self.groups = Groups(meta, upsert=True)
         self.ledger = LedgerApi(meta)
 
@@ -66,14 +89,32 @@ class MetaApi:
         return reply(_device(await self._meta.device(name_of(request, "chassisId"))))
 
     async def put_device(self, request: web.Request) -> web.Response:
-        """Add or replace a device."""
+        """Add or replace a device: for who is admin in its tenant, and in the one that it leaves."""
         chassis_id = name_of(request, "chassisId")
-        body = await body_of(request, _DeviceBody)
+        body = await body_of(request, DeviceBody)
         if body.chassisId not in (None, chassis_id):
             raise BadRequest(f"chassisId {body.chassisId!r} is not the one of the address, {chassis_id!r}")
         device = Device(chassis_id, body.tenant, chassis_id if body.name is None else body.name, body.parsing)
-        await self._meta.put_device(device)
+        note(request, tenant=device.tenant)
+        require(request, "admin", device.tenant)
+        async with self._changing:
+            await self._check_device(request, device)
+            await self._meta.put_device(device)
         return reply(_device(device))
+
+    async def _check_device(self, request: web.Request, device: Device) -> None:
+        asker = identity_of(request)
+        if asker.may("admin"):
+            return
+        if device.parsing is not None:
+            whose = await self._whose(device.parsing)
+            if whose is not None and not whose.may_use(asker, device.tenant):
+                raise hidden(request, _unknown_parsing(device.parsing))
+        try:
+            now = await self._meta.device(device.chassis_id)
+        except NotFound:
+            return
+        require(request, "admin", now.tenant, unknown_device(device.chassis_id))
 
     async def remove_device(self, request: web.Request) -> web.Response:
         """Forget a device."""
@@ -86,17 +127,51 @@ class MetaApi:
 
     async def parsing(self, request: web.Request) -> web.Response:
         """A parsing, the newest version or the one of `?version=`."""
-        return reply(await self._meta.parsing(name_of(request, "name"), int_of(request, "version")))
+        name, version, asker = name_of(request, "name"), int_of(request, "version"), identity_of(request)
+        if not asker.may("viewer"):
+            whose = await self._whose(name)
+            if whose is None or not whose.may_read(asker):
+                unknown = _unknown_parsing(name, version)
+                raise NotFound(unknown) if whose is None else hidden(request, unknown)
+        return reply(await self._meta.parsing(name, version))
+
+    async def parsing_tenants(self, request: web.Request) -> web.Response:
+        """Whose a parsing is (null: nobody's), and the tenants that have a device with it."""
+        owner, tenants = await self._meta.parsing_tenants(name_of(request, "name"))
+        return reply({"owner": owner, "tenants": sorted(tenants)})
 
     async def put_parsing(self, request: web.Request) -> web.Response:
-        """Keep a new version; a bad database is refused with its line."""
-        name = name_of(request, "name")
-        body = await body_of(request, _ParsingBody)
+        """Keep a new version; a bad database is refused with its line. A new parsing is the tenant's of `?tenant=`, by
+        default of the only one in which who asks is admin; for an admin of all it is nobody's."""
+        name, owner = name_of(request, "name"), _owner_of(request)
+        await self._check_change(request, name)
+        body = await body_of(request, ParsingBody)
         if not 1 <= len(body.files) <= _FILES_MAX:
             raise BadRequest(f"files: 1 to {_FILES_MAX}, {len(body.files)} given")
+        size, most = sum(len(file.text.encode(errors="surrogatepass")) for file in body.files), self._bytes_max
+        if size > most:
+            raise BadRequest(f"files: {size} bytes of text, at most {most} (meta.parsing_bytes_max)")
         files = [ParsingFile(f.name, f.text, f.bus, f.format, _sources(f)) for f in body.files]
         await check_parsing_async(files, self._read_limit_s)
-        return reply(await self._meta.put_parsing(name, files))
+        async with self._changing:
+            await self._check_change(request, name)
+            return reply(await self._meta.put_parsing(name, files, owner))
+
+    async def _check_change(self, request: web.Request, name: str) -> None:
+        asker = identity_of(request)
+        whose = None if asker.may("admin") else await self._whose(name)
+        if whose is None or whose.may_change(asker):
+            return
+        if not whose.may_read(asker):
+            raise hidden(request, _unknown_parsing(name))
+        raise forbidden(request, "admin", f"in the tenant that parsing {name!r} belongs to")
+
+    async def _whose(self, name: str) -> Ownership | None:
+        """None: there is no such parsing."""
+        try:
+            return Ownership(*await self._meta.parsing_tenants(name))
+        except NotFound:
+            return None
 
     async def device_parsing(self, request: web.Request) -> web.Response:
         """The parsing of a device."""
@@ -114,9 +189,11 @@ async def hub_presence(
 
 async def handle_method(request: web.Request, call: Call) -> web.Response:
     """`POST /api/iothubs/{hub}/devices/{chassisId}/methods`."""
-    body = await body_of(request, _MethodBody)
+    body = await body_of(request, MethodBody)
     chassis_id = name_of(request, "chassisId")
-    result = await call(request.match_info["hub"], chassis_id, body.methodName, body.payload)
+    note(request, **{key: str(body.payload[key]) for key in _NOTED if key in body.payload}, methodName=body.methodName)
+    payload = asked_by(identity_of(request), body.methodName, body.payload)
+    result = await call(request.match_info["hub"], chassis_id, body.methodName, payload)
     return reply(method_answer(result))
 
 
@@ -125,7 +202,27 @@ def method_answer(result: MethodResult) -> dict[str, object]:
     return {"status": result.status, "payload": result.payload}
 
 
-def _sources(file: _FileBody) -> tuple[int, ...]:
+def _owner_of(request: web.Request) -> str | None:
+    asker = identity_of(request)
+    if "tenant" in request.query:
+        tenant = tenant_of(request)
+        require(request, "admin", tenant)
+        note(request, tenant=tenant)
+        return tenant
+    if asker.may("admin"):
+        return None
+    tenants = tenants_administered(asker)
+    if len(tenants) > 1:
+        raise BadRequest(f"tenant: say whose parsing it is, ?tenant= one of {', '.join(tenants)}")
+    return tenants[0]
+
+
+def _unknown_parsing(name: str, version: int | None = None) -> str:
+    """What MetaAPI says of a parsing that it does not know."""
+    return f"parsing {name!r}{f' version {version}' if version else ''} is not known"
+
+
+def _sources(file: FileBody) -> tuple[int, ...]:
     for source in file.sources:
         if not 0 <= source <= SOURCE_MAX:
             words = f"{source} is no J1939 source address, 0 to {SOURCE_MAX}"

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from duco_rt.clock import Clock, SystemClock
 from duco_rt.errors import DeviceTimeout, DucoError, NotFound, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.metrics import Metrics, status_label
 from duco_rt.model import UNDER_WAY, Command, CommandState, MethodResult
 from duco_rt.transports.base import HubCloud
 from duco_rt.transports.base_data import Meta
-from duco_rt.web.ledger import SET_REALTIME, answered, check_command, command_of, unanswered
+from duco_rt.web.ledger import SET_REALTIME, answered, check_command, command_of, told, unanswered
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -55,6 +55,7 @@ class Methods:
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._clock = clock or SystemClock()
+        self._seconds = metrics.histogram("method_seconds")
         self._answers: OrderedDict[tuple[str, str], MethodResult] = OrderedDict()
         self._busy: dict[str, asyncio.Lock] = {}
 
@@ -183,12 +184,15 @@ class Methods:
         return earlier.answer
 
     async def _send(self, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
+        begun_s = self._clock.steady_s()
         try:
-            result = await self._hub.call(chassis_id, method, payload, self._timeout_s)
+            result = await self._hub.call(chassis_id, method, told(payload), self._timeout_s)
         except Exception as e:
             self._metrics.count("methods_total", result=type(e).__name__)
             raise
-        self._metrics.count("methods_total", result=str(result.status))
+        finally:
+            self._seconds.observe(self._clock.steady_s() - begun_s)
+        self._metrics.count("methods_total", result=status_label(result.status))
         return result
 
 

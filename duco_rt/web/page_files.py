@@ -12,16 +12,14 @@ import structlog
 from aiohttp import web
 
 from duco_rt.web import bundle, minify
+from duco_rt.web.access.address import frame_ancestors
 
 log = structlog.get_logger()
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'"
+)
 
 _TYPES = {
     ".css": "text/css",
@@ -39,6 +37,8 @@ _TYPES = {
 
 _BUNDLES = {"main.js": bundle.script, "style.css": bundle.sheet}
 """What index.html names, with all that it imports in it: one request in place of eighty."""
+
+SIGN_IN = "sign-in.html"
 
 _Stamp = tuple[int, int]
 
@@ -70,7 +70,7 @@ class PageFile:
             raise web.HTTPNotFound from e  # it is gone since the start
         packed = made.packed if _takes_gzip(request) else None
         etag = f'"{made.etag}"' if packed is None else f'"{made.etag}-gzip"'
-        headers = {**HEADERS, "ETag": etag, "Vary": "Accept-Encoding"}
+        headers = {**headers_of(request), "ETag": etag, "Vary": "Accept-Encoding"}
         known = request.if_none_match or ()
         if any(tag.value in ("*", etag.strip('"')) for tag in known):
             return web.Response(status=304, headers=headers)
@@ -86,6 +86,16 @@ class PageFile:
         return self._made
 
 
+def headers_of(request: web.BaseRequest) -> dict[str, str]:
+    """What goes with every file of the page: nothing of others comes in, and no other host's page shows it."""
+    return {
+        "Content-Security-Policy": f"{_POLICY}; {frame_ancestors(request)}",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cache-Control": "no-cache",
+    }
+
+
 def page_routes(folder: Path | None) -> list[web.RouteDef]:
     """A route for each file below `folder` and for its index: nothing else of the disk has an address."""
     if folder is None:
@@ -93,6 +103,8 @@ def page_routes(folder: Path | None) -> list[web.RouteDef]:
     table = []
     for file in sorted(folder.rglob("*")):
         name = file.relative_to(folder).as_posix()
+        if name == SIGN_IN:
+            continue  # a template: `access/sign_in_page` has it at /sign-in
         if file.is_file() and not any(part.startswith(".") for part in name.split("/")):
             served = PageFile(folder, name)
             table += [web.get(f"/{name}", served.serve)] + [web.get("/", served.serve)] * (name == "index.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
@@ -131,6 +132,21 @@ async def body_of(request: web.Request, kind: type[T]) -> T:
 def reply(value: object, status: int = 200) -> web.Response:
     """A JSON answer."""
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+def refusal(status: int, code: str, message: str, retry_s: float | None = None) -> web.Response:
+    """An error as every endpoint gives it. `retry_s`: when it may be asked again."""
+    headers = {} if retry_s is None else {"Retry-After": str(max(1, math.ceil(retry_s)))}
+    return web.json_response({"error": {"code": code, "message": message}}, status=status, headers=headers)
+
+
+def refusal_text(status: int, code: str, message: str, retry_s: float | None = None) -> bytes:
+    """The same as it goes over a connection, which ends with it."""
+    answer = refusal(status, code, message, retry_s)
+    assert isinstance(answer.body, bytes)
+    answer.headers.update({"Content-Length": str(len(answer.body)), "Connection": "close"})
+    lines = [f"HTTP/1.1 {status} {answer.reason}", *(f"{name}: {value}" for name, value in answer.headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + answer.body
 
 
 def reply_text(text: bytes) -> web.Response:

@@ -11,6 +11,8 @@ from aiohttp import web
 from duco_rt.errors import Conflict, DucoError
 from duco_rt.pipeline.reparse import Progress, Reparse
 from duco_rt.pipeline.reparse_jobs import Asked, Reparses
+from duco_rt.web.access import audit
+from duco_rt.web.access.door import identity_of, require, unknown_device
 from duco_rt.web.params import body_of
 
 log = structlog.get_logger()
@@ -19,7 +21,9 @@ _TAKES_S = 30.0
 """A client that takes no line for so long is gone."""
 
 
-class _Body(msgspec.Struct, rename={"from_": "from"}):
+class ReparseBody(msgspec.Struct, rename={"from_": "from"}):
+    """Whose range: Unix ms, or texts as the command line takes them, such as `-2h`."""
+
     device: str
     from_: int | str
     to: int | str
@@ -44,7 +48,11 @@ class ReparseApi:
                 "this process has neither role process nor studio, thus no store to read again;"
                 " name the data_dir of a process that has"
             )
-        body = await body_of(request, _Body)
+        body = await body_of(request, ReparseBody)
+        audit.note(request, device=body.device)
+        if not identity_of(request).may("admin"):
+            tenant = await self._reparses.tenant_of(body.device)
+            require(request, "admin", tenant, unknown_device(body.device))
         async with self._reparses.begin(Asked(body.device, str(body.from_), str(body.to))) as job:
             response = web.StreamResponse(headers={"Cache-Control": "no-store"})
             response.content_type = "application/x-ndjson"

@@ -1,35 +1,46 @@
-"""The HTTP server of a process: routes by role, errors as JSON, and the door (Host and Origin)."""
+"""The HTTP server of a process: routes by role, errors as JSON, and what stands before them."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from duco_rt import errors
+from duco_rt.clock import Clock, SystemClock
 from duco_rt.config import Web
+from duco_rt.metrics import Metrics
+from duco_rt.tls import is_tls, leaf_sha256, server_context
+from duco_rt.web.access.address import LOOPBACK, host_name
+from duco_rt.web.access.admission import Admission
+from duco_rt.web.access.audit import CODE, Audit
+from duco_rt.web.access.door import Anyone, Door, Handler, no_device
+from duco_rt.web.access.slow_clients import Connections
 from duco_rt.web.commands import Call
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
 from duco_rt.web.health import Health
 from duco_rt.web.live.service import LiveService
+from duco_rt.web.measured import Measured
 from duco_rt.web.metaapi import MetaApi, handle_method
 from duco_rt.web.page_files import page_routes
+from duco_rt.web.params import refusal
 from duco_rt.web.reparse import ReparseApi
 
 log = structlog.get_logger()
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _STATUS: tuple[tuple[type[errors.DucoError], int, str], ...] = (
+    (errors.Unauthorized, 401, "unauthorized"),
+    (errors.Forbidden, 403, "forbidden"),
+    (errors.TooMany, 429, "too_many_requests"),
     (errors.NotFound, 404, "not_found"),
     (errors.BadInput, 400, "bad_request"),
     (errors.Conflict, 409, "conflict"),
@@ -47,8 +58,9 @@ def routes(
     call: Call | None,
     static: Path | None,
     reparse: ReparseApi | None = None,
+    more: Sequence[web.RouteDef] = (),
 ) -> list[web.RouteDef]:
-    """The routes of the roles that this process has."""
+    """The routes of the roles that this process has, and `more`, which are known by their makers alone."""
     table = [
         web.get("/healthz", health.alive),
         web.get("/readyz", health.ready),
@@ -67,6 +79,7 @@ def routes(
             web.get(f"{base}/devices/{{chassisId}}/parsing", _tagged(metaapi.device_parsing)),
             web.get(f"{base}/parsings/{{name}}", _tagged(metaapi.parsing)),
             web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
+            web.get(f"{base}/parsings/{{name}}/tenants", metaapi.parsing_tenants),
             *_group_routes(f"{base}/groups", metaapi.groups),
             *metaapi.ledger.routes(base),
         ]
@@ -75,7 +88,7 @@ def routes(
     if studio is not None:
         table += _studio_routes(*studio)
         table += page_routes(static)
-    return table
+    return [*table, *more]
 
 
 def _studio_routes(datasets: Datasets, groups: Groups, live: LiveService) -> list[web.RouteDef]:
@@ -125,42 +138,35 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
             raise
         code = "no_such_route" if e.status == 404 else e.reason.lower().replace(" ", "_")
         message = f"{request.method} {request.path}: {e.reason}"
-        answer = error_reply(e.status, code, message)
+        answer = _refusal(request, e.status, code, message)
         answer.headers.update({name: value for name, value in e.headers.items() if name == "Allow"})
         return answer
     except errors.DucoError as e:
         status, code = next((s, c) for kind, s, c in _STATUS if isinstance(e, kind))
-        return error_reply(status, code, str(e))
+        answer = _refusal(request, status, getattr(e, "code", code), str(e), getattr(e, "retry_s", None))
+        if status == 401:
+            answer.headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+        return answer
     except ConnectionResetError:
         raise
     except Exception:
         log.exception("request failed", method=request.method, path=request.path)
-        return error_reply(500, "internal", "the server failed; its log says how")
+        return _refusal(request, 500, "internal", "the server failed; its log says how")
 
 
-@web.middleware
-async def _door(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Without authentication only this machine is served, and no page of another origin speaks for its user."""
-    host = _url(f"//{request.headers.get('Host', '')}").hostname
-    if host not in _LOOPBACK:
-        return error_reply(403, "foreign_host", f"Host {host!r} is not this machine")
-    origin = request.headers.get("Origin")
-    if origin is not None and _url(origin).netloc != request.headers.get("Host"):
-        return error_reply(403, "foreign_origin", f"Origin {origin!r} is not this server")
-    return await handler(request)
+def _refusal(request: web.Request, status: int, code: str, message: str, retry_s: float | None = None) -> web.Response:
+    request[CODE] = code
+    return refusal(status, code, message, retry_s)
 
 
-def _url(text: str) -> SplitResult:
-    """Its parts; those of nowhere where it is malformed."""
-    try:
-        return urlsplit(text)
-    except ValueError:
-        return urlsplit("")
-
-
-def error_reply(status: int, code: str, message: str) -> web.Response:
-    """An error as every endpoint gives it."""
-    return web.json_response({"error": {"code": code, "message": message}}, status=status)
+async def _guard(request: web.BaseRequest, response: web.StreamResponse, *, hsts: bool) -> None:
+    """What every answer says to the browsers and caches on its way."""
+    headers = response.headers
+    headers[hdrs.SERVER] = "duco_rt"  # and of which versions is nobody's business
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault(hdrs.CACHE_CONTROL, "no-cache" if hdrs.ETAG in headers else "no-store")
+    if hsts and host_name(request) not in LOOPBACK:  # there it would hold for whatever else this machine serves
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
 
 
 def listen(config: Web) -> socket.socket:
@@ -179,22 +185,56 @@ def listen(config: Web) -> socket.socket:
         ) from e
 
 
-class Server:
-    """Serves a table of routes on a listening socket."""
+def _address(listening: socket.socket, scheme: str) -> str:
+    """Where this machine reaches the socket: by loopback, where it listens on all addresses."""
+    host, port = listening.getsockname()[:2]
+    if ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
 
-    def __init__(self, config: Web, listening: socket.socket, table: list[web.RouteDef]) -> None:
+
+class Server:
+    """Serves a table of routes on a listening socket, to whom the door lets in."""
+
+    def __init__(
+        self,
+        config: Web,
+        listening: socket.socket,
+        table: list[web.RouteDef],
+        door: Door | None = None,
+        *,
+        metrics: Metrics | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`door` None: one for auth = "none". Raises LookupError where it is not said what a route needs."""
+        if door is None:
+            assert config.auth == "none", "a server with authentication needs its door"
+            door = Door(config, Anyone(), no_device)
         self._listening = listening
-        application = web.Application(middlewares=[_errors_as_json, _door], client_max_size=config.body_bytes_max)
+        metrics = metrics or Metrics()
+        audit, admission = Audit(door, clock or SystemClock(), metrics), Admission(config, metrics)
+        self._connections = Connections(config, metrics)
+        self._accepting: asyncio.Server | None = None
+        middlewares = [audit.middleware, _errors_as_json, admission.guard, door.middleware, admission.share]
+        middlewares.insert(0, Measured(metrics).middleware)
+        application = web.Application(middlewares=middlewares, client_max_size=config.body_bytes_max)
         application.add_routes(table)
+        door.learn(application.router.routes())
+        application.on_response_prepare.append(partial(_guard, hsts=is_tls(config)))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
-        host, port = listening.getsockname()[:2]
-        self.url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        self._tls = server_context(config)
+        self.certificate_sha256 = leaf_sha256(config)
+        """By which this machine's own commands know it; empty without TLS."""
+        self.url = _address(listening, "http" if self._tls is None else "https")
 
     async def start(self) -> None:
         """Accept connections."""
         await self._runner.setup()
-        await web.SockSite(self._runner, self._listening).start()
+        assert self._runner.server is not None
+        self._accepting = await self._connections.accept(self._listening, self._runner.server, self._tls)
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
+        if self._accepting is not None:
+            self._accepting.close()
         await self._runner.cleanup()

@@ -1,4 +1,4 @@
-"""Who may read raw rows now: few at once, and fair to every tenant."""
+"""Who may read the store now: few at once, and fair to every tenant."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class Place(NamedTuple):
 
 
 class Turns:
-    """Who may read raw rows now: `at_once`, and `waiting_max` more who wait. One a process.
+    """Who may read now: `at_once`, and `waiting_max` more who wait. One a process for each kind of reading.
 
     Tenants take turns: the next one is of who has the fewest at work. One tenant has half of the places to wait.
     """
 
-    def __init__(self, at_once: int = 2, waiting_max: int = 16) -> None:
+    def __init__(self, at_once: int = 2, waiting_max: int = 16, what: str = "raw data") -> None:
+        self._what = what
         self._at_once, self._waiting_max = at_once, waiting_max
         self._working: list[str] = []
         self._waiting: dict[str, list[Place]] = {}  # those who had one of late come last
@@ -57,7 +58,7 @@ class Turns:
         waiting, own = sum(map(len, self._waiting.values())), len(self._waiting.get(tenant, ()))
         if waiting >= self._waiting_max or own >= max(1, self._waiting_max // 2):
             whose = f", {own} of them of {tenant}" if waiting < self._waiting_max else ""
-            raise TransportError(f"raw data: {waiting} requests are waiting to be read{whose}: try again later")
+            raise TransportError(f"{self._what}: {waiting} requests are waiting to be read{whose}: try again later")
 
     def _give(self) -> None:
         """Give the free turns to those who wait."""

@@ -16,6 +16,7 @@ from duco_rt.web.turns import Gone, Turns
 _LARGE = 200_000
 """Who asks for more values than that, stats counted, waits for a turn."""
 _WAITING_MAX = 64
+_SMALL_AT_ONCE = 4
 
 _VALUES = 1_500_000  # of one portion, rows × fields: a tenth of a second of the embedded engine
 _GROUPS = 32_768  # of one portion, rows of the answer × fields: from a server they pass the event loop, 10 to 15 ms
@@ -36,9 +37,11 @@ class Ask(NamedTuple):
 class WideHistory:
     """Readings of ranges that may be wide. Large ones take turns, which every tenant has."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, small: Turns | None = None) -> None:
+        """`small`: the turns of those that are not large, which others may take, too."""
         self._store = store
         self._turns = Turns(waiting_max=_WAITING_MAX)
+        self._small = small or Turns(_SMALL_AT_ONCE, 2 * _WAITING_MAX, "history")
 
     async def read(self, ask: Ask, gone: Gone = lambda: False) -> tuple[History, list[tuple[int, int]]]:
         """What `thin` makes of all rows, and the gaps between these.
@@ -46,9 +49,8 @@ class WideHistory:
         Memory follows what is answered, not the range. Raises TransportError, and ConnectionResetError once `gone`.
         """
         columns = len(ask.fields) * (4 if ask.stats else 1)
-        if columns * (ask.to_ms - ask.from_ms) // 1000 <= _LARGE:
-            return await self._read(ask, gone)
-        async with self._turns.turn(ask.peer.tenant, gone):
+        is_large = columns * (ask.to_ms - ask.from_ms) // 1000 > _LARGE
+        async with (self._turns if is_large else self._small).turn(ask.peer.tenant, gone):
             return await self._read(ask, gone)
 
     async def _read(self, ask: Ask, gone: Gone) -> tuple[History, list[tuple[int, int]]]:

@@ -1,4 +1,4 @@
-/** The server's HTTP endpoints. Knows nothing of the page. All URLs are relative to it. */
+/** The server's HTTP endpoints. Knows nothing of the page but how to leave it. All URLs are relative to it. */
 import { localMs, serverClock } from './clock.js';
 
 const TIMEOUT_MS = 15_000;
@@ -19,7 +19,7 @@ export class ApiError extends Error {
 }
 
 /**
- * Ask for JSON.
+ * Ask for JSON. Where nobody is signed in any more, the browser goes to the sign-in page, and from there back.
  * @param {string} url @param {RequestInit} [options] @param {number} [timeoutMs]
  * @throws {ApiError}
  */
@@ -36,6 +36,7 @@ export async function request(url, options = {}, timeoutMs = TIMEOUT_MS) {
     throw new ApiError(0, String(error));
   }
   if (response.ok && body !== null) return body;
+  if (response.status === 401) globalThis.location?.replace(`sign-in${location.hash}`);
   throw new ApiError(response.status, String(body?.error?.message ?? `HTTP ${response.status}`));
 }
 

@@ -9,7 +9,7 @@ import { Sequence } from './sequence.js';
 export const WINDOW_MS = 120_000;
 /** Beside the last value of each second. */
 const STATS = ['min', 'max'];
-/** Of one connection: the live service takes 1000, in a message of 64 KB, and a name may be long. */
+/** Of one connection: the live service takes 2000, in a message of 64 KB, and a name may be long. */
 const FIELDS_MAX = 400;
 /** A field that the machine has not sent for so long, while it sent others, is no longer listed. */
 const LISTED_MS = 60_000;

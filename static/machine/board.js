@@ -1,4 +1,5 @@
 /** What is shown of one machine: its window, cursor, hidden lines and editor, and the part of the URL that says so. */
+import { mayOperate } from '../base/account.js';
 import { Cursor } from '../charts/cursor.js';
 import { DeviceClock } from '../data/clock.js';
 import { TimeWindow } from '../view/window.js';
@@ -72,13 +73,13 @@ export class Board {
     this.cursor.pin(Number.isFinite(t) ? t : null);
     this.#hidden = readHidden(params.hide);
     for (const card of this.cards) card.setHidden(this.#hidden.get(card.group.groupId) ?? new Set());
-    if (!params.edit) this.close();
+    if (!params.edit || !mayOperate(this.tenant)) this.close();
     else if (params.edit !== this.#editing) this.#edit(params.edit === FIRST ? null : params.edit);
   }
 
-  /** Null where what is shown is built in. @returns {((groupId: string|null) => void)|null} */
+  /** Null where what is shown is built in, or not for this user to change. @returns {((groupId: string|null) => void)|null} */
   get edit() {
-    return this.isBuiltIn ? null : (groupId) => this.#edit(groupId);
+    return this.isBuiltIn || !mayOperate(this.tenant) ? null : (groupId) => this.#edit(groupId);
   }
 
   /** @param {string|null} groupId `new` for a new one, null for the first */

@@ -27,18 +27,21 @@ export class RealTime {
   #asked = 0;
   /** The user stopped it: this page sends no more heartbeats until the user starts again. */
   isStopped = false;
+  /** Who only watches asks the machine for nothing. */
+  isViewer;
   /** When the machine was last asked with success, by localMs. @type {number|null} */
   lastBeatAt = null;
 
-  /** @param {string} chassisId @param {CommandHandlers} handlers */
-  constructor(chassisId, handlers) {
+  /** @param {string} chassisId @param {CommandHandlers} handlers @param {boolean} isViewer */
+  constructor(chassisId, handlers, isViewer) {
+    this.isViewer = isViewer;
     this.#chassisId = chassisId;
     this.#handlers = handlers;
   }
 
   /** Ask now, and go on asking as a heartbeat. Not after the user's stop. */
   start() {
-    if (this.isStopped) return;
+    if (this.isStopped || this.isViewer) return;
     this.#send('start');
     this.#timer = setInterval(() => this.#ask('start'), HEARTBEAT_MS);
   }
@@ -52,6 +55,7 @@ export class RealTime {
 
   /** Leave. The request outlives the page; nobody waits for its answer. */
   stop() {
+    if (this.isViewer) return;
     clearInterval(this.#timer);
     this.#asked++;
     setRealTimeUpload(this.#chassisId, this.#command('stop'), true).catch(() => {});

@@ -1,6 +1,7 @@
 /** The section "Commands" of one machine: its ledger, read while the section is open and seen. */
 import { getCommands } from '../data/api.js';
 import { serverClock } from '../data/clock.js';
+import { account } from '../base/account.js';
 import { byId, tell } from '../base/dom.js';
 import { html, render } from '../base/ui.js';
 import { Section } from '../signals/section.js';
@@ -23,7 +24,7 @@ function row(command) {
   return html`<tr role="row" key=${`${commandId}\n${who}`} data-state=${state}>
     <th class="c-when" role="rowheader" scope="row">${moment(queued)}</th>
     <td class="c-action" role="cell">${words.action(action)}</td>
-    <td class="c-who" role="cell">${words.who(who, viewerId)}</td>
+    <td class="c-who" role="cell">${words.who(who, [viewerId, account.name], account.auth === 'none')}</td>
     <td class="c-state" role="cell"><details>
       <summary>${words.state(command)}</summary>
       <dl>${details.map(([name, text]) => html`<dt>${name}</dt><dd>${text}</dd>`)}</dl>

@@ -86,6 +86,11 @@ export class Control {
     say('asking', this.#realTime.isStopped ? control.stopping : texts.asking);
   }
 
+  /** What the list of machines says, to who cannot ask the machine. @param {boolean} isOn */
+  told(isOn) {
+    say(isOn ? 'good' : 'stopped', isOn ? control.on : control.off);
+  }
+
   /** @param {import('./command.js').Answer} answer */
   answer(answer) {
     const { isStopped } = this.#realTime;

@@ -1,5 +1,6 @@
 /** The machines of a tenant, in the portal and in the rail: asked for every 5 s. */
 import { getDevices } from '../data/api.js';
+import { account } from '../base/account.js';
 import { byId, setText, tell } from '../base/dom.js';
 import { html, render } from '../base/ui.js';
 import { serverClock } from '../data/clock.js';
@@ -20,9 +21,13 @@ export function deviceName(device) {
   return device.name || device.chassisId || texts.noName;
 }
 
-/** @param {Device} device @param {string} tenant @param {boolean} isCurrent */
+/** @param {Device} device @param {string} tenant '' for a row that is a tenant itself @param {boolean} isCurrent */
 function row(device, tenant, isCurrent) {
   const { chassisId, online, realtime, lastSeen } = device;
+  if (!tenant) {
+    const place = writeRoute({ tenant: chassisId, view: 'portal' });
+    return html`<li key=${chassisId}><a class="device" href=${place}><i /><span class="device-name">${chassisId}</span></a></li>`;
+  }
   const name = deviceName(device);
   const state = online ? texts.online : texts.offline;
   const href = writeRoute({ tenant, view: 'live', chassisId });
@@ -50,14 +55,14 @@ export class DeviceList {
   #current = '';
 
   /**
-   * @param {string} tenant
+   * @param {string} tenant '' for the list of all tenants instead
    * @param {{onList: (devices: Device[]) => void, onError: (error: import('../data/api.js').ApiError) => void, onSearch: () => void}} handlers
    *   onSearch: something else is searched for
    */
   constructor(tenant, { onList, onError, onSearch }) {
     this.#tenant = tenant;
     this.#onSearch = onSearch;
-    this.#poll = new Poll(() => getDevices(tenant), {
+    this.#poll = new Poll(() => (tenant ? getDevices(tenant) : account.tenants.map((chassisId) => ({ chassisId }))), {
       onAnswer: (devices) => {
         this.#devices = devices;
         this.#show();
@@ -104,7 +109,7 @@ export class DeviceList {
     const shown = found.filter(({ chassisId }, i) => i < SHOWN_MAX || chassisId === this.#current);
     render(shown.map((device) => row(device, this.#tenant, device.chassisId === this.#current)), byId('devices'));
     const counts = { total: devices.length, found: found.length, online: found.filter(({ online }) => online).length };
-    setText(byId('machines-count'), page.counts(counts, search !== ''));
+    setText(byId('machines-count'), (this.#tenant ? page.counts : page.tenantCounts)(counts, search !== ''));
     byId('machines').classList.toggle('few', devices.length < SEARCH_FROM);
     const more = found.length - shown.length;
     tell('machines-more', more ? page.more(more) : found.length || !search ? '' : page.notFound);

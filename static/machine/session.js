@@ -1,6 +1,7 @@
 /** One machine on the screen: joins its groups, streams, cards and commands, and says whether data comes. */
 import { localMs, serverClock } from '../data/clock.js';
 import { Bar } from '../view/bar.js';
+import { askAccount, mayOperate } from '../base/account.js';
 import { byId } from '../base/dom.js';
 import { page, texts } from '../texts.js';
 import { Board } from './board.js';
@@ -22,7 +23,7 @@ const CHART_PX = 600;
 
 /**
  * @typedef {object} SessionHandlers
- * @property {(state: import('./presence.js').State, lastDataAt: number|null, isStopped: boolean) => void} onState
+ * @property {(state: import('./presence.js').State, lastDataAt: number|null, isStopped: boolean, isOff: boolean) => void} onState
  *   called again and again; Unix ms by the server's clock
  * @property {(message: string) => void} onNotice '' takes it away
  * @property {(isEmpty: boolean) => void} onGroups
@@ -46,6 +47,8 @@ export class Session {
   #steppedMs = serverClock.steppedMs;
   #wasDown = false;
   #wasOnline = true;
+  /** Nothing comes, and this user cannot change that. */
+  #isOff = false;
   #listening = new AbortController();
   #complain = (message) => this.#handlers.onNotice(page.serverSays(message));
 
@@ -66,7 +69,7 @@ export class Session {
     }, GROUPS_MS);
     this.#signals = new Signals(route, this.#complain);
     this.#commands = new Commands(route);
-    this.#realTime = new RealTime(route.chassisId, this.#commandHandlers());
+    this.#realTime = new RealTime(route.chassisId, this.#commandHandlers(), !mayOperate(route.tenant));
     this.#bar = new Bar(this.board);
     this.#control = new Control(this.board, this.#realTime);
     this.board.params = route.params;
@@ -115,10 +118,16 @@ export class Session {
     this.#tick();
   }
 
-  /** What the list of machines says. One that comes back is asked at once instead of at the next heartbeat. */
-  listed(isOnline) {
-    if (isOnline && !this.#wasOnline) this.#realTime.start();
-    this.#wasOnline = isOnline;
+  /**
+   * What the list of machines says. One that comes back is asked at once instead of at the next heartbeat.
+   * @param {import('../data/api.js').Device} device
+   */
+  listed({ online, realtime }) {
+    if (online && !this.#wasOnline) this.#realTime.start();
+    this.#wasOnline = online;
+    if (!this.#realTime.isViewer) return;
+    this.#isOff = online && !realtime;
+    this.#control.told(realtime);
   }
 
   /** @param {'live'|'metrics'} view */
@@ -165,7 +174,9 @@ export class Session {
       },
       onDown: (retryMs) => {
         this.#wasDown = true;
-        if (retryMs === null) this.#handlers.onNotice(page.notAllowed);
+        if (retryMs !== null) return;
+        this.#handlers.onNotice(page.notAllowed);
+        askAccount().catch(() => {}); // signed out, or the token was taken back: the page is left
       },
       onError: this.#complain,
     };
@@ -223,7 +234,7 @@ export class Session {
     const now = localMs();
     const { lastAt, dueAt } = this.#presence;
     const at = lastAt === null ? null : serverClock.now(lastAt);
-    this.#handlers.onState(this.#presence.state(now), at, this.#realTime.isStopped);
+    this.#handlers.onState(this.#presence.state(now), at, this.#realTime.isStopped, this.#isOff);
     if (now < dueAt) this.#due = setTimeout(() => this.#tell(), dueAt - now + 1);
   }
 }

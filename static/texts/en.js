@@ -82,10 +82,10 @@ export const commands = {
   error: ({ status, message }) => COMMAND_ERRORS[status] ?? `The command failed: ${message}`,
   /** @param {string} action */
   action: (action) => ({ start: 'Real-time on', stop: 'Real-time off' })[action] ?? action,
-  /** @param {string} who of the ledger @param {string} viewerId this page's own */
-  who(who, viewerId) {
-    if (who === viewerId) return 'You';
-    return { cron: 'The server, to keep it on', anonymous: 'Unnamed client' }[who] ?? 'Another viewer';
+  /** @param {string} who of the ledger @param {string[]} own this page's and its user's @param {boolean} isNameless nobody signs in */
+  who(who, own, isNameless) {
+    if (own.includes(who)) return 'You';
+    return { cron: 'The server, to keep it on', anonymous: 'Unnamed client' }[who] ?? (isNameless ? 'Another viewer' : who);
   },
   /** What is known of a command, and no more. @param {import('../data/api.js').Command} command */
   state({ state, sent, answer }) {
@@ -144,7 +144,8 @@ export const empties = {
   noServer: ['The server does not answer', 'Check that duco_rt is running and can be reached. The page tries again by itself.'],
   /** @param {string} message */
   refused: (message) => ['The server refused the request', message],
-  noGroups: ['No charts yet', 'Make one with “Edit charts”.'],
+  /** @param {boolean} mayEdit */
+  noGroups: (mayEdit) => ['No charts yet', mayEdit ? 'Make one with “Edit charts”.' : 'An operator can make some.'],
 };
 
 /** What index.html shows, by the `data-text`, `data-label` and `data-hint` of its elements; and the frame of the page. */
@@ -153,13 +154,14 @@ export const page = {
   states: { connecting: 'Connecting', live: 'Live', offline: 'No data' },
   /**
    * The offline banner: what is missing since when, and what happens next.
-   * @param {{lastDataAt: number|null, isServerAway: boolean, isStopped: boolean}} what @param {number} now Unix ms
+   * @param {{lastDataAt: number|null, isServerAway: boolean, isStopped: boolean, isOff: boolean}} what @param {number} now Unix ms
    * @returns {[string, string]} title and detail
    */
-  offline({ lastDataAt, isServerAway, isStopped }, now) {
+  offline({ lastDataAt, isServerAway, isStopped, isOff }, now) {
     const since = lastDataAt === null ? 'No data from this machine yet.' : `No data since ${formatMoment(lastDataAt, now)}.`;
     if (isServerAway) return [empties.noServer[0], `${since} The page keeps trying to reach it.`];
     if (isStopped) return [control.byYou, `${since} This page no longer asks the machine for real-time data. Start begins again.`];
+    if (isOff) return [control.off, since];
     return ['Offline', `${since} It may be switched off or out of coverage; charts go on by themselves when data comes.`];
   },
   /** @param {{shown: number, found: number, total: number}} counts @param {boolean} isSearching */
@@ -168,6 +170,11 @@ export const page = {
     return isSearching ? `${shown} shown; ${all}` : all;
   },
   skip: 'Skip to the content',
+  signedIn: 'Signed in',
+  signOut: 'Sign out',
+  tenants: 'Tenants',
+  /** @param {{total: number, found: number}} counts @param {boolean} isSearching */
+  tenantCounts: ({ total, found }, isSearching) => `${isSearching ? `${found} of ` : ''}${total} tenants`,
   crumbs: 'You are here',
   liveView: 'Live View',
   liveData: 'Live Data',
@@ -438,6 +445,8 @@ export const control = {
   stop: ['Stop', 'No longer ask the machine for real-time data'],
   stopping: 'Stopping …',
   byYou: 'Stopped by you',
+  on: 'Real-time upload is on',
+  off: 'Real-time upload is off; an operator can start it',
   others: 'Others keep it on',
   /** @param {string} age */
   beat: (age) => `heartbeat ${age}`,

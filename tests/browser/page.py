@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -31,11 +32,18 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def page_at(
-    browser: Browser, url: str, width: int = 1440, scheme: Any = "light", *, server_ends: bool = False
+    browser: Browser,
+    url: str,
+    width: int = 1440,
+    scheme: Any = "light",
+    *,
+    server_ends: bool = False,
+    expected: str = "",
 ) -> AsyncIterator[Page]:
     """A page at an address; an error on its console fails the test when the block ends.
 
-    Where the server ends meanwhile, the browser's own lines about that are no error of the page.
+    Where the server ends meanwhile, the browser's own lines about that are no error of the page; nor is what the
+    regular expression `expected` finds.
     """
     errors: list[str] = []
     context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -47,7 +55,7 @@ async def page_at(
         yield page
     finally:
         await context.close()
-    assert server_ends or errors == []
+    assert server_ends or [error for error in errors if not expected or not re.search(expected, error)] == []
 
 
 async def wait_state(page: Page, state: str, timeout_s: float = 15) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from duco_rt.app_fields import CLIENT_FIELDS
 from duco_rt.device.app_metrics import ComputerMetrics
 
@@ -28,3 +30,17 @@ def test_the_computer_is_read_once_a_second_for_all_devices(tmp_path: Path) -> N
     first = computer.values(100.0)
     assert computer.values(100.5) is first
     assert computer.values(101.0) is not first
+
+
+def test_what_cannot_be_read_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The machine's own data does not wait for it; the next time it may be there again."""
+    metrics = ComputerMetrics(str(tmp_path))
+    assert metrics.values(0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr("psutil.disk_usage", _no_disk)
+        assert metrics.values(10.0) == {}
+    assert metrics.values(20.0)
+
+
+def _no_disk(_: str) -> None:
+    raise PermissionError("no disk")

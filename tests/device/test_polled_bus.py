@@ -78,3 +78,35 @@ async def test_a_machine_of_which_nothing_is_late() -> None:
     await reader.close()
     assert second.frames > 150
     assert 0 <= int(second.times_us.min()) <= int(second.times_us.max()) <= ended_us
+
+
+async def test_a_bus_that_fails_is_opened_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it gave before is kept; it is told as not working until then. No second waits for it."""
+    monkeypatch.setattr("duco_rt.device.polled_bus.backoff_s", lambda *_: 0.0)
+    queue = deque([message(1), message(2)])
+    collector, opened = FrameCollector(), 0
+
+    class Breaks(Ready):
+        def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
+            if opened == 1 and len(self.queue) == 1:
+                raise RuntimeError("unplugged")
+            return super()._recv_internal(timeout)
+
+    def open_bus() -> can.BusABC:
+        nonlocal opened
+        opened += 1
+        if opened == 2:
+            raise OSError("no such device")
+        return Breaks(queue)
+
+    reader = PolledReader("can1", open_bus, collector)
+    reader.start()
+    assert collector.failed == "can1: unplugged"
+    first, _ = collector.close(0, 0)
+    assert collector.failed == "can1: no such device"
+    second, _ = collector.close(0, 1)
+    assert collector.failed is None
+    assert [[stream.can_id for stream in each.streams] for each in (first, second)] == [[1], [2]]
+    await reader.close()
+    collector.close(0, 2)
+    assert opened == 3

@@ -28,8 +28,10 @@ test('each state has its words, and only the machine itself acknowledges', () =>
 });
 
 test('who it was: this page, another viewer, the server, or somebody without a name', () => {
-  const shown = ['me', 'other', 'cron', 'anonymous'].map((who) => commands.who(who, 'me'));
-  assert.deepEqual(shown, ['You', 'Another viewer', 'The server, to keep it on', 'Unnamed client']);
+  const shown = (own, isNameless) => ['me', 'anna', 'cron', 'anonymous'].map((who) => commands.who(who, own, isNameless));
+  const [server, unnamed] = ['The server, to keep it on', 'Unnamed client'];
+  assert.deepEqual(shown(['me', ''], true), ['You', 'Another viewer', server, unnamed]);
+  assert.deepEqual(shown(['viewer', 'me'], false), ['You', 'anna', server, unnamed]);
   assert.deepEqual(['start', 'stop', 'reset'].map(commands.action), ['Real-time on', 'Real-time off', 'reset']);
 });
 

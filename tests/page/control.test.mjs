@@ -53,6 +53,15 @@ test('a server’s clock that becomes known better corrects what was seen before
   assert.equal(delay.ms, 50);
 });
 
+test('who only watches asks the machine for nothing', () => {
+  globalThis.fetch = () => assert.fail('asked');
+  mock.timers.enable({ apis: ['setInterval'] });
+  const realTime = new RealTime('M1', { onAsk: assert.fail, onAnswer: assert.fail, onError: assert.fail }, true);
+  realTime.start();
+  mock.timers.tick(600_000);
+  realTime.stop();
+});
+
 test('nothing is told where the server has no sample', () => {
   const delay = new Delay((local) => local);
   delay.shown(S, S);

@@ -44,6 +44,7 @@ Object.assign(globalThis, {
 });
 
 const { Card } = await import('../../static/charts/card.js');
+const { account, mayOperate } = await import('../../static/base/account.js');
 const { Board } = await import('../../static/machine/board.js');
 const { Layout } = await import('../../static/machine/layout.js');
 const { Poll } = await import('../../static/machine/poll.js');
@@ -51,6 +52,22 @@ const { MapCard } = await import('../../static/metrics/map.js');
 
 const settle = () => new Promise((done) => { setImmediate(done); });
 const boardOf = () => new Board({ tenant: 't', chassisId: 'M1' }, { onWindow() {}, onChange() {}, onGroups() {}, ofFeed: () => ({}) });
+
+test('who only watches a tenant has no editor there, and no way around that', () => {
+  globalThis.fetch = () => new Promise(() => {});
+  account.grants = { t: 'viewer', other: 'operator' };
+  assert.deepEqual(['t', 'other', 'third'].map(mayOperate), [false, true, false]);
+  const board = boardOf();
+  assert.equal(board.edit, null);
+  board.params = { edit: 'a' };
+  assert.deepEqual([dialogs.length, board.params.edit], [0, '']);
+  account.grants = { t: 'viewer', '*': 'admin' };
+  assert.ok(mayOperate('t') && board.edit);
+  board.params = { edit: 'a' };
+  assert.equal(dialogs.splice(0).length, 1);
+  board.close();
+  closed.length = 0;
+});
 
 test('an editor that is told late of its close leaves the one that was opened since', () => {
   globalThis.fetch = () => new Promise(() => {});

@@ -183,7 +183,7 @@ class Line:
 
 
 @asynccontextmanager
-async def running(folder: Path, live: Live | None = None) -> AsyncIterator[Line]:
+async def running(folder: Path, live: Live | None = None, limit_s: float = 20) -> AsyncIterator[Line]:
     """Ingest, process and distribute between a memory hub and a recording store."""
     metrics = Metrics()
     async with open_meta(folder) as meta, asyncio.TaskGroup() as tasks:
@@ -197,7 +197,7 @@ async def running(folder: Path, live: Live | None = None) -> AsyncIterator[Line]
         ]
         parts = [tasks.create_task(work) for work in works]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(limit_s):
                 yield line
         finally:
             for task in (*parts, *line.sent):

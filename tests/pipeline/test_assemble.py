@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from functools import cache
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,3 +95,23 @@ def test_one_device_never_pushes_out_another_s() -> None:
     assert problems["incomplete_second"] > 0
     whole = [add(assembler, "quiet", part) for part in parts_of(7, device=9)[1:]]
     assert whole[1] is not None and whole[1].frames == 300
+
+
+def test_parts_that_are_too_large_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies that grow when they are inflated, never completed: the oldest is given up, and counted."""
+    monkeypatch.setattr("duco_rt.pipeline.assemble._OPEN_BYTES_MAX", 12_000)
+    assembler, problems = Assembler(), Counter[str]()
+    for seq in range(20):
+        assert assembler.add("a", "t", parts_of(seq)[0], problems) is None
+    assert 12 < problems["incomplete_second"] < 20
+    assert [assembler.add("a", "t", part, problems) for part in parts_of(19)[1:]][-1] is not None
+
+
+def test_one_second_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up by itself; the next is put together."""
+    assembler, problems = Assembler(), Counter[str]()
+    with monkeypatch.context() as small:
+        small.setattr("duco_rt.pipeline.assemble._OPEN_BYTES_MAX", 10)
+        assert assembler.add("a", "t", parts_of(1)[0], problems) is None
+    assert problems == {"incomplete_second": 1}
+    assert [assembler.add("a", "t", part, problems) for part in parts_of(2)][-1] is not None

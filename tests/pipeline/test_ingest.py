@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from duco_rt.metrics import Metrics
-from duco_rt.model import HubMessage, Sample
+from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.ingest import encode_live
 from duco_rt.transports.live_memory import MemoryLive
 from tests.pipeline.line import NOW_MS, PEER, message, running, spin
@@ -135,3 +135,24 @@ async def test_unknown_devices_are_not_live(tmp_path: Path) -> None:
             async with asyncio.timeout(0.01):
                 await anext(live)
         assert [row.peer.tenant for row in line.store.raw_rows] == [""]
+
+
+async def test_a_message_that_fails_waits_for_itself_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody thought of in one message: counted, tried again, and the others pass it by."""
+    monkeypatch.setattr("duco_rt.pipeline.ingest.backoff_s", lambda *_, **__: 0.01)
+    async with running(tmp_path) as line:
+        append, fails = line.log.append_raw, True
+
+        async def append_raw(records: Sequence[RawMessage]) -> None:
+            if fails and records[0].message.seq == 1:
+                raise RuntimeError("a defect")
+            await append(records)
+
+        monkeypatch.setattr(line.log, "append_raw", append_raw)
+        first, *others = line.send(message(1), message(2), message(3))
+        await asyncio.gather(*others)
+        assert not first.done()
+        assert line.problems("keep_failed", "ingest") >= 1
+        fails = False
+        await first
+        assert sorted(row.seq for row in line.store.raw_rows) == [1, 2, 3]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from duco_rt import body
 from duco_rt.body import CAN_TYPE, JSON_TYPE, JsonSecond
 from duco_rt.device.messages import can_messages, json_messages
-from duco_rt.model import HubMessage, RawMessage, Span
+from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Span
 from duco_rt.parts import split
 from duco_rt.pipeline.parse import Parsed, Parser, Problems, Rereader
 from duco_rt.pipeline.parsing_cache import Known
+from duco_rt.pipeline.samples import Sampler
 from tests.can_seconds import TS_MS, Frame, busy_second, frames_in, second_of
 from tests.dbc_texts import plan_of
 from tests.pipeline.decoding.long_messages import TEXT, frames_of_seconds, seconds_of
@@ -234,3 +235,30 @@ def test_samples_carry_spans_unless_nobody_wants_them() -> None:
     for parser, stats in ((Parser(TYPES), {"rpm": Span(2.0, 9.0, 2)}), (Parser(TYPES, stats=False), None)):
         [parsed] = parse(sent, parser=parser)[0]
         assert parsed.sample is not None and parsed.sample.stats == stats
+
+
+def test_an_error_of_ours_holds_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted with what it was, and the second kept as it came; the others have their samples."""
+    work = Sampler.sample
+
+    def fails(self: Sampler, peer: Peer, second: body.CanSecond, *more: Any) -> Sample | None:
+        if second.seq == 2:
+            raise ZeroDivisionError("a defect")
+        return work(self, peer, second, *more)
+
+    monkeypatch.setattr(Sampler, "sample", fails)
+    found, problems = parse(message(1, seconds=3))
+    assert [(each.raw.seq, each.raw.kind, each.sample is not None) for each in found] == [
+        (1, "can1", True),
+        (2, "can1", False),
+        (3, "can1", True),
+    ]
+    assert (dict(problems), problems.why) == ({"failed": 1}, "ZeroDivisionError: a defect")
+
+
+def test_an_error_of_ours_in_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message is kept whole, as one that cannot be read."""
+    monkeypatch.setattr(body, "decode_can", lambda _: [][0])
+    [found], problems = parse(message(1))
+    assert (found.raw.kind, found.raw.body, found.sample) == ("unread", message(1).body, None)
+    assert dict(problems) == {"failed": 1}

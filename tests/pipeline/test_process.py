@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from duco_rt import body
 from duco_rt.device.messages import can_messages, json_messages
-from duco_rt.model import Device, HubMessage, ParsingFile, Sample
+from duco_rt.model import Device, HubMessage, ParsingFile, RawSecond, Sample
 from duco_rt.parts import split
 from tests.can_seconds import TS_MS, Frame, busy_second, second_of
 from tests.pipeline.decoding.long_messages import TEXT, frames_of_seconds, seconds_of
@@ -52,6 +53,25 @@ async def test_nothing_is_lost_while_the_store_fails(tmp_path: Path, fails: dict
         assert line.metrics.value("process_messages_total") == 100
         assert line.metrics.value("process_seconds_total") == 200
         assert line.metrics.value("distribute_values_total") == 200
+
+
+async def test_a_batch_that_grows_is_kept_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is inflated is not held all together; every second is there once, and acknowledged when all are."""
+    monkeypatch.setattr("duco_rt.pipeline.process._HELD_BYTES_MAX", 2_000)
+    async with running(tmp_path) as line:
+        pieces: list[int] = []
+        insert = line.store.insert_raw
+
+        async def seen(rows: Sequence[RawSecond]) -> None:
+            pieces.append(len(rows))
+            await insert(rows)
+
+        monkeypatch.setattr(line.store, "insert_raw", seen)
+        await asyncio.gather(*line.send(*(message(n, seconds=10, realtime=False) for n in range(0, 40, 10))))
+        assert sorted(row.seq for row in line.store.raw_rows) == list(range(40))
+        assert sorted(sample.seq or 0 for sample in line.store.samples) == list(range(40))
+        assert max(pieces) <= 4
+        assert line.metrics.value("process_seconds_total") == 40
 
 
 async def test_samples_keep_the_order_of_a_device(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from duco_rt.errors import BadRequest, Conflict, TransportError
+from duco_rt.errors import BadRequest, ConfigError, Conflict, TransportError
 from duco_rt.model import Device, ParsingFile
 from duco_rt.transports.meta_sqlite import SqliteMeta
 
@@ -65,13 +65,15 @@ async def test_closed_or_never_opened(tmp_path: Path) -> None:
 
 
 async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    """The error names the file."""
+    """The error names the file, and what to do; nothing is written to it."""
     file = tmp_path / "meta.sqlite"
     file.write_bytes(b"this is not a database" * 100)
     meta = SqliteMeta(file)
-    with pytest.raises(TransportError, match=r"meta\.sqlite"):
+    with pytest.raises(ConfigError, match=r"meta\.sqlite"):
         await meta.open()
     await meta.close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["meta.sqlite"]
+    assert file.read_bytes() == b"this is not a database" * 100
 
 
 async def test_a_folder_that_cannot_be(tmp_path: Path) -> None:

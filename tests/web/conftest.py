@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -11,19 +11,28 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web as web_routes
 
 from duco_rt import demo
 from duco_rt.app import static_folder
+from duco_rt.app_access import tenant_of, token_routes
 from duco_rt.config import Leases, Web
 from duco_rt.metrics import Metrics
-from duco_rt.model import History, LastSeen, MethodResult, Parsing, Peer, RawSecond, Sample, SpanColumns
+from duco_rt.model import VEHICLE_CAN, MethodResult, Parsing
 from duco_rt.pipeline.decoding.compiling import compile_here, compile_parsing_async
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Compile, ParsingCache
+from duco_rt.pipeline.reparse import Means as Reading
+from duco_rt.pipeline.reparse_jobs import Reparses
+from duco_rt.rights import Role
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.live_memory import MemoryLive
 from duco_rt.transports.meta_sqlite import SqliteMeta
+from duco_rt.web.access.authentication import Authentication, cookie_name
+from duco_rt.web.access.door import Door
+from duco_rt.web.access.sessions import SignIn
+from duco_rt.web.access.tokens import mint
 from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
@@ -32,12 +41,17 @@ from duco_rt.web.live.means import Means
 from duco_rt.web.live.service import LiveService
 from duco_rt.web.metaapi import MetaApi, hub_presence
 from duco_rt.web.methods import Methods
+from duco_rt.web.openapi import OpenApi
 from duco_rt.web.presence import Presence
+from duco_rt.web.reparse import ReparseApi
 from duco_rt.web.server import Server, listen, routes
-from duco_rt.web.thin import thin_to
+from tests.web.list_store import ListStore
+
+__all__ = ["BASE", "NOW_MS", "FakeDevice", "ListStore", "SetClock", "Site", "compile_quickly", "is_error"]
 
 NOW_MS = 1_700_000_000_000
 BASE = "/api/resources/duco/_common/datasets"
+LOCAL_KEY = "the-key-of-this-machine"
 
 
 class SetClock:
@@ -53,69 +67,6 @@ class SetClock:
     def steady_s(self) -> float:
         """The same in seconds."""
         return self.now_s
-
-
-class ListStore:
-    """A store in lists: enough for what needs no history."""
-
-    def __init__(self) -> None:
-        self.samples: list[Sample] = []
-        self.raw_rows: list[RawSecond] = []
-        self.seen: dict[Peer, LastSeen] = {}
-
-    async def insert_raw(self, rows: Sequence[RawSecond]) -> None:
-        """Keep."""
-        self.raw_rows += rows
-
-    async def insert_parsed(self, samples: Sequence[Sample]) -> None:
-        """Keep."""
-        self.samples += samples
-
-    async def history(
-        self, peer: Peer, fields: Sequence[str], from_ms: int, to_ms: int, stats: bool = False
-    ) -> History:
-        """What was kept, in order of time."""
-        rows = sorted(
-            (s for s in self.samples if s.peer == peer and from_ms <= s.ts_ms <= to_ms), key=lambda s: s.ts_ms
-        )
-        columns = {name: [s.payload.get(name) for s in rows] for name in fields}
-        found = History(from_ms, to_ms, [s.seq or 0 for s in rows], [s.ts_ms for s in rows], columns)
-        for name in fields if stats else ():
-            spans = [(s.stats or {}).get(name) for s in rows]
-            low, high, counts = ([getattr(s, kind, None) for s in spans] for kind in ("min", "max", "count"))
-            found.stats[name] = SpanColumns(low, high, counts)
-        return found
-
-    async def thinned(
-        self,
-        peer: Peer,
-        fields: Sequence[str],
-        from_ms: int,
-        to_ms: int,
-        width_ms: int,
-        stats: bool = False,
-        means: bool = False,
-    ) -> History:
-        """What was kept, in buckets."""
-        return thin_to(await self.history(peer, fields, from_ms, to_ms, stats), width_ms, means)
-
-    async def raw(self, peer: Peer, from_ms: int, to_ms: int, order: bool = True) -> list[RawSecond]:
-        """What was kept, in order."""
-        rows = [row for row in self.raw_rows if row.peer == peer and from_ms <= row.ts_ms <= to_ms]
-        return sorted(rows, key=lambda row: (row.ts_ms, row.seq, row.part))
-
-    async def last_seen(self, tenant: str) -> dict[Peer, LastSeen]:
-        """As the test set it."""
-        return {peer: last for peer, last in self.seen.items() if peer.tenant == tenant}
-
-    async def expire(self, now_ms: int) -> None:
-        """Nothing."""
-
-    async def check(self) -> None:
-        """Works."""
-
-    async def close(self) -> None:
-        """Nothing."""
 
 
 class FakeDevice:
@@ -142,10 +93,11 @@ class FakeDevice:
 
 
 class Site:
-    """The running server and everything behind it."""
+    """The running server and everything behind it. With `web.auth` other than none, `token` makes who may ask."""
 
     def __init__(self, folder: Path, web: Web, compile_parsing: Compile = compile_parsing_async) -> None:
         self.web = web
+        self.folder = folder
         self.clock = SetClock()
         self.metrics = Metrics()
         self.hub = MemoryHub(100, self.metrics)
@@ -158,9 +110,12 @@ class Site:
         self.commands = Commands(
             "ducohub", self.methods.call, self.leases, self.meta, Leases(), self.clock, self.metrics
         )
+        self.authentication = Authentication(web, self.meta, LOCAL_KEY, self.clock, metrics=self.metrics)
         means = Means(self.live, self.store, self.parsings, self.leases, web, self.clock, self.metrics)
-        self.service = LiveService(means._replace(acknowledged_ms=self.acknowledged_ms))
+        is_good = self.authentication.is_good
+        self.service = LiveService(means._replace(acknowledged_ms=self.acknowledged_ms, is_good=is_good))
         self.acknowledged: dict[str, int] = {}
+        self.parsing_bytes_max = 4 * 1024 * 1024
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
         self.session: aiohttp.ClientSession
         self.url = ""
@@ -174,7 +129,9 @@ class Site:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             self._tasks, self._connections = tasks, [tasks.create_task(self.service.run())]
             stack.callback(self._leave)
-            server = Server(self.web, stack.enter_context(listen(self.web)), self._routes())
+            listening = stack.enter_context(listen(self.web))
+            door = Door(self.web, self.authentication, tenant_of(self.meta))
+            server = Server(self.web, listening, self._routes(), door, metrics=self.metrics, clock=self.clock)
             await server.start()
             stack.push_async_callback(server.close)
             self.url = server.url.rstrip("/")
@@ -184,6 +141,23 @@ class Site:
     async def acknowledged_ms(self, chassis_id: str) -> int | None:
         """As the test set it in `acknowledged`."""
         return self.acknowledged.get(chassis_id)
+
+    async def token(
+        self, name: str, grants: Mapping[str, Role] | None = None, *, ends_ms: int | None = None, **more: Role
+    ) -> dict[str, str]:
+        """The header of a token that is made for it: `await site.token("anna", duco="viewer")`."""
+        credential, text = mint("token", name, {**(grants or {}), **more}, self.clock.wall_ms(), ends_ms)
+        await self.meta.add_credential(credential)
+        return {"Authorization": f"Bearer {text}"}
+
+    async def session_of(self, role: Role) -> dict[str, str]:
+        """The header of a browser in which somebody with a role in tenant duco signed in."""
+        header = await self.token(role, duco=role)
+        token = await self.authentication.of_bearer(header["Authorization"].partition(" ")[2])
+        now_ms = self.clock.wall_ms()
+        credential, text = mint("session", token.name, token.grants, now_ms, now_ms + 3_600_000, token.credential)
+        await self.meta.add_credential(credential)
+        return {"Cookie": f"{cookie_name(self.web)}={text}"}
 
     async def disconnect(self, chassis_id: str) -> None:
         """Take a device off the hub."""
@@ -197,15 +171,28 @@ class Site:
             task.cancel()
 
     def _routes(self) -> list[Any]:
+        """All that a process of any roles has."""
         connected = partial(hub_presence, self.meta, self.hub.connected)
         datasets = Datasets(self.meta, self.store, self.parsings, Presence(10), connected, self.web, self.clock)
         return routes(
             Health(self.checks, self.metrics),
             studio=(datasets, Groups(self.meta), self.service),
-            metaapi=MetaApi(self.meta, self.hub.connected),
+            metaapi=MetaApi(self.meta, self.hub.connected, parsing_bytes_max=self.parsing_bytes_max),
             call=self.commands.handle,
             static=static_folder(),
+            reparse=ReparseApi(self._reparses()),
+            more=self._more(),
         )
+
+    def _reparses(self) -> Reparses:
+        means = Reading(self.store, self.meta, self.clock, self.metrics, 0.0)
+        return Reparses(means, (VEHICLE_CAN,), self.folder / "reparse", partial(compile_parsing_async, limit_s=5.0))
+
+    def _more(self) -> list[Any]:
+        openapi = OpenApi(self.web, "0")
+        sign_in = SignIn(self.web, self.meta, self.authentication, self.clock, static_folder())
+        tokens = token_routes(self.meta, self.authentication, self.clock)
+        return [web_routes.get("/api/openapi.json", openapi.handle), *sign_in.routes(), *tokens]
 
     async def ask(self, method: str, path: str, body: object = None, **more: Any) -> tuple[int, Any]:
         """Status and JSON of an answer."""
@@ -231,7 +218,7 @@ def is_error(answer: tuple[int, Any], status: int, code: str) -> bool:
 @pytest.fixture
 def web() -> Web:
     """The configuration; a test file may have its own."""
-    return Web(port=0, message_bytes_max=4096, body_bytes_max=200_000)
+    return Web(port=0, message_bytes_max=4096, body_bytes_max=200_000, fields_max=1000)
 
 
 @pytest.fixture

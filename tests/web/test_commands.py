@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from duco_rt.model import MethodResult
 from tests.web.conftest import NOW_MS, Site, is_error
 
 NUMBERS = itertools.count()
@@ -184,3 +185,23 @@ async def test_names_that_are_no_devices_leave_nothing_behind(site: Site, count:
         assert (await command(site, "start", chassis_id=f"none{i}"))[0] == 404
     assert await site.leases.held() == {}
     assert len(site.commands._locks) == 0
+
+
+async def test_the_cron_goes_on_past_an_error_that_nobody_thought_of(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one device; the others have their renewal."""
+    there = [await site.device(), await site.device("DUCO_002")]
+    for chassis_id in ("DUCO_001", "DUCO_002"):
+        await command(site, "start", "v1", chassis_id)
+    call = site.commands._call
+
+    async def fails(hub: str, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
+        if chassis_id == "DUCO_001":
+            raise RuntimeError("a defect")
+        return await call(hub, chassis_id, method, payload)
+
+    monkeypatch.setattr(site.commands, "_call", fails)
+    await site.commands.renew_all()
+    assert [len(device.calls) for device in there] == [1, 2]
+    assert site.metrics.value("lease_renewals_total", result="RuntimeError") == 1

@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import re
 
+from duco_rt.clock import SystemClock
 from duco_rt.errors import TransportError
+from duco_rt.metrics import Metrics
+from duco_rt.monitor import Monitor
+from duco_rt.web.health import Health
 from tests.web.conftest import Site
+
+LABEL = r'\w+="(?:[^"\\\n]|\\["\\n])*"'
+VALUE = rf"(?:duco|process)_\w+(?:\{{{LABEL}(?:,{LABEL})*\}})? (?:[0-9.e+-]+|\+Inf)"
+COMMENT = r"# (?:HELP|TYPE) (?:duco|process)_\w+ .+"
+
+
+async def away() -> None:
+    """A transport that does not work."""
+    raise TransportError("redis://anna:secret@x: refused")
+
+
+async def there() -> None:
+    """One that does."""
 
 
 async def test_alive(site: Site) -> None:
     """Whatever its transports do."""
-
-    async def away() -> None:
-        raise TransportError("redis://x: refused")
-
     site.checks["live"] = away
     assert await site.ask("GET", "/healthz") == (200, {"status": "ok"})
 
 
 async def test_ready(site: Site) -> None:
-    """200 where all transports work, 503 with each one's state where one does not."""
+    """200 where all parts work, 503 with each one's state where one does not."""
     works = True
 
     async def check() -> None:
@@ -30,39 +43,101 @@ async def test_ready(site: Site) -> None:
         await site.meta.devices("-")
 
     site.checks.update({"live": check, "meta": meta})
-    assert await site.ask("GET", "/readyz") == (200, {"status": "ready", "transports": {"live": "ok", "meta": "ok"}})
+    assert await site.ask("GET", "/readyz") == (
+        200,
+        {"status": "ready", "transports": {"live": "ok", "meta": "ok"}, "components": {"event loop": "ok"}},
+    )
     works = False
     status, body = await site.ask("GET", "/readyz")
-    assert (status, body["transports"]) == (503, {"live": "redis://x: refused", "meta": "ok"})
+    assert (status, body["status"]) == (503, "not ready")
+    assert body["transports"] == {"live": "redis://x: refused", "meta": "ok"}
     await site.meta.close()
     assert (await site.ask("GET", "/readyz"))[1]["transports"]["meta"] != "ok"
 
 
+async def test_a_check_that_breaks_is_one_that_fails(site: Site) -> None:
+    """With the kind of its error, and no secret of an address; the others are told all the same."""
+
+    async def broken() -> None:
+        raise KeyError("partition")
+
+    site.checks |= {"log": broken, "hub": there, "live": away}
+    status, body = await site.ask("GET", "/readyz")
+    assert (status, body["transports"]) == (
+        503,
+        {"log": "KeyError: 'partition'", "hub": "ok", "live": "redis://***@x: refused"},
+    )
+
+
+async def test_what_is_wrong_is_not_for_everybody(site: Site) -> None:
+    """A request that nobody stands for gets the states, and no words."""
+
+    class _Nobody(dict[object, object]):
+        """A request that no door has looked at."""
+
+    states = {"ingest": "restarting in 4 s: RuntimeError: 10.0.0.7 refused", "commands": "ok"}
+    health = Health({"live": away, "hub": there}, Metrics(), Monitor(Metrics(), SystemClock(), lambda: states))
+    answer = await health.ready(_Nobody())  # type: ignore[arg-type]  # it looks up who asks, and no more
+    assert answer.status == 503
+    assert answer.text is not None
+    assert "refused" not in answer.text
+    assert '"transports":{"live":"failing","hub":"ok"}' in answer.text
+    assert '"components":{"event loop":"ok","ingest":"failing","commands":"ok"}' in answer.text
+
+
+async def test_parts_of_the_process_are_told(site: Site) -> None:
+    """What its supervisor says; of many machines those that fail by name, and the others as one."""
+    states = {f"device D{n}": "ok" for n in range(1000)}
+    states |= {"ingest": "ok", "device D7": "restarting in 2 s: OSError: no bus"}
+    health = site_health(site, states)
+    found = await health.metrics_text(None)  # type: ignore[arg-type]  # it does not look at who asks
+    assert found.text is not None
+    assert "duco_components_failing 1\n" in found.text
+    assert "duco_ready 0\n" in found.text
+    assert health._monitor.components()["device D7"] != "ok"
+    shown = (await health._states()).components
+    assert shown == {
+        "event loop": "ok",
+        "ingest": "ok",
+        "device D7": "restarting in 2 s: OSError: no bus",
+        "devices": "ok",
+    }
+
+
+def site_health(site: Site, states: dict[str, str]) -> Health:
+    """One whose supervisor says so."""
+    return Health(site.checks, site.metrics, Monitor(site.metrics, SystemClock(), lambda: states))
+
+
 async def test_metrics_tell_which_transport_works(site: Site) -> None:
     """As `/readyz` does, for whoever reads metrics alone."""
-
-    async def away() -> None:
-        raise TransportError("gone")
-
-    async def there() -> None:
-        pass
-
     site.checks |= {"log": away, "hub": there}
     async with site.session.get("/metrics") as response:
         lines = (await response.text()).splitlines()
     assert 'duco_transport_up{transport="log"} 0' in lines
     assert 'duco_transport_up{transport="hub"} 1' in lines
+    assert "duco_ready 0" in lines
 
 
 async def test_metrics(site: Site) -> None:
-    """Prometheus text: each line a type or a value."""
+    """Prometheus text: each line a help, a type or a value, and each name declared once, before its values."""
     site.metrics.count("things_total", 3, kind='a"b\\c\nd')
     async with site.session.get("/metrics") as response:
         assert response.status == 200
-        assert response.content_type == "text/plain"
+        assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
         lines = (await response.text()).splitlines()
     assert 'duco_things_total{kind="a\\"b\\\\c\\nd"} 3' in lines
     assert "# TYPE duco_things_total counter" in lines
     assert "duco_live_viewers 0" in lines
-    shape = r"# TYPE duco_\w+ (counter|gauge)|duco_\w+(\{(\w+=\"([^\"\\]|\\.)*\",?)+\})? [0-9.e+-]+"
-    assert [line for line in lines if not re.fullmatch(shape, line)] == []
+    assert [line for line in lines if not re.fullmatch(f"{COMMENT}|{VALUE}", line)] == []
+    types = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(types) == len(set(types))
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    declared = ""
+    for line in lines:
+        if line.startswith("#"):
+            declared = line.split()[2]
+        else:
+            name = re.split(r"[{ ]", line)[0]
+            assert name.removeprefix(declared) in ("", "_bucket", "_sum", "_count"), (declared, name)

@@ -163,3 +163,15 @@ async def test_a_ledger_that_never_answers_does_not_hold_up_the_end(ledger: Ledg
         running.cancel()
     assert running.cancelled()
     ledger.free.set()
+
+
+async def test_an_error_that_nobody_thought_of(ledger: Ledger) -> None:
+    """It ends the run; begun again it hands over what had been taken."""
+    notes = LeasedNotes(ledger, Metrics(), period_s=0.001)
+    ledger.error = RuntimeError("a defect")
+    notes.add(leased("a"))
+    with pytest.raises(RuntimeError, match="a defect"):
+        await notes.run()
+    ledger.error = None
+    await notes.flush()
+    assert await ids(ledger) == ["a"]

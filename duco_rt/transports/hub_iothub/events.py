@@ -152,6 +152,7 @@ class StoredReading(Reading[Handed]):
         self, client: EventsClient, checkpoints: Checkpoints, room: int, clock: Clock, metrics: Metrics
     ) -> None:
         super().__init__(client, "-1", clock, metrics)
+        metrics.depth("hub_stored_depth", lambda: self.waiting)
         self._checkpoints = checkpoints
         self._room = asyncio.Semaphore(room)
         self._due_s = 0.0
@@ -205,6 +206,7 @@ class LiveReading(Reading[HubMessage]):
     def __init__(self, client: EventsClient, room: int, grace_s: float, clock: Clock, metrics: Metrics) -> None:
         super().__init__(client, FromNow(clock, grace_s), clock, metrics)
         self._queue = deque(maxlen=room)
+        metrics.depth("hub_live_depth", lambda: len(self._queue))
 
     async def _take(self, _: Owned, event: EventData) -> None:
         if not is_realtime(event):

@@ -195,7 +195,14 @@ class Client(aiomqtt.Client):
             await asyncio.sleep(_FLUSH_STEP_S)
 
     async def _misc_loop(self) -> None:
-        """Keep the connection alive, once a second. While nothing is read, no answer to a ping can be missed."""
+        """Keep the connection alive. aiomqtt's task of it is one that nobody waits for: its end is the connection's."""
+        try:
+            await self._keep_alive()
+        except Exception as e:  # as in `_write`
+            self._fail(e)
+
+    async def _keep_alive(self) -> None:
+        """Once a second. While nothing is read, no answer to a ping can be missed."""
         paused_s = 0
         while True:
             paused_s = paused_s + 1 if self._is_paused else 0

@@ -92,7 +92,7 @@ class MqttHub:
     async def stored(self) -> AsyncIterator[Delivery]:
         """Every message of this ingestor's share; what it has not acknowledged before comes first."""
         stored = Stored(self._messages_max, self._metrics)
-        self._metrics.gauge("hub_unacked_depth", lambda: len(stored.unacked))
+        self._metrics.depth("hub_unacked_depth", lambda: len(stored.unacked))
         self._is_kept = True
         with self._part("stored", stored) as part:
             async with AsyncExitStack() as stack:
@@ -126,7 +126,7 @@ class MqttHub:
     async def live(self) -> AsyncIterator[HubMessage]:
         """Real-time messages, on a connection of its own: it goes on while nothing is acknowledged."""
         live = LiveMessages(self._messages_max, self._metrics)
-        self._metrics.gauge("hub_live_depth", lambda: len(live.items))
+        self._metrics.depth("hub_live_depth", lambda: len(live.items))
         with self._part("live", live) as part:
             await self._keep()
             async with connected(self._besides("live"), live.arrived) as connection:

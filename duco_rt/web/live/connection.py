@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from aiohttp import WSMessage, hdrs, web
+from aiohttp import WSMessage, WSMsgType, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
 from duco_rt.web.live.frames import Encoding, frame
@@ -61,11 +61,17 @@ class Connection:
         return self._reason is not None or self._request.transport is None
 
     async def serve(self, act: Callable[[WSMessage], Awaitable[None]]) -> None:
-        """Give each of the client's messages to `act`, until the client goes or `end` is called; then `finish` it."""
+        """Give each of the client's messages to `act`, until the client goes or `end` is called; then `finish` it.
+
+        Pings are answered here and given to `act` as well: aiohttp would answer a whole piece of them in one go.
+        """
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(None) as self._scope:
                     async for message in self._socket:
+                        if message.type is WSMsgType.PING:
+                            with suppress(ConnectionError):
+                                await self._socket.pong(message.data)
                         await act(message)
                         await asyncio.sleep(0)  # many small messages in one piece must not hold up the others
         finally:
@@ -127,7 +133,9 @@ C = TypeVar("C", bound=Connection)
 
 async def connect(request: web.Request, message_bytes_max: int) -> Connection:
     """Shake hands. Raises HTTPBadRequest where the client does not, ConnectionResetError where it is gone."""
-    live = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, max_msg_size=message_bytes_max, protocols=(MSGPACK,))
+    live = web.WebSocketResponse(
+        heartbeat=_HEARTBEAT_S, max_msg_size=message_bytes_max, protocols=(MSGPACK,), autoping=False
+    )
     writer = await live.prepare(_asking_for_frames_of_their_own(request))
     transport = request.transport
     if transport is None:

@@ -11,7 +11,9 @@ from duco_rt.errors import BadInput
 STATS = ("min", "max", "count")
 """What a viewer may ask for beside the last value, in the order of a live message's spans."""
 
-ENTRIES_MAX = 1000
+ENTRIES_MAX = 2_000
+"""Where a server says nothing else."""
+
 PATTERNS_MAX = 64
 CHARACTERS_MAX = 256 * 1024
 """Of one list; ADD_FIELDS again and again is bounded by them."""
@@ -48,10 +50,10 @@ class FieldList(NamedTuple):
         """The names, then the patterns, as they were written."""
         return self.names + self.patterns
 
-    def adding(self, entries: Iterable[str]) -> FieldList:
+    def adding(self, entries: Iterable[str], entries_max: int = ENTRIES_MAX) -> FieldList:
         """The list with these entries, too. Raises Refused where it gets too long."""
         grown = field_list([*self.entries, *entries], self.stats, self.max_hz, self.on_change)
-        check_length(grown.entries)
+        check_length(grown.entries, entries_max)
         return grown
 
     def removing(self, entries: Iterable[str]) -> FieldList:
@@ -90,10 +92,10 @@ def field_list(
     return FieldList(names, patterns, tuple(name for name in STATS if name in stats), max_hz, on_change)
 
 
-def check_length(entries: Sequence[str]) -> None:
-    """Raises Refused for more than 1,000 entries, more than 64 patterns among them, or 256 Ki characters in all."""
-    if len(entries) > ENTRIES_MAX:
-        raise Refused("bad_fields", f"{len(entries)} entries: a list has at most {ENTRIES_MAX}")
+def check_length(entries: Sequence[str], entries_max: int = ENTRIES_MAX) -> None:
+    """Raises Refused for too many entries, more than 64 patterns among them, or 256 Ki characters in all."""
+    if len(entries) > entries_max:
+        raise Refused("bad_fields", f"{len(entries)} entries: a list has at most {entries_max}")
     patterns = sum("*" in entry for entry in entries)
     if patterns > PATTERNS_MAX:
         raise Refused("bad_fields", f"{patterns} patterns (entries with *): a list has at most {PATTERNS_MAX}")

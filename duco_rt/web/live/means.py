@@ -16,6 +16,7 @@ from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.runner import Complaints
 from duco_rt.transports.base import Leases, Live
 from duco_rt.transports.base_data import Store
+from duco_rt.web.access.watch import IsGood, always
 from duco_rt.web.encoding import AT_ONCE
 from duco_rt.web.full_history import plan_of
 from duco_rt.web.live.asking import Question
@@ -41,7 +42,7 @@ class Means(NamedTuple):
     """What the live service works with.
 
     `acknowledged_ms`: when a device last acknowledged a start, by our clock; None where none is known, or it stopped.
-    `watchdog_s`: how long it goes on from there.
+    `watchdog_s`: how long it goes on from there. `is_good`: whether who came in before is let in still.
     """
 
     live: Live
@@ -54,6 +55,7 @@ class Means(NamedTuple):
     reorder_s: float = 0.5
     acknowledged_ms: Callable[[str], Awaitable[int | None]] = _unknown
     watchdog_s: float = 180.0
+    is_good: IsGood = always
 
 
 class Matched(NamedTuple):

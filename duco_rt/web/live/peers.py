@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable
 from contextlib import aclosing, suppress
 from functools import partial
 
+from duco_rt.delays import Delays
 from duco_rt.errors import BadBody, TransportError
+from duco_rt.logs import steps
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry
 from duco_rt.web.live.asking import Question
@@ -55,6 +57,7 @@ class Watched:
         self._timer: asyncio.TimerHandle | None = None
         self._settling: asyncio.Handle | None = None
         self._counted = {"late": 0, "missing": 0}
+        self._delays = Delays(work.means.metrics, "viewer")
         self._task = work.tasks.create_task(self._run(), name=f"live {peer.channel}")
 
     def close(self) -> None:
@@ -112,6 +115,7 @@ class Watched:
                 continue
             except Exception as e:
                 self._work.failed("message", e)
+        self.stream.delivered.clear()
         self.ready.set()
 
     async def _publish(self, message: bytes) -> None:
@@ -152,6 +156,19 @@ class Watched:
         if written:
             self._work.means.metrics.count("live_deliveries_total", written)
             await asyncio.sleep(0)  # uvloop writes only now
+        if self.stream.delivered:
+            self._note(written)
+
+    def _note(self, viewers: int) -> None:
+        """What went out, once a sample however many viewers it has."""
+        means, now_ms = self._work.means, self._work.means.clock.wall_ms()
+        means.metrics.count("live_samples_total", len(self.stream.delivered))
+        for sample in self.stream.delivered:
+            if viewers and sample.received_ms is not None:
+                self._delays.note(sample.ts_ms, sample.received_ms, now_ms)
+            if steps.on:
+                steps.log("studio delivered", self.peer.chassis_id, self.peer.msg_type, sample.seq, viewers=viewers)
+        self.stream.delivered.clear()
 
     def _behind(self, viewer: Connection, index: int) -> None:
         self.stream.behind(viewer, index, self._loop.time())
@@ -172,6 +189,11 @@ class Watched:
         return frames
 
     # --- what follows from it ---------------------------------------------------------------------------------------
+
+    @property
+    def asking(self) -> int:
+        """How many questions to the store are open."""
+        return len(self._open)
 
     def settle(self) -> None:
         """Something changed: soon, once for all that changes in this turn of the loop, see what follows."""

@@ -116,9 +116,11 @@ _every_s: _Option[float] = _Option(
 )
 
 
-def read_message(data: str | bytes, msgpack: bool, resume_s_max: float) -> Wish | Change | AskStatus:
+def read_message(
+    data: str | bytes, msgpack: bool, resume_s_max: float, fields_max: int = ENTRIES_MAX
+) -> Wish | Change | AskStatus:
     """A client's message: `data` is str for a text frame, bytes (MessagePack) for a binary one, which only `msgpack`
-    allows. `resume_s_max` limits `history`. Raises Refused, and nothing else.
+    allows. `resume_s_max` limits `history`, `fields_max` a list's entries. Raises Refused, and nothing else.
     """
     is_msgpack = isinstance(data, bytes)
     if is_msgpack and not msgpack:
@@ -132,8 +134,8 @@ def read_message(data: str | bytes, msgpack: bool, resume_s_max: float) -> Wish 
     if read.type == "STATUS":
         return _ask_status(read, is_msgpack)
     if read.payload is None:
-        raise Refused("bad_fields", f"{read.type} needs a payload of at most {ENTRIES_MAX} field names")
-    check_length(read.payload)
+        raise Refused("bad_fields", f"{read.type} needs a payload of at most {fields_max} field names")
+    check_length(read.payload, fields_max)
     ack = bool(_ack.read(read.ack, is_msgpack))
     if read.type == "INIT_FIELD_LIST":
         return _wish(read, read.payload, is_msgpack, resume_s_max)._replace(ack=ack)

@@ -11,6 +11,9 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import Complaints
+from duco_rt.web.access.door import known_identity
+from duco_rt.web.access.viewers import Pace, Viewers
+from duco_rt.web.access.watch import Watch
 from duco_rt.web.live.connection import OVERLOADED, Connection, connect
 from duco_rt.web.live.means import Means, Work
 from duco_rt.web.live.peers import Watched
@@ -37,11 +40,12 @@ _END_S = 3.0
 class _Visit:
     """What the service knows of one connection."""
 
-    __slots__ = ("connection", "peer", "status", "watched")
+    __slots__ = ("connection", "pace", "peer", "status", "watched")
 
-    def __init__(self, peer: Peer, connection: Connection) -> None:
+    def __init__(self, peer: Peer, connection: Connection, pace: Pace) -> None:
         self.peer = peer
         self.connection = connection
+        self.pace = pace
         self.watched: Watched | None = None
         self.status: asyncio.Task[None] | None = None
         """Answers STATUS again and again, where that was asked for."""
@@ -56,27 +60,39 @@ class LiveService:
     def __init__(self, means: Means, linger_s: float = _LINGER_S) -> None:
         self._means = means
         self._linger_s = linger_s
+        self._guests = Viewers(means.config, means.metrics)
+        self._signed_in = Watch(means.is_good, means.config.token_refresh_s)
+        self._visits: dict[Connection, _Visit] = {}
+        self._handlers: set[asyncio.Task[object]] = set()
+        self._is_closing = False
+        self._begin()
+        metrics = means.metrics
+        metrics.gauge("live_viewers", lambda: len(self._visits))
+        metrics.gauge("live_peers", lambda: len(self._viewers))
+        metrics.gauge("live_lagging", lambda: len(self._pumps))
+        metrics.depth("live_questions_depth", lambda: sum(each.asking for each in self._peers.values()))
+        metrics.gauge("live_recent_bytes", lambda: sum(each.stream.recent.bytes for each in self._peers.values()))
+
+    def _begin(self) -> None:
+        """All that a run uses up."""
+        means = self._means
+        self._is_running = False
         self._tasks = asyncio.TaskGroup()
         asking, complaints = asyncio.Semaphore(_QUESTIONS_AT_ONCE), Complaints("live", means.metrics)
         self._work = Work(means, self._tasks, asking, complaints, self._pump)
         self._pumps = Pumps(self._tasks, self._take, self._failed, means.config.viewer_stall_s)
         self._status = Status(self._work)
         self._last = LastOfStore(self._work)
-        self._visits: dict[Connection, _Visit] = {}
-        self._handlers: set[asyncio.Task[object]] = set()
         self._peers: dict[Peer, Watched] = {}
         self._viewers: dict[Peer, int] = {}
         self._lingering: OrderedDict[Peer, asyncio.TimerHandle] = OrderedDict()
-        self._is_closing = False
-        metrics = means.metrics
-        metrics.gauge("live_viewers", lambda: len(self._visits))
-        metrics.gauge("live_peers", lambda: len(self._viewers))
-        metrics.gauge("live_recent_bytes", lambda: sum(each.stream.recent.bytes for each in self._peers.values()))
 
     async def run(self) -> None:
-        """Carry the subscriptions until cancelled."""
+        """Carry the subscriptions until cancelled. Where it fails all viewers are closed (1012): they come again."""
         try:
             async with self._tasks:
+                self._is_running = True
+                self._tasks.create_task(self._signed_in.run())
                 while True:
                     await asyncio.sleep(self._pumps.look_s)
                     for viewer in self._pumps.stalled(self._visits):
@@ -84,34 +100,49 @@ class LiveService:
         finally:
             for timer in self._lingering.values():
                 timer.cancel()
+            for watched in self._peers.values():
+                watched.close()
+            for visit in self._visits.values():
+                visit.watched = visit.status = None
+                visit.connection.end(WSCloseCode.SERVICE_RESTART, b"begins anew")
+            self._begin()
 
-    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """The endpoint `/{chassisId}/live?msgType=`."""
         peer = peer_of(request)
-        if self._is_closing:
+        if self._is_closing or not self._is_running:
             raise web.HTTPServiceUnavailable
         task = asyncio.current_task()
         assert task is not None
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
-        connection = await connect(request, self._means.config.message_bytes_max)
-        visit = self._visits[connection] = _Visit(peer, connection)
-        try:
-            await connection.serve(partial(self._act, visit))
-        finally:
-            self._leave(visit)
-        return await connection.finish()
+        identity = known_identity(request)
+        if (full := self._guests.refusal(identity)) is not None:
+            return full
+        with self._guests.visit(identity) as pace:
+            connection = await connect(request, self._means.config.message_bytes_max)
+            visit = self._visits[connection] = _Visit(peer, connection, pace)
+            try:
+                with self._signed_in.over(
+                    identity, partial(connection.end, WSCloseCode.POLICY_VIOLATION, b"signed out")
+                ):
+                    await connection.serve(partial(self._act, visit))
+            finally:
+                self._leave(visit)
+            return await connection.finish()
 
     # --- what clients say -------------------------------------------------------------------------------------------
 
     async def _act(self, visit: _Visit, message: WSMessage) -> None:
-        """Act on a client's message; what is wrong with it is said."""
+        """Act on a client's message when it is due; what is wrong with it is said."""
+        await self._pace(visit, message)
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return  # an error of the connection, which ends it
         try:
             try:
                 is_msgpack = visit.connection.encoding.msgpack
-                read = read_message(message.data, is_msgpack, self._means.config.resume_s_max)
+                config = self._means.config
+                read = read_message(message.data, is_msgpack, config.resume_s_max, config.fields_max)
                 if isinstance(read, Wish):
                     await self._init(visit, read)
                 elif isinstance(read, Change):
@@ -125,6 +156,18 @@ class LiveService:
             pass  # the client is gone
         except Exception as e:
             self._failed(visit.connection, e)
+
+    async def _pace(self, visit: _Visit, message: WSMessage) -> None:
+        """Who says too much is read later: what it says meanwhile waits at its own end."""
+        data = message.data
+        size = len(data) if isinstance(data, str | bytes) else 0
+        due = visit.pace.due(size, asyncio.get_running_loop().time())
+        if due.tell:
+            config = self._means.config
+            most = f"{config.messages_per_s_max:g} a second, of one user {config.messages_user_per_s_max:g}"
+            self._say(visit, error_text("too_many_messages", f"read more slowly from now on: at most {most}"))
+        if due.wait_s:
+            await asyncio.sleep(due.wait_s)
 
     async def _init(self, visit: _Visit, wish: Wish) -> None:
         watched = self._watch(visit)
@@ -148,7 +191,8 @@ class LiveService:
             raise Refused("bad_fields", f"{name} needs an INIT_FIELD_LIST before it")
         held = watched.stream.fields_of(visit.connection)
         assert held is not None  # from its first INIT_FIELD_LIST on
-        fields = held.adding(change.entries) if change.add else held.removing(change.entries)
+        most = self._means.config.fields_max
+        fields = held.adding(change.entries, most) if change.add else held.removing(change.entries)
         known = await watched.known() if change.ack else watched.stream.names
         matched = await self._work.matched(fields, known)
         await watched.free(visit.connection)

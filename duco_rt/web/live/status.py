@@ -170,7 +170,7 @@ class LastOfStore:
         except TransportError:
             return None
         except Exception as e:
-            self._work.failed("last known", e)
+            self._work.failed("last_known", e)
             return None
         finally:
             del self._asked[key]

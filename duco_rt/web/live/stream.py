@@ -6,6 +6,7 @@ one ring of recent samples.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
@@ -25,6 +26,8 @@ __all__ = ["LastKnown", "Limits", "Question", "Stream"]
 
 V = TypeVar("V", bound=Hashable)
 
+_DELIVERED_MAX = 64
+
 
 class Stream(Generic[V]):
     """Viewers, ring and fan-out of one peer."""
@@ -38,6 +41,8 @@ class Stream(Generic[V]):
         self._catching_up = CatchingUp(limits, self.recent, self._fanout, self._viewers)
         self._last = LastValues()
         self._numbered_ms = 0
+        self.delivered: deque[Sample] = deque(maxlen=_DELIVERED_MAX)
+        """In order, since whoever looks has emptied it."""
         self.missing = 0
         self.doubles = 0
 
@@ -89,6 +94,7 @@ class Stream(Generic[V]):
             if newest is not None and seq <= newest:
                 self._catching_up.number_anew()
         self._last.note(sample)
+        self.delivered.append(sample)
         self._catching_up.came(now_s)
         return deliveries + self._fanout.publish(sample, entry.index, now_s)
 

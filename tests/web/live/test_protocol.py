@@ -55,7 +55,7 @@ GOOD: dict[str, tuple[dict[str, object], Wish | Change | AskStatus]] = {
     "limits": (init(since=0, history=600, max_hz=0.01), Wish(field_list(["a"], max_hz=0.01), 0, 600.0)),
     "other limits": (init(since=2**63 - 1, max_hz=100), Wish(field_list(["a"], max_hz=100.0), 2**63 - 1)),
     "more around it": (init(every_s="x", id=1, x=[{}]), Wish(A)),
-    "1000 entries, 64 patterns": (
+    "2000 entries, 64 patterns": (
         init(payload=[f"f{i}" for i in range(936)] + [f"p{i}*" for i in range(64)]),
         Wish(field_list([*(f"f{i}" for i in range(936)), *(f"p{i}*" for i in range(64))])),
     ),
@@ -85,11 +85,11 @@ BAD: dict[str, tuple[object, str, str]] = {
     "no type": ({"payload": ["a"]}, "bad_message", "`type`"),
     "type no text": ({"type": 5}, "bad_message", "$.type"),
     "unknown type": ({"type": "HELLO"}, "unknown_type", "'HELLO' is not one of INIT_FIELD_LIST, ADD_FIELDS,"),
-    "no payload": ({"type": "ADD_FIELDS"}, "bad_fields", "ADD_FIELDS needs a payload of at most 1000"),
+    "no payload": ({"type": "ADD_FIELDS"}, "bad_fields", "ADD_FIELDS needs a payload of at most 2000"),
     "null payload": (init(payload=None), "bad_fields", "INIT_FIELD_LIST needs a payload"),
     "payload no list": (init(payload="speed"), "bad_message", "$.payload"),
     "payload no texts": (init(payload=[1]), "bad_message", "$.payload[0]"),
-    "1001 entries": (init(payload=["a"] * 1001), "bad_fields", "1001 entries"),
+    "2001 entries": (init(payload=["a"] * 2001), "bad_fields", "2001 entries"),
     "65 patterns": ({"type": "REMOVE_FIELDS", "payload": ["*"] * 65}, "bad_fields", "65 patterns"),
     "unknown stats": (init(stats=["min", "mean" * 99]), "bad_stats", "'meanmean"),
     "stats no list": (init(stats="min"), "bad_message", "$.stats"),

@@ -1,0 +1,138 @@
+"""Whole parts of the embedded engine's tables: frozen for a backup, brought in from one, set aside where broken.
+
+A part is a folder of files that never change; a frozen one is hard links to them, so that freezing copies nothing.
+All is done in the store's thread.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+
+import structlog
+
+from duco_rt.errors import TransportError
+from duco_rt.transports import store_sql as sql
+from duco_rt.transports.store_native import Columns, untext
+
+log = structlog.get_logger()
+
+KEPT = (sql.RAW, sql.PARSED, sql.LAST_SEEN)
+"""The tables that hold rows."""
+
+_FROZEN = "duco_backup"
+_FIRST_LABEL = 1_000_000_000  # no part that the engine numbers comes so far
+_PART = re.compile(r"(?P<partition>[A-Za-z0-9]{1,60})_(?P<first>\d{1,18})_\d{1,18}_\d{1,9}(?:_\d{1,18})?")
+_BROKEN = re.compile(
+    r"Code: (?:32|33|40|117|131|246|271|432)\. .*?/store/[0-9a-f]{3}/(?P<table>[0-9a-f-]{36})/(?P<part>[A-Za-z0-9_]+)/",
+    re.DOTALL,
+)
+"""Reading a part met garbage: end of file, wrong checksum, unknown compression, impossible sizes; no want of memory
+or of the disk itself."""
+
+
+class Parts:
+    """The parts of the tables in `folder`, by the engine's `query`."""
+
+    def __init__(self, folder: Path, query: Callable[[str], Columns]) -> None:
+        self._folder = folder
+        self._query = query
+        self._checking = False
+
+    def freeze(self) -> list[tuple[str, Path]]:
+        """Hard links to all that the tables have now, as `TABLE/PART/FILE` and the file; `thaw` takes them away."""
+        self.thaw()
+        found = []
+        for table, place in self._places().items():
+            self._query(f"ALTER TABLE {sql.DATABASE}.{table} FREEZE WITH NAME '{_FROZEN}'")
+            frozen = self._folder / "shadow" / _FROZEN / "store" / place.parent.name / place.name
+            files = sorted(file for file in frozen.glob("*/*") if file.is_file())
+            found += [(f"{table}/{file.parent.name}/{file.name}", file) for file in files]
+        return found
+
+    def thaw(self) -> None:
+        """Forget what was frozen, also by a process that was killed: it holds room on the disk."""
+        shutil.rmtree(self._folder / "shadow" / _FROZEN, ignore_errors=True)
+
+    def attach(self, table: str, part: Path) -> None:
+        """Bring in a part as if its rows were inserted now; the folder moves to the engine's. TransportError."""
+        found = _PART.fullmatch(part.name)
+        if table not in KEPT or found is None:
+            raise TransportError(f"store: {table}/{part.name} is no part")
+        detached = self._places()[table] / "detached"
+        labels = (f"{found['partition']}_{n}_{n}_0" for n in count(_FIRST_LABEL))
+        label = next(label for label in labels if not (detached / label).exists())
+        try:
+            detached.mkdir(exist_ok=True)
+            shutil.move(part, detached / label)
+        except OSError as e:
+            raise TransportError(f"store: {e.filename}: {e.strerror}") from e
+        self._query(f"ALTER TABLE {sql.DATABASE}.{table} ATTACH PART '{label}'")
+
+    def broken(self) -> list[Path]:
+        """The parts that were set aside, at the start by the engine or later, and are still there."""
+        rows = self._query(
+            f"SELECT path FROM system.detached_parts WHERE database = '{sql.DATABASE}' AND reason LIKE 'broken%'"
+        )
+        return sorted(Path(untext(path)) for path in rows.get("path", []))
+
+    def set_aside(self, error: str) -> bool:
+        """Whether an error came of a broken part that is out of the way now, so that the rest can be read."""
+        found = _BROKEN.search(error)
+        if found is None or self._checking:
+            return False
+        self._checking = True
+        try:
+            return self._set_aside(found)
+        except TransportError as e:
+            log.error("broken part not set aside", error=str(e))
+            return False
+        finally:
+            self._checking = False
+
+    def _set_aside(self, found: Mapping[str, str] | re.Match[str]) -> bool:
+        name = found["part"]
+        table, place = next(((t, p) for t, p in self._places().items() if p.name == found["table"]), ("", Path()))
+        if not table or _PART.fullmatch(name) is None:
+            return False
+        whose = f"{sql.DATABASE}.{table}"
+        answer = self._query(f"CHECK TABLE {whose} PART '{name}' SETTINGS check_query_single_value_result = 1")
+        if any(answer.get("result", [1])):
+            return False
+        self._query(f"ALTER TABLE {whose} DETACH PART '{name}'")
+        aside = place / "detached" / name
+        try:
+            aside = aside.rename(aside.with_name(f"broken_{name}"))
+        except OSError as e:
+            log.warning("broken part keeps its name", file=str(aside), error=e.strerror)
+        log.error("a part of the store is broken: set aside, the rest is served", table=table, folder=str(aside))
+        return True
+
+    def newest_seqs(self) -> dict[str, int]:
+        """The highest seq of each device, of any tenant and message type."""
+        rows = self._query(
+            "SELECT CAST(chassisId AS String) AS chassis, max(tupleElement(p, 1)) AS seq FROM (SELECT chassisId, "
+            f"maxMerge(position) AS p FROM {sql.DATABASE}.{sql.LAST_SEEN} GROUP BY tenant, chassisId, msgType) "
+            "GROUP BY chassis"
+        )
+        return dict(zip(map(untext, rows.get("chassis", [])), map(int, rows.get("seq", [])), strict=True))
+
+    def _places(self) -> dict[str, Path]:
+        """The folder of each table."""
+        rows = self._query(
+            f"SELECT name, data_paths[1] AS path FROM system.tables WHERE database = '{sql.DATABASE}' "
+            f"AND name IN ({', '.join(map(sql.quote, KEPT))}) ORDER BY name"
+        )
+        return {
+            untext(name): Path(untext(path))
+            for name, path in zip(rows.get("name", []), rows.get("path", []), strict=True)
+        }
+
+
+def in_order(part: Path) -> tuple[str, int]:
+    """A key to sort parts by: as they were inserted, so that of copies the latest stays the latest."""
+    found = _PART.fullmatch(part.name)
+    return (found["partition"], int(found["first"])) if found else (part.name, 0)

@@ -1,0 +1,172 @@
+"""How much of the server a request may take: guesses of an address, requests of a user, and the time of a body.
+
+Who asks too often is answered late: one that asks again as soon as it has its answer then asks once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+from ipaddress import IPv6Address, ip_address
+
+from aiohttp import StreamReader, hdrs, web
+
+from duco_rt.config import Web
+from duco_rt.errors import Unauthorized
+from duco_rt.metrics import Metrics
+from duco_rt.rights import Identity
+from duco_rt.web.access.audit import CODE
+from duco_rt.web.access.authentication import cookie_name
+from duco_rt.web.access.door import Handler, address_of, known_identity
+from duco_rt.web.access.rates import Rates
+from duco_rt.web.params import refusal
+
+HOLD_S = 1.0
+"""A refusal is given so late, which is when it may be asked again at the earliest."""
+
+_HELD_MAX = 256
+"""Refusals that wait, of one user or address; those beyond are given at once, and end their connection."""
+
+_GOOD_MAX = 20_000
+_SIGN_INS = frozenset({("POST", "/sign-in"), ("GET", "/sign-in/oidc/back")})
+_STREAMED = frozenset({"/api/restore"})
+"""Bodies that may take as long as they come, and be of any size."""
+
+
+class LateBody(TimeoutError):
+    """A request's body that did not come in time."""
+
+
+class Admission:
+    """Two middlewares: `guard` stands before the door, `share` behind it."""
+
+    def __init__(self, config: Web, metrics: Metrics, hold_s: float = HOLD_S) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._hold_s = hold_s
+        self._cookie = cookie_name(config)
+        self._requests = Rates(config.requests_user_per_s_max)
+        self._guesses = Rates(config.denied_per_s_max)  # by address
+        self._tries = Rates(config.denied_per_s_max)  # the same one again
+        self._good: OrderedDict[int, None] = OrderedDict()
+        self._held: Counter[Hashable] = Counter()
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Nobody goes on guessing: who was denied too often is not looked up any more.
+
+        What was let in from there before goes on, so that one who guesses does not shut out those beside it; and the
+        same wrong token again and again, of a script that was forgotten, counts against that token alone.
+        """
+        said = request.headers.get(hdrs.AUTHORIZATION) or request.cookies.get(self._cookie, "")
+        signs_in = (request.method, request.path) in _SIGN_INS
+        if self._config.auth == "none" or not (said or signs_in):
+            return await handler(request)
+        address = network_of(address_of(request))
+        tried = hash((address, said))
+        if signs_in or tried not in self._good:
+            now_s = asyncio.get_running_loop().time()
+            wait_s = max(self._guesses.wait_s(address, now_s), 0.0 if signs_in else self._tries.wait_s(tried, now_s))
+            if wait_s:
+                words = "too many wrong credentials from this address"
+                return await self._late_refusal(request, "denied", address, wait_s, words)
+        try:
+            answer = await handler(request)
+        except Unauthorized:
+            self._note_wrong(address, None if signs_in else tried)
+            raise
+        if answer.status == 401 or (signs_in and 400 <= answer.status < 500):
+            self._note_wrong(address, None if signs_in else tried)
+        elif not signs_in and known_identity(request) is not None:
+            self._note_good(tried)
+        return answer
+
+    def _note_wrong(self, address: str, tried: int | None) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if tried is None or tried not in self._tries:
+            self._guesses.take(address, now_s)
+        if tried is not None:
+            self._tries.take(tried, now_s)
+            self._good.pop(tried, None)
+
+    def _note_good(self, tried: int) -> None:
+        self._good[tried] = None
+        self._good.move_to_end(tried)
+        if len(self._good) > _GOOD_MAX:
+            self._good.popitem(last=False)
+
+    @web.middleware
+    async def share(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """No user has more than its share, no body more than its time."""
+        user = user_of(known_identity(request))
+        if user is not None:
+            wait_s = self._requests.allow(user, asyncio.get_running_loop().time())
+            if wait_s:
+                most = self._config.requests_user_per_s_max
+                words = f"more than {most:g} requests a second of one user"
+                return await self._late_refusal(request, "requests", user, wait_s, words)
+        if not request.body_exists or request.path in _STREAMED:
+            return await handler(request)
+        encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
+        if encoding.strip().lower() not in ("", "identity"):
+            self._metrics.count("web_refused_total", why="encoding")
+            words = f"Content-Encoding {encoding[:80]!r}: bodies are taken as they are, without one"
+            return _last(request, 415, "unsupported_media_type", words)
+        late = asyncio.get_running_loop().call_later(self._config.body_timeout_s, self._late, request.content)
+        try:
+            return await handler(request)
+        except LateBody as e:
+            return _last(request, 408, "request_timeout", str(e))
+        finally:
+            late.cancel()
+
+    def _late(self, body: StreamReader) -> None:
+        if not body.is_eof():
+            self._metrics.count("web_cut_total", why="body")
+            body.set_exception(LateBody(f"the body did not come within {self._config.body_timeout_s:g} s"))
+
+    async def _late_refusal(
+        self, request: web.Request, why: str, who: Hashable, wait_s: float, words: str
+    ) -> web.Response:
+        self._metrics.count("web_refused_total", why=why)
+        if self._held[who] >= _HELD_MAX:
+            return _last(request, 429, "too_many_requests", words, wait_s)
+        self._held[who] += 1
+        try:
+            await asyncio.sleep(self._hold_s)
+        finally:
+            self._held[who] -= 1
+            if not self._held[who]:
+                del self._held[who]
+        request[CODE] = "too_many_requests"
+        return refusal(429, "too_many_requests", words, wait_s)
+
+
+def user_of(identity: Identity | None) -> Hashable:
+    """Whose share it is: a token's, or a signed-in user's, whatever sessions it has; None for nobody's.
+
+    Other processes and whoever is on this machine have no share. A name alone would be another tenant's as well.
+    """
+    if identity is None or identity.is_service:
+        return None
+    if identity.kind in ("session", "jwt"):
+        return identity.name, frozenset(identity.grants.items())
+    return identity.credential or identity.name
+
+
+def network_of(address: str) -> str:
+    """What counts as one address: of IPv6 the /64, which is given to one customer."""
+    try:
+        read = ip_address(address)
+    except ValueError:
+        return address
+    return read.exploded[:19] if isinstance(read, IPv6Address) else address
+
+
+def _last(request: web.Request, status: int, code: str, words: str, retry_s: float | None = None) -> web.Response:
+    """A refusal that ends its connection."""
+    request[CODE] = code
+    answer = refusal(status, code, words, retry_s)
+    answer.force_close()
+    return answer

@@ -1,0 +1,71 @@
+"""Ingest, process and distribute under any messages: each is kept raw, the wrong counted, the next good one read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duco_rt.model import HubMessage
+from tests.fuzz.messages import messages
+from tests.pipeline.line import PEER, Line, message, running
+
+Run = Callable[[Awaitable[Any]], Any]
+
+_MANY_S = 1_500
+
+
+async def with_examples(fuzz: Callable[[Run], None]) -> None:
+    """Run a test of hypothesis in a thread; what it is given runs a coroutine in this loop."""
+    loop = asyncio.get_running_loop()
+
+    async def awaited(work: Awaitable[Any]) -> Any:
+        return await work
+
+    await asyncio.to_thread(fuzz, lambda work: asyncio.run_coroutine_threadsafe(awaited(work), loop).result(60))
+
+
+async def test_any_messages_and_then_a_good_one(tmp_path: Path) -> None:
+    """None is lost, none ends a part, and none of what came before spoils the good one."""
+    numbers = count(1_000_000, 10)
+
+    async with running(tmp_path, limit_s=_MANY_S) as line:
+
+        def fuzz(run: Run) -> None:
+            @given(st.lists(messages(), min_size=1, max_size=8))
+            def examples(bad: list[HubMessage]) -> None:
+                run(_bad_then_good(line, bad, next(numbers)))
+
+            examples()
+
+        await with_examples(fuzz)
+        assert line.problems("unread_body") and line.problems("unknown_msg_type")
+
+
+async def _bad_then_good(line: Line, bad: list[HubMessage], seq: int) -> None:
+    line.store.raw_rows.clear()
+    line.store.samples.clear()
+    live = await line.live.subscribe(PEER.channel)
+    counted = line.problems("unread_body")
+    sent = line.send(*bad, message(seq, rpm=777))
+    await asyncio.gather(*sent)
+    line.sent.clear()
+    unread = [row for row in line.store.raw_rows if row.kind == "unread"]
+    bodies = {each.body for each in bad}
+    assert {row.body for row in unread} <= bodies
+    assert line.problems("unread_body") - counted >= len(unread)
+    assert len(line.store.raw_rows) > len(bad)  # each has a row at least, and so has the good one
+    good = [sample for sample in line.store.samples if sample.seq == seq]
+    assert [sample.payload for sample in good] == [{"rpm": 777}]
+    async with asyncio.timeout(10):
+        async for text in live:
+            if msgspec.json.decode(text)["seq"] == seq:
+                break
+    assert not line.problems("live_failed", "ingest") and not line.problems("decode_failed")
+    await live.aclose()

@@ -1,0 +1,71 @@
+"""Who may become a live viewer, and how fast one is read, with the time passed in."""
+
+from __future__ import annotations
+
+import pytest
+
+from duco_rt.config import Web
+from duco_rt.metrics import Metrics
+from duco_rt.rights import ANONYMOUS, Identity
+from duco_rt.web.access.viewers import Due, Viewers
+
+ANNA = Identity("anna", "token", {"a": "viewer"}, "id-anna")
+BERT = Identity("bert", "token", {"b": "viewer"}, "id-bert")
+
+
+def test_seats_are_given_back() -> None:
+    """Of a user, and of all; nobody's viewers count for all alone."""
+    viewers = Viewers(Web(viewers_max=3, viewers_user_max=1), Metrics())
+    with viewers.visit(ANNA):
+        full = viewers.refusal(ANNA)
+        assert full is not None and full.status == 429 and full.headers["Retry-After"] == "5"
+        assert viewers.refusal(BERT) is None and viewers.refusal(ANONYMOUS) is None
+        with viewers.visit(ANONYMOUS), viewers.visit(ANONYMOUS):
+            full = viewers.refusal(BERT)
+            assert full is not None and full.status == 503
+    assert viewers.refusal(ANNA) is None and not viewers._of_user
+
+
+@pytest.mark.parametrize("identity", [ANONYMOUS, ANNA, None])
+def test_one_viewers_messages(identity: Identity | None) -> None:
+    """Two seconds' worth at once, then each a little later than the one before; said once in a stretch."""
+    metrics = Metrics()
+    with Viewers(Web(messages_per_s_max=10, messages_user_per_s_max=1000), metrics).visit(identity) as pace:
+        assert [pace.due(0, 5.0) for _ in range(20)] == [Due(0.0, tell=False)] * 20
+        later = [pace.due(0, 5.0) for _ in range(3)]
+        assert [due.tell for due in later] == [True, False, False]
+        assert [due.wait_s for due in later] == pytest.approx([0.1, 0.2, 0.3])
+        assert metrics.value("live_late_messages_total") == 3
+        assert not any(pace.due(0, now_s).tell for now_s in (5.2, 5.3, 5.4))  # the stretch goes on
+        assert pace.due(0, 10.0) == Due(0.0, tell=False)  # it is over
+        assert [pace.due(0, 10.0).tell for _ in range(25)].count(True) == 1
+
+
+def test_a_users_viewers_share() -> None:
+    """One that says much slows down its user's others, and nobody else; nobody's share none."""
+    viewers = Viewers(Web(messages_per_s_max=100, messages_user_per_s_max=10), Metrics())
+    with viewers.visit(ANNA) as one, viewers.visit(ANNA) as other, viewers.visit(BERT) as bert:
+        for _ in range(20):
+            one.due(0, 0.0)
+        assert other.due(0, 0.0).wait_s > 0 and bert.due(0, 0.0).wait_s == 0
+        assert one.due(0, 0.0).wait_s > other.due(0, 0.0).wait_s - 0.2
+    with viewers.visit(None) as one, viewers.visit(None) as other:
+        for _ in range(100):
+            one.due(0, 50.0)
+        assert other.due(0, 50.0).wait_s == 0
+
+
+def test_large_messages_count_as_several() -> None:
+    """Reading a list of thousands of names takes as long as many short ones."""
+    with Viewers(Web(messages_per_s_max=10), Metrics()).visit(None) as pace:
+        assert not pace.due(65_536, 0.0).wait_s
+        assert pace.due(65_536, 0.0).wait_s == 0 < pace.due(0, 0.0).wait_s
+
+
+def test_nothing_stays_of_who_left() -> None:
+    """As many may come and go as like."""
+    viewers = Viewers(Web(), Metrics())
+    for _ in range(100):
+        with viewers.visit(ANONYMOUS) as pace:
+            pace.due(0, 0.0)
+    assert len(viewers.of_connections) == 0
