@@ -47,7 +47,7 @@ check: dev ## format, lint, types, unsafe code
 	$(PY) -m ruff format --check --quiet --output-format concise . || { failed=1; echo "make format puts that right"; }; \
 	$(PY) -m ruff check --quiet --output-format concise . || failed=1; \
 	$(PY) -m mypy --no-error-summary || failed=1; \
-	$(PY) -m bandit --quiet --recursive duco_rt --configfile pyproject.toml || failed=1; \
+	unsafe=$$($(PY) -m bandit --quiet --recursive duco_rt --configfile pyproject.toml 2>&1) || { failed=1; echo "$$unsafe"; }; \
 	if [ $$failed = 0 ]; then echo "check: format, lint, types and bandit are fine"; fi; exit $$failed
 
 format: dev ## format the Python files and put right what ruff can

@@ -97,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     back = commands.add_parser("restore", parents=[common], help="bring in such a file")
     back.add_argument("file", metavar="FILE.tar")
     back.add_argument("--replace", action="store_true", help="move what is in the data directory aside first")
+    _add_device(commands, common, dbc)
+    _add_token(commands, common)
+    _add_top(commands, common)
+    return parser
+
+
+def _add_device(commands: argparse._SubParsersAction[_Parser], common: _Parser, dbc: _Parser) -> None:
     device = commands.add_parser("device", help="devices that MetaAPI knows")
     actions = device.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", parents=[common, dbc], help="add or replace a device and its parsing")
@@ -105,13 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("list", parents=[common], help="all devices")
     remove = actions.add_parser("remove", parents=[common], help="forget a device")
     remove.add_argument("id", metavar="ID")
-    _add_token(commands, common)
+
+
+def _add_top(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
     top = commands.add_parser("top", parents=[common], help="a running process in the terminal: rates, delays, queues")
     top.add_argument("--url", metavar="URL", help="of a process elsewhere; default: the one that holds app.data_dir")
     top.add_argument("--token-file", metavar="FILE", help="a token with the role monitor, where web.auth is not none")
     top.add_argument("--every", type=float, default=2.0, metavar="S", help="seconds between two looks; default 2")
     top.add_argument("--once", action="store_true", help="print it once, and end")
-    return parser
 
 
 def _add_token(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:

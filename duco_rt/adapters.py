@@ -5,7 +5,7 @@ The one place that names concrete transports; a driver is imported only when its
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from duco_rt import demo
+from duco_rt.adapters_meta import http_meta, open_meta
 from duco_rt.clock import Clock
 from duco_rt.config import Config, Role, Server
 from duco_rt.config import Log as LogConfig
-from duco_rt.data_dir import Owner, instance_id
+from duco_rt.data_dir import instance_id
 from duco_rt.device.buses import chassis_ids
 from duco_rt.metrics import Metrics
-from duco_rt.tls import client_context, pinned
 from duco_rt.transports.base import Hub, Leases, Live, Log
 from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.commands import Call
@@ -31,7 +30,6 @@ from duco_rt.web.methods import Methods
 
 if TYPE_CHECKING:
     from duco_rt.transports.hub_iothub.checkpoints import Checkpoints
-    from duco_rt.transports.meta_http import HttpMeta
 
 log = structlog.get_logger()
 
@@ -100,7 +98,7 @@ class Transports:
     async def _open_meta(self, stack: AsyncExitStack) -> Meta:
         config = self._config
         if config.meta.kind == "http":
-            remote = _http_meta(config, self._metrics)
+            remote = http_meta(config, self._metrics)
             self.call, self.connected = remote.call, remote.connected
             self._keep(stack, "meta", remote.check, remote.close)
             return remote
@@ -110,42 +108,6 @@ class Transports:
             how = "python -m duco_rt token add NAME --tenant '*' --role admin"
             log.warning("there is no token yet: nobody can sign in", make_one_by=how)
         return meta
-
-
-async def open_meta(
-    config: Config, data_dir: Path, stack: AsyncExitStack, simulated: Sequence[str] = (), owner: Owner | None = None
-) -> Meta:
-    """MetaAPI's data; a fresh one gets the demo identity, and the machines that run simulated here are known.
-
-    `owner`: the process that holds `data_dir`, which is asked in place of the file.
-    """
-    if config.meta.kind == "http" or owner is not None:
-        remote = _http_meta(config, Metrics(), owner)
-        stack.push_async_callback(remote.close)
-        return remote
-    from duco_rt.transports.meta_sqlite import SqliteMeta
-
-    meta = SqliteMeta(data_dir / "meta.sqlite")
-    stack.push_async_callback(meta.close)
-    fresh = await meta.open()
-    await demo.seed(meta, fresh=fresh, device_ids=list(simulated))
-    await meta.seeded()
-    return meta
-
-
-def _http_meta(config: Config, metrics: Metrics, owner: Owner | None = None) -> HttpMeta:
-    """The MetaAPI of `meta.url`, or of the process that holds this data directory."""
-    from duco_rt.transports.meta_http import HttpMeta
-    from duco_rt.transports.meta_http_client import Trust
-
-    meta = config.meta
-    if meta.kind != "http" and owner is not None:
-        trust = Trust(owner.key, pinned(owner.certificate_sha256), "the key in the data directory's lock file")
-        return HttpMeta(owner.url, metrics, trust=trust)
-    trust = Trust(meta.token)
-    if meta.url.startswith("https"):
-        trust = trust._replace(ssl=client_context(meta.ca_file, "meta.ca_file"))
-    return HttpMeta(meta.url, metrics, config.hub.method_timeout_s, trust=trust)
 
 
 async def open_store(config: Config, data_dir: Path) -> Store:
@@ -281,8 +243,7 @@ def _checkpoints(config: Config, data_dir: Path) -> Checkpoints:
     if config.hub.checkpoints_url:
         from duco_rt.transports.hub_iothub.checkpoints_redis import RedisCheckpoints
 
-        login = {"user": config.hub.user, "password": config.hub.password}
-        return RedisCheckpoints(config.hub.checkpoints_url, **login)
+        return RedisCheckpoints(config.hub.checkpoints_url, **_login(config.hub))
     from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
 
     return SqliteCheckpoints(data_dir / "iothub-checkpoints.sqlite")

@@ -33,6 +33,7 @@ from duco_rt.pipeline.reparse_jobs import Reparses
 from duco_rt.pipeline.retention import Retention
 from duco_rt.tls import check_certificates, is_tls
 from duco_rt.transports.base import Hub
+from duco_rt.web.backup import BackupApi
 from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.full_history import FullHistory
@@ -161,7 +162,8 @@ def build_web(
     call = studio.commands.handle if studio else t.call if metaapi else None
     reparse = build_reparse(config, t, clock, metrics)
     health, openapi = Health(t.checks, metrics, monitor), OpenApi(config.web, __version__, secure=is_tls(config.web))
-    more = [web.get("/api/openapi.json", openapi.handle), *access.routes]
+    backup = BackupApi(Path(config.app.data_dir), getattr(t, "store", None), getattr(t, "meta", None), clock)
+    more = [web.get("/api/openapi.json", openapi.handle), *backup.routes(), *access.routes]
     table = routes(health, studio=readers, metaapi=metaapi, call=call, static=static, reparse=reparse, more=more)
     server = Server(config.web, listening, table, access.door, metrics=metrics, clock=clock)
     return WebParts(server, studio, reparse)

@@ -34,7 +34,8 @@ def build_access(
     """`local_key`: `DataDir.key`. A process that does not ask MetaAPI knows the local key and the monitor's alone."""
     meta = t.meta if needs(config, "ingest", "process", "studio", "metaapi") else None
     jwt = JwtBearer(config.web, clock, metrics) if config.web.auth == "oidc" else None
-    authentication = Authentication(config.web, meta, local_key, clock, jwt, metrics)
+    shared = config.meta.token if needs(config, "metaapi") else ""
+    authentication = Authentication(config.web, meta, local_key, clock, jwt, metrics, shared)
     door = Door(config.web, authentication, no_device if meta is None else tenant_of(meta))
     table: list[web.RouteDef] = []
     if meta is not None and needs(config, "studio"):

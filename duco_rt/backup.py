@@ -116,7 +116,10 @@ def _copies(folder: Path, stage: Path) -> Iterator[Source]:
 def _databases(folder: Path, stage: Path) -> Iterator[Source]:
     for name in _DATABASES:
         if (folder / name).is_file():
-            sqlite_health.snapshot(folder / name, stage / name)
+            try:
+                sqlite_health.snapshot(folder / name, stage / name)
+            except sqlite3.Error as e:
+                raise TransportError(f"backup: {folder / name}: {e}") from e
             yield Source(name, stage / name)
     meta = stage / "meta.sqlite"
     if meta.exists():

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from duco_rt import app, demo, logs
-from duco_rt.adapters import open_meta
+from duco_rt.adapters_meta import open_meta
 from duco_rt.cli_backup import backup, restore
 from duco_rt.cli_owner import meta_for_command
 from duco_rt.cli_reparse import reparse

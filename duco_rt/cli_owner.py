@@ -11,7 +11,7 @@ from typing import Any, Self
 import aiohttp
 import msgspec
 
-from duco_rt.adapters import open_meta
+from duco_rt.adapters_meta import open_meta
 from duco_rt.config import Config
 from duco_rt.data_dir import DataDir, Owner, owner_of
 from duco_rt.errors import BadRequest, Conflict, DucoError, Forbidden, NotFound, TransportError, Unauthorized
@@ -112,4 +112,7 @@ def error_of(answer: object) -> DucoError:
     said = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(said, Mapping) or "code" not in said or "message" not in said:
         return TransportError(f"an answer that is none of duco_rt: {str(answer)[:100]}")
-    return _CODES.get(str(said["code"]), TransportError)(str(said["message"]))
+    code, words = str(said["code"]), str(said["message"])
+    if code == "no_such_route":
+        words += "; the process that was asked is of another version, or has not the role for it"
+    return _CODES.get(code, TransportError)(words)

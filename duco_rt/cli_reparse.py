@@ -15,7 +15,8 @@ from typing import Any, TextIO
 import msgspec
 
 from duco_rt import logs
-from duco_rt.adapters import open_meta, open_store
+from duco_rt.adapters import open_store
+from duco_rt.adapters_meta import open_meta
 from duco_rt.cli_owner import error_of, holder, json_of, remote_of
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config

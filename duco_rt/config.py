@@ -17,7 +17,7 @@ ROLES: tuple[Role, ...] = ("device", "ingest", "process", "distribute", "studio"
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}\Z")]
-Secret = Annotated[str, Meta(extra={"secret": True})]
+Secret = Annotated[str, Meta(extra={"secret": True})]  # nosec B105  # a mark, no secret
 """Comes from the environment, or from the file that the key of the same name with `_file` names."""
 
 

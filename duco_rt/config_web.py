@@ -10,6 +10,7 @@ from duco_rt.errors import ConfigError
 
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 _MONITOR_TOKEN_MIN = 16
+_META_TOKEN_MIN = 32
 
 
 def check_web(config: Config) -> None:
@@ -58,12 +59,14 @@ def _check_oidc(web: Web) -> None:
 
 
 def _check_meta_token(config: Config) -> None:
+    if config.meta.token and len(config.meta.token) < _META_TOKEN_MIN:  # not shown
+        raise ConfigError(f"meta.token: {_META_TOKEN_MIN} characters at least, {len(config.meta.token)} given")
     asks = any(role in config.app.roles for role in ("ingest", "process", "studio"))
     if config.meta.kind == "http" and asks and config.web.auth != "none" and not config.meta.token:
         raise ConfigError(
-            f"meta.token = '': web.auth = {config.web.auth!r} with meta.kind = 'http' needs one: make it where MetaAPI"
-            " runs, python -m duco_rt token add NAME --tenant '*' --role service, and set DUCO_META__TOKEN or"
-            " meta.token_file"
+            f"meta.token = '': web.auth = {config.web.auth!r} with meta.kind = 'http' needs one: set"
+            " DUCO_META__TOKEN or meta.token_file to a secret that MetaAPI's process has as well (or to a token of it:"
+            " python -m duco_rt token add NAME --tenant '*' --role service)"
         )
 
 

@@ -56,7 +56,7 @@ class DataDir:
         if not self._restoring:
             check_version(self.path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)  # one that is there keeps what its owner chose
             fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
             raise ConfigError(f"app.data_dir = {str(self.path)!r}: {e.strerror}") from e

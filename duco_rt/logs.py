@@ -10,10 +10,12 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from duco_rt.log_stream import LogStream
 
 log = structlog.get_logger()
 
@@ -28,12 +30,18 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"://[^\s/?#'\"]*@"), f"://{HIDDEN}@"),  # user and password of an address
     (re.compile(r"\b(duco_[0-9a-f]{16}_)[A-Za-z0-9_-]{43}"), rf"\1{HIDDEN}"),
     (re.compile(r"\b(Bearer)\s+[^\s'\",]+|\b(Basic)\s+[\w+/=]{12,}", re.IGNORECASE), rf"\1\2 {HIDDEN}"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), HIDDEN),  # a JWT
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), HIDDEN),  # a JWT; it may begin once in a run of letters
     (re.compile(r"\b(SharedAccessKey|AccountKey|SharedAccessSignature)=[^;\s'\"]+", re.IGNORECASE), rf"\1={HIDDEN}"),
     (re.compile(r"([?&](?:[a-z]+_)?(?:token|code|sig|state)=)[^&;\s'\"]+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\b((?:client_)?(?:secret|password)=)[^&;\s'\"]+", re.IGNORECASE), rf"\1{HIDDEN}"),
 )
 _DEPTH_MAX = 4
+
+_BLOCKS = ("exception", "stack")
+"""What has lines of its own: they are set in, so that none can be taken for another one's."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""C0, C1, ends of lines, directions of writing."""
 
 
 def configure(level: str, kind: Literal["auto", "text", "json"] = "auto") -> None:
@@ -41,7 +49,7 @@ def configure(level: str, kind: Literal["auto", "text", "json"] = "auto") -> Non
     is_terminal = sys.stderr.isatty()
     renderer: Processor
     if kind == "text" or (kind == "auto" and is_terminal):
-        renderer = structlog.dev.ConsoleRenderer(pad_event_to=36, colors=is_terminal)
+        renderer = _text(colors=is_terminal)
     else:
         renderer = structlog.processors.JSONRenderer()
     shared: list[Processor] = [
@@ -53,7 +61,7 @@ def configure(level: str, kind: Literal["auto", "text", "json"] = "auto") -> Non
     structlog.configure(
         processors=[*shared, hide_secrets, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, LogStream(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     _configure_libraries(shared, renderer)
@@ -70,6 +78,29 @@ def _configure_libraries(shared: list[Processor], renderer: Processor) -> None:
     )
     root = logging.getLogger()
     root.handlers, root.level = [handler], logging.WARNING
+
+
+def _text(colors: bool) -> Processor:
+    """Lines for people. A name out of a request or a message begins none of its own, and steers no terminal."""
+    console = structlog.dev.ConsoleRenderer(pad_event_to=36, colors=colors)
+
+    def render(logger: WrappedLogger, name: str, line: EventDict) -> str:
+        return console(logger, name, {key: _visible(key, value) for key, value in line.items()})
+
+    return render
+
+
+def _visible(key: str, value: object) -> object:
+    """Control characters as Python writes them; what is no text is shown by its repr anyway."""
+    if not isinstance(value, str):
+        return value
+    if key in _BLOCKS:
+        return "\n".join(f"    {_escaped(part)}" for part in value.split("\n"))
+    return _escaped(value)
+
+
+def _escaped(text: str) -> str:
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def hide_secrets(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -96,28 +97,30 @@ class Metrics:
 
     def gauge(self, name: str, read: Callable[[], float], *, each: bool = False, **labels: str) -> None:
         """Register a gauge, in the place of one before; with `each` it is the sum of all that were registered."""
-        key = name, tuple(sorted(labels.items()))
+        self._register((name, tuple(sorted(labels.items()))), read, each)
+
+    def _register(self, key: _Key, read: Callable[[], float], each: bool = False) -> None:
         self._counters.pop(key, None)  # one that somebody else counts, and is read here
         self._gauges[key] = [*self._gauges.get(key, ()), read] if each else [read]
 
     def set(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge that is not read but told."""
-        self.gauge(name, lambda: value, **labels)
+        self._register((name, tuple(sorted(labels.items()))), lambda: value)
 
     def depth(self, name: str, read: Callable[[], float], *, each: bool = False, **labels: str) -> High:
         """Register a queue's depth, and `{name}_high`: the highest of what `see` is told and of looks by `tick`."""
         key = name, tuple(sorted(labels.items()))
-        self.gauge(name, read, each=each, **labels)
+        self._register(key, read, each)
         high = self._depths[key].high if each and key in self._depths else High()
-        self._depths[key] = _Depth(lambda: sum(one() for one in self._gauges[key]), high)
-        self.gauge(f"{name}_high", lambda: max(high.value, self._depths[key].read()), **labels)
+        depth = self._depths[key] = _Depth(lambda: sum(one() for one in self._gauges[key]), high)
+        self._register((f"{name}_high", key[1]), lambda: max(high.value, depth.read()))
         return high
 
     def high(self, name: str, **labels: str) -> High:
         """Register a high-water mark of something that is no queue."""
-        high = High()
-        self._depths[name, tuple(sorted(labels.items()))] = _Depth(lambda: 0.0, high)
-        self.gauge(name, lambda: high.value, **labels)
+        key, high = (name, tuple(sorted(labels.items()))), High()
+        self._depths[key] = _Depth(lambda: 0.0, high)
+        self._register(key, lambda: high.value)
         return high
 
     def histogram(self, name: str, **labels: str) -> Histogram:
@@ -132,7 +135,8 @@ class Metrics:
         for depth in self._depths.values():
             if is_turn:
                 depth.high.turn()
-            depth.high.see(depth.read())
+            with suppress(Exception):  # a scrape counts it
+                depth.high.see(depth.read())
         if is_turn:
             self._turned_s = now_s
 

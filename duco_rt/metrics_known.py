@@ -192,6 +192,7 @@ WEB = (
 )  # fmt: skip
 
 ACCESS = (
+    _counter("web_audit_lost_total", "Lines of the audit log that could not be written"),
     _counter("web_denied_total", "Requests that may not be done, by why", reason=_DENIED),
     _gauge("credentials_held", "Tokens and sessions that this process knows"),
     _counter("credentials_from_cache_total", "Requests let in by what was known before MetaAPI went away"),

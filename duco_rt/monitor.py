@@ -112,7 +112,7 @@ def _try_to_write(file: Path) -> None:
 
 def _open_files(process: psutil.Process) -> int:
     try:
-        return process.num_fds() if os.name == "posix" else process.num_handles()
+        return int(process.num_fds() if os.name == "posix" else process.num_handles())
     except psutil.Error:
         return 0
 
@@ -122,4 +122,4 @@ def _files_max() -> float:
         import resource
     except ImportError:  # Windows has no such limit
         return 0
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return float(resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -58,7 +58,7 @@ class Identity(NamedTuple):
     """Who a request is from. `credential`: the id of the token or session, empty where there is none."""
 
     name: str
-    kind: Literal["anonymous", "token", "session", "jwt", "monitor", "local"]
+    kind: Literal["anonymous", "token", "session", "jwt", "monitor", "service", "local"]
     grants: Grants
     credential: str = ""
     expires_ms: int | None = None

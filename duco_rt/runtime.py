@@ -195,7 +195,7 @@ class Runtime:
         self._studio()
         peer = Peer(await self.tenant_of(chassis_id), chassis_id, msg_type)
         viewer = f"runtime-{uuid.uuid4()}"
-        beat = self._parts.start(viewer, partial(self._heartbeat, chassis_id, viewer), kind="heartbeat")
+        end_beat = self._parts.start(viewer, partial(self._heartbeat, chassis_id, viewer), kind="heartbeat")
         try:
             order: Ordering[Sample] = Ordering(self.config.live.reorder_s)
             source = await self._transports.live.subscribe(peer.channel)
@@ -203,7 +203,7 @@ class Runtime:
                 async for sample in in_order(source, partial(self._sample, peer, fields), order):
                     yield sample
         finally:
-            beat.cancel()
+            end_beat()
             with suppress(DucoError):  # its watchdog stops it
                 await self.stop_realtime(chassis_id, viewer)
 

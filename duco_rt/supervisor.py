@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NamedTuple, Self
 
@@ -19,6 +19,9 @@ from duco_rt.pipeline.runner import backoff_s
 log = structlog.get_logger()
 
 _HURRY_S_MAX = 1.0
+_END_S = 5.0
+"""So long a part may take to end in order."""
+
 _TOLD_S = 60.0
 _TOLD_MAX = 100
 
@@ -43,6 +46,7 @@ class _Part:
         self.again_s = 0.0
         self.told = ""
         """Of which error the log has all."""
+        self.is_asked_to_end = False
 
 
 class Supervisor:
@@ -60,7 +64,7 @@ class Supervisor:
         self._group = asyncio.TaskGroup()
         self._parts: dict[asyncio.Task[None], _Part] = {}
         self._refusal: ConfigError | Conflict | None = None
-        self._is_ready = False
+        self._is_ready = self._is_ending = False
         self._hurried: asyncio.Event = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -68,16 +72,35 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.cancel()
+        left = set(self._parts)
+        while left:
+            self.cancel()  # again, where one took it for something else
+            _, left = await asyncio.wait(left, timeout=_END_S)
         await self._group.__aexit__(None, None, None)  # told of the block's error, it would wrap it
 
-    def start(self, name: str, run: Callable[[], Awaitable[None]], *, kind: str = "") -> asyncio.Task[None]:
-        """Run a part until the task is cancelled. `kind`: what it counts as, by default its name."""
+    def start(self, name: str, run: Callable[[], Awaitable[None]], *, kind: str = "") -> Callable[[], None]:
+        """Run a part, until what this returns is called. `kind`: what it counts as, by default its name."""
         part = _Part(name, kind or name, run)
-        task = self._group.create_task(self._keep(part), name=name)
+        self._begin(part)
+        return partial(self._end, part)
+
+    def _begin(self, part: _Part) -> None:
+        task = self._group.create_task(self._keep(part), name=part.name)
         self._parts[task] = part
-        task.add_done_callback(lambda done: self._parts.pop(done, None))
-        return task
+        task.add_done_callback(self._done)
+
+    def _end(self, part: _Part) -> None:
+        part.is_asked_to_end = True
+        for task, each in list(self._parts.items()):
+            if each is part:
+                task.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """Begin again what ended though nobody asked it to: by a cancel from within that looked as one from outside."""
+        part = self._parts.pop(task)
+        if task.cancelled() and not self._is_ending and not part.is_asked_to_end:
+            with suppress(RuntimeError):  # the group is ending, by an exit of the program
+                self._begin(part)
 
     def ready(self) -> None:
         """The process has started; raises the ConfigError or Conflict that a part met until now."""
@@ -91,6 +114,7 @@ class Supervisor:
 
     def cancel(self) -> None:
         """End all parts."""
+        self._is_ending = True
         for task in list(self._parts):
             task.cancel()
 
@@ -103,6 +127,8 @@ class Supervisor:
         while True:
             begun_s, part.why = self._clock.steady_s(), ""
             error = await _failure(part)
+            if self._is_ending or part.is_asked_to_end:
+                raise asyncio.CancelledError  # and what came of it
             if not self._is_ready and (refusal := _refusal(error)) is not None:
                 self._refusal = self._refusal or refusal
             if self._clock.steady_s() - begun_s >= self._pauses.healthy_s:
@@ -129,16 +155,20 @@ class Supervisor:
 
 async def _failure(part: _Part) -> Exception:
     """What a part ended with, though it was not to end."""
+    task = asyncio.current_task()
+    assert task is not None
+    asked = task.cancelling()
     try:
         await part.run()
     except asyncio.CancelledError as e:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if task.cancelling() > asked:
             raise
         error = RuntimeError("cancelled, by nobody here")  # a library's own, that came out of it
         error.__cause__ = e
         return error
     except Exception as e:
+        while task.cancelling() > asked:  # of a group of tasks that failed (until Python 3.13)
+            task.uncancel()
         return e
     return RuntimeError("it ended by itself")
 

@@ -37,10 +37,11 @@ def server_context(config: Web) -> ssl.SSLContext | None:
 
 
 def check_certificates(config: Config) -> None:
-    """Raise ConfigError where a file that `web` or `meta` names cannot be used."""
+    """Raise ConfigError where a certificate's file that the configuration names cannot be used."""
     server_context(config.web)
-    if config.meta.kind == "http" and config.meta.url.startswith("https"):
-        client_context(config.meta.ca_file, "meta.ca_file")
+    for name in ("hub", "log", "live", "leases", "store", "meta"):
+        if ca_file := getattr(config, name).ca_file:
+            client_context(ca_file, f"{name}.ca_file")
 
 
 def leaf_sha256(config: Web) -> str:

@@ -62,7 +62,8 @@ function showFrame(device) {
   const { tenant, view, chassisId } = shown;
   const isPortal = view === 'portal';
   const name = device ? deviceName(device) : chassisId;
-  setText(byId('crumb-tenant'), tenant);
+  setText(byId('crumb-tenant'), tenant || page.tenants);
+  byId('crumb-portal').parentNode.hidden = !tenant;
   if (account.tenants.length > 1) byId('crumb-tenant').href = '#/';
   setText(byId('crumb-machine'), isPortal ? '' : name);
   byId('crumb-portal').href = writeRoute({ tenant, view: 'portal', params: { q: byId('filter').value } });

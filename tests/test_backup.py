@@ -283,6 +283,6 @@ async def test_a_database_that_cannot_be_read(kept: Kept, tmp_path: Path) -> Non
     """Is an error that names what it is, and no backup."""
     await kept.meta.close()
     (kept.folder / "meta.sqlite").write_bytes(b"garbage" * 1000)
-    with pytest.raises(TransportError, match=r"backup: .*not a database"):
+    with pytest.raises(TransportError, match=r"backup: .*meta\.sqlite: file is not a database"):
         await save(kept, tmp_path / "b.tar")
     assert kept.store.events == ["thaw"] and not (kept.folder / "backup.part").exists()

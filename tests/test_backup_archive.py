@@ -126,7 +126,7 @@ def forged(folder: Path, names: Sequence[str] = ("instance",), **more: Any) -> b
 
 BAD_NAMES = [
     "../instance", "/etc/passwd", "device/../../x.seq", "device/.seq", "chdb/ce_technology/../data.bin", "version",
-    "lock", "chdb/ce_technology/20785_1_6_2/../../x", "chdb/ce_technology/20785_1_6_2/..", "chdb/x/20785_1_6_2/data.bin",
+    "lock", "chdb/ce_technology/20785_1_6_2/../../x", "chdb/ce_technology/20785_1_6_2/..", "chdb/x/2_1_6_2/data.bin",
     "chdb/metadata/duco.sql", "device/D.spool/1.spool", "reparse/a/b.json", "instance\n", "chdb/newest/all_1_1_1/.x",
     "manifest.json", "restoring/meta.sqlite", "",
 ]  # fmt: skip

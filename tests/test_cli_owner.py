@@ -32,7 +32,7 @@ ERRORS: dict[str, tuple[object, type[DucoError], str]] = {
     "unauthorized": ({"error": {"code": "unauthorized", "message": "m"}}, Unauthorized, "m"),
     "forbidden": ({"error": {"code": "forbidden", "message": "m"}}, Forbidden, "m"),
     "unavailable": ({"error": {"code": "unavailable", "message": "m"}}, TransportError, "m"),
-    "of an older version": ({"error": {"code": "no_such_route", "message": "POST"}}, TransportError, "POST"),
+    "of an older version": ({"error": {"code": "no_such_route", "message": "POST"}}, TransportError, "POST; the"),
     "of somebody else": ({"error": "m"}, TransportError, "none of duco_rt"),
     "half of one": ({"error": {"code": "not_found"}}, TransportError, "none of duco_rt"),
     "no object": ([1], TransportError, "none of duco_rt"),

@@ -128,3 +128,13 @@ def test_a_lock_file_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "lock").mkdir()
     with pytest.raises(ConfigError, match=r"app\.data_dir = .*lock: "):
         owner_of(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such rights there")
+def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    """What machines sent is nobody else's on this computer; a folder that is there keeps what its owner chose."""
+    there = tmp_path / "there"
+    there.mkdir(mode=0o750)
+    for folder, mode in ((tmp_path / "new", 0o700), (there, 0o750)):
+        with DataDir(folder):
+            assert stat.S_IMODE(folder.stat().st_mode) == mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -65,6 +66,14 @@ async def returning() -> None:
 async def cancelled_by_a_library() -> None:
     """A CancelledError that comes out of a driver, though nobody cancelled the part."""
     raise asyncio.CancelledError
+
+
+async def cancelled_from_within() -> None:
+    """A cancel of its own task, which looks as one from outside."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
 
 
 async def in_a_group() -> None:
@@ -193,10 +202,11 @@ async def test_the_end_cancels_and_waits() -> None:
     async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), Pauses(1000.0, 1000.0)) as parts:
         parts.start("a", lambda: orderly("a"))
         parts.start("b", raising(RuntimeError()))
-        alone = parts.start("c", lambda: orderly("c"))
+        end = parts.start("c", lambda: orderly("c"))
         await asyncio.sleep(0.001)
-        alone.cancel()
-        await asyncio.wait([alone])
+        end()
+        while "c" in parts.states():
+            await asyncio.sleep(0)
         assert (ended, set(parts.states())) == (["c"], {"a", "b"})
     assert ended == ["c", "a"]
 
@@ -219,10 +229,10 @@ async def test_an_error_of_the_block_comes_as_it_is() -> None:
     part = Failing()
     with pytest.raises(ValueError, match="of the block"):
         async with Supervisor(Metrics(), SetClock(), QUICK) as parts:
-            task = parts.start("a", part.run)
+            parts.start("a", part.run)
             await part.runs_on.wait()
             raise ValueError("of the block")
-    assert task.cancelled()
+    assert parts.states() == {}
 
 
 def test_leaves() -> None:
@@ -262,3 +272,58 @@ async def test_errors_that_nobody_waits_for_are_counted_and_told(events: list[di
     assert shown == [callback, ("loop", "KeyError('forgotten')"), thread_ended, callback]
     assert "reader" in events[2]["message"]
     assert (loop.get_exception_handler(), threading.excepthook) == before
+
+
+async def test_who_takes_a_cancel_for_something_else_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that fails while it is cancelled ends, and so does one that swallows it."""
+    monkeypatch.setattr("duco_rt.supervisor._END_S", 0.01)
+    began = [asyncio.Event(), asyncio.Event()]
+
+    async def fails() -> None:
+        try:
+            began[0].set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as e:
+            raise RuntimeError("a defect") from e
+
+    async def swallows() -> None:
+        with suppress(asyncio.CancelledError):
+            began[1].set()
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), QUICK) as parts:
+        parts.start("a", fails)
+        parts.start("b", swallows)
+        await asyncio.gather(*(each.wait() for each in began))
+    assert parts.states() == {}
+
+
+async def test_the_end_may_be_cancelled() -> None:
+    """Who waits for it is not held; the parts have been told."""
+    ended = asyncio.Event()
+
+    async def orderly() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await ended.wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            async with Supervisor(Metrics(), SetClock(), QUICK) as parts:
+                parts.start("a", orderly)
+                asyncio.get_running_loop().call_later(0.05, ended.set)
+                await asyncio.Event().wait()
+
+
+async def test_a_part_that_cancels_itself_is_begun_again() -> None:
+    """It ends only where somebody asked for that."""
+    part = Failing(cancelled_from_within, in_a_group, cancelled_by_a_library)
+    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), QUICK) as parts:
+        end = parts.start("hub", part.run)
+        await part.runs_on.wait()
+        assert (part.runs, dict(parts.states())) == (4, {"hub": "ok"})
+        end()
+        await asyncio.sleep(0.01)
+        assert parts.states() == {}

@@ -48,7 +48,7 @@ DRIVERS = {
 }
 """A driver, and the word in the name of the files or folders of duco_rt/transports that may import it."""
 
-WIRING = {"duco_rt.adapters"}
+WIRING = {"duco_rt.adapters", "duco_rt.adapters_meta"}
 """The modules that may name a concrete transport."""
 
 CONTRACTS = {"duco_rt.transports", "duco_rt.transports.base", "duco_rt.transports.base_data"}

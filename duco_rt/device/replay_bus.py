@@ -25,7 +25,7 @@ class ReplayBus(can.BusABC):
         self._ended = False
         self._next = next(self._messages, None)
         self._first_s = self._next.timestamp if self._next else 0.0
-        self._begun_s = time.time()
+        self._begun_s = time.monotonic()
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
         message = self._next or next(self._messages, None)
@@ -36,7 +36,7 @@ class ReplayBus(can.BusABC):
             time.sleep(min(timeout or 0.0, 0.2))
             return None, True
         due_s = self._begun_s + (message.timestamp - self._first_s) / self._speed
-        wait_s = due_s - time.time()
+        wait_s = due_s - time.monotonic()
         self._next = message
         if wait_s > 0:
             if timeout is not None and wait_s > timeout:
@@ -44,7 +44,7 @@ class ReplayBus(can.BusABC):
                 return None, True
             time.sleep(wait_s)
         self._next = None
-        message.timestamp = due_s
+        message.timestamp = due_s + time.time() - time.monotonic()  # the wall clock may be set meanwhile
         return message, True
 
     def send(self, msg: can.Message, timeout: float | None = None) -> None:

@@ -22,28 +22,28 @@ class SimulatedBus(can.BusABC):
         self._frames = MachineFrames(seed)
         # a second's frames are made at once: machines of one process begin theirs spread over the second
         into_second_s = seed * _GOLDEN % 1.0
-        self._second_s = time.time() - into_second_s
+        self._second_s = time.monotonic() - into_second_s
         first = self._frames.next_second()
         self._ready: deque[MachineFrame] = deque(f for f in first if f.offset_us >= into_second_s * 1e6)
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
         if not self._ready:
             self._second_s += 1.0
-            if self._second_s < time.time() - 5.0:  # the process slept: a machine does not catch up
-                self._second_s = time.time()
+            if self._second_s < time.monotonic() - 5.0:  # the process slept: a machine does not catch up
+                self._second_s = time.monotonic()
             self._ready.extend(self._frames.next_second())
         frame = self._ready[0]
         due_s = self._second_s + frame.offset_us / 1e6
-        wait_s = due_s - time.time()
+        wait_s = due_s - time.monotonic()
         if wait_s > 0:
             if not timeout:
                 return None, True
             time.sleep(min(timeout, max(wait_s, _TICK_S)))
-            if due_s > time.time():
+            if due_s > time.monotonic():
                 return None, True
         self._ready.popleft()
         message = can.Message(
-            timestamp=due_s,
+            timestamp=due_s + time.time() - time.monotonic(),  # the wall clock may be set meanwhile
             arbitration_id=frame.can_id,
             is_extended_id=frame.extended,
             data=frame.data,

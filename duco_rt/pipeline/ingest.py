@@ -125,8 +125,8 @@ class Ingest:
             await self._publish(message)
         except (TransportError, TimeoutError) as e:  # at most once: what live cannot take now is in the history
             self._metrics.count("ingest_live_lost_total")
-            now_s, context = self._clock.steady_s(), {"sample": _key(message), "error": str(e)}
-            self._complaints.add("live_away", now_s, event="live path is away", **context)
+            now_s = self._clock.steady_s()
+            self._complaints.add("live_away", now_s, event="live path is away", sample=_key(message), error=str(e))
         except Exception as e:  # the live path outlives whatever one message does to it
             why, now_s = f"{type(e).__name__}: {e}", self._clock.steady_s()
             self._complaints.add("live_failed", now_s, event="real-time message failed", sample=_key(message), why=why)

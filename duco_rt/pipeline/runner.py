@@ -21,7 +21,7 @@ log = structlog.get_logger()
 def backoff_s(attempt: int, first_s: float = 0.1, most_s: float = 3.0, jitter: float | None = None) -> float:
     """How long to wait after failure `attempt` (0, 1, …): doubling, with full jitter in its upper half."""
     ceiling = min(most_s, first_s * 2 ** min(attempt, 20))
-    share = random.random() if jitter is None else jitter  # spreading retries needs no secrecy
+    share = random.random() if jitter is None else jitter  # nosec B311  # spreading retries needs no secrecy
     return float(ceiling * (0.5 + 0.5 * share))
 
 

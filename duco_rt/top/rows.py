@@ -152,10 +152,10 @@ def _facts(change: Change) -> list[tuple[str, str]]:
     lags = [(labels["table"], value) for labels, value in after.series("duco_store_lag_seconds")]
     if lags:
         facts.append(("store", ", ".join(f"{table} {duration(value)} behind" for table, value in sorted(lags))))
-    return [*facts, ("process", _process(change)), *_version(after)]
+    return [*facts, ("load", _load(change)), *_version(after)]
 
 
-def _process(change: Change) -> str:
+def _load(change: Change) -> str:
     after = change.after
     parts = []
     cpu = change.rate("process_cpu_seconds_total")

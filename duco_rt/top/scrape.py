@@ -41,7 +41,7 @@ class Scrape(NamedTuple):
 def read_scrape(text: str, at_s: float) -> Scrape:
     """Read the text format; lines that are none of it are left out."""
     families: dict[str, dict[Labels, float]] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         found = None if line.startswith("#") else _LINE.match(line)
         if found is None:
             continue

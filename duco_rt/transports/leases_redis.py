@@ -70,7 +70,7 @@ class RedisLeases:
     """Leases that any number of processes share. `url`, `user`, `password`, `ca_file` as for RedisClient."""
 
     def __init__(self, url: str, *, user: str = "", password: str = "", ca_file: str = "") -> None:
-        self._client = RedisClient(url, user=user, password=password, ca_file=ca_file)
+        self._client = RedisClient(url, user=user, password=password, ca_file=ca_file, section="leases")
         self._renew = self._client.redis.register_script(_RENEW)
         self._note = self._client.redis.register_script(_NOTE)
         self._drop = self._client.redis.register_script(_DROP)

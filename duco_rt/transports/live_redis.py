@@ -37,12 +37,13 @@ class RedisLive:
         self._lost: TransportError | None = None
         self._sessions = 0
         self._established = False
+        self._is_closed = False
         self._next_log_s = 0.0
 
     async def run(self) -> None:
-        """Carry all subscriptions on one connection, made anew where it is lost, until cancelled."""
+        """Carry all subscriptions on one connection, made anew where it is lost, until cancelled, or closed."""
         attempt = 0
-        while True:
+        while not self._is_closed:
             begun_s = time.monotonic()
             self._established = False
             try:
@@ -89,5 +90,6 @@ class RedisLive:
 
     async def close(self) -> None:
         """End all subscriptions, and the connections that publish."""
+        self._is_closed = True
         self._queues.close()
         await self._client.close()

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
+from aiokafka.conn import collect_hosts
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
 
 from duco_rt.errors import ConfigError, TransportError
+from duco_rt.transports.certificates import explained
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it says at each attempt what a TransportError says once
 
@@ -73,6 +75,21 @@ class Cluster:
         why = "no answer in time" if isinstance(cause, TimeoutError) else str(cause) or type(cause).__name__
         return TransportError(f"kafka at {self._servers}: {what}: {why}")
 
+    async def _told(self, cause: Exception) -> Exception:
+        """Of an error to connect, what is wrong with the server's certificate: the driver keeps that to itself."""
+        if not isinstance(cause, KafkaConnectionError) or "ssl_context" not in self.options:
+            return cause
+        for host, port, _ in collect_hosts(self._servers):
+            try:
+                async with asyncio.timeout(PART_S):
+                    _, writer = await asyncio.open_connection(host, port, ssl=self.options["ssl_context"])
+                writer.transport.abort()
+            except ssl.SSLError as e:
+                return KafkaConnectionError(explained(str(e), "log"))
+            except (OSError, TimeoutError):
+                continue
+        return cause
+
     async def ensure(self, topics: Iterable[str]) -> None:
         """Make those that are missing; one that is there is used as it is."""
         async with self._making:
@@ -86,7 +103,7 @@ class Cluster:
                     # All of them: asked for a missing one by name, a broker may make it by its own defaults.
                     await self._make(admin, wanted - await _topics(admin))
             except Exception as e:
-                raise self.error("topics", e) from e
+                raise self.error("topics", await self._told(e)) from e
             finally:
                 await end(admin)
             self._there |= wanted
@@ -120,7 +137,7 @@ class Cluster:
                 if topic["error_code"] or any(part["leader"] < 0 for part in topic["partitions"]):
                     raise KafkaError(f"{topic['topic']} has partitions without a leader")
         except Exception as e:
-            raise self.error("check", e) from e
+            raise self.error("check", await self._told(e)) from e
         finally:
             await end(admin)
 

@@ -22,6 +22,7 @@ from duco_rt.errors import (
     TransportError,
 )
 from duco_rt.metrics import Metrics
+from duco_rt.transports.certificates import explained
 
 T = TypeVar("T")
 
@@ -135,7 +136,7 @@ class HttpClient:
             ) as response:
                 answer = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
-            raise TransportError(f"MetaAPI: {method} {address}: {str(e) or type(e).__name__}") from e
+            raise TransportError(f"MetaAPI: {method} {address}: {explained(str(e), 'meta') or type(e).__name__}") from e
         if response.status in (401, 403):
             raise TransportError(self._refusal(response.status, answer))
         if response.status >= 500 and response.status != 504:

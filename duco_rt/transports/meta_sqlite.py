@@ -191,7 +191,7 @@ def _put_parsing(db: sqlite3.Connection, name: str, files: tuple[ParsingFile, ..
     version = row[0] + 1 if row else 1
     text = msgspec.json.encode(files).decode()
     db.execute("INSERT INTO parsings VALUES (?, ?, ?)", (name, version, text))
-    if owner is not None:
+    if row is None and owner is not None:
         db.execute("INSERT INTO parsing_owners VALUES (?, ?)", (name, owner))
     return Parsing(name, version, files)
 

@@ -39,8 +39,8 @@ DAYS_MAX = 30
 ANSWER_BYTES_MAX = 64 * 1024
 
 _COLUMNS = "chassisId, commandId, action, reason, who, state, queued, sent, answered, answer, error, beats, lastBeat"
-_ONE = f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ? AND commandId = ?"
-_PAGE = f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ? AND queued < ? ORDER BY queued DESC, id DESC LIMIT ?"
+_ONE = f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ? AND commandId = ?"  # nosec B608  # our columns
+_PAGE = f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ? AND queued < ? ORDER BY queued DESC, id DESC LIMIT ?"  # nosec B608  # our columns
 _NEXT: dict[str, tuple[str, ...]] = {
     "queued": ("sent", "failed", "expired"),
     "sent": ("acknowledged", "failed", "expired"),
@@ -174,7 +174,7 @@ def _prune(db: sqlite3.Connection, chassis_id: str, leased: bool, now_ms: int) -
     kind = "=" if leased else "!="
     db.execute(
         "DELETE FROM commands WHERE id IN (SELECT id FROM commands"
-        f" WHERE chassisId = ? AND state {kind} 'leased' ORDER BY queued DESC, id DESC LIMIT -1 OFFSET ?)",
+        f" WHERE chassisId = ? AND state {kind} 'leased' ORDER BY queued DESC, id DESC LIMIT -1 OFFSET ?)",  # nosec B608  # our columns
         (chassis_id, ROWS_MAX - PRUNE_EVERY),
     )
     db.execute(

@@ -38,13 +38,13 @@ class SqliteCredentials(SqliteFile):
 
     async def credential(self, credential_id: str) -> Credential | None:
         """One of them, None where it is not there."""
-        found = await self._rows(f"SELECT {_COLUMNS} FROM credentials WHERE id = ?", credential_id)
+        found = await self._rows(f"SELECT {_COLUMNS} FROM credentials WHERE id = ?", credential_id)  # nosec B608  # our columns
         return _credential(found[0]) if found else None
 
     async def tokens(self) -> list[Credential]:
         """All tokens, oldest first, without their digests."""
-        sql = f"SELECT {_COLUMNS} FROM credentials WHERE kind = 'token' ORDER BY created, id"
-        return [msgspec.structs.replace(_credential(row), digest="") for row in await self._rows(sql)]
+        db = self._known()
+        return await self._run(lambda: _tokens(db))  # rows are read in the thread: there may be thousands
 
     async def remove_credential(self, credential_id: str) -> None:
         """Take one back with its sessions, or NotFound."""
@@ -63,24 +63,29 @@ def _add(db: sqlite3.Connection, credential: Credential, now_ms: int) -> None:
         if credential.parent is not None:
             _make_room(db, "parent = ?", SESSIONS_TOKEN_MAX, credential.parent)
     grants = msgspec.json.encode(credential.grants).decode()
-    row = credential.id, credential.kind, credential.name, grants, credential.digest
-    row += credential.created_ms, credential.expires_ms, credential.parent
+    row = [credential.id, credential.kind, credential.name, grants, credential.digest]
+    times = [credential.created_ms, credential.expires_ms]
     try:
-        db.execute("INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute("INSERT INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [*row, *times, credential.parent])
     except sqlite3.IntegrityError as e:
         raise Conflict(f"credential {credential.id!r} is there already") from e
+
+
+def _tokens(db: sqlite3.Connection) -> list[Credential]:
+    sql = f"SELECT {_COLUMNS} FROM credentials WHERE kind = 'token' ORDER BY created, id"  # nosec B608  # our columns
+    return [msgspec.structs.replace(_credential(row), digest="") for row in db.execute(sql)]
 
 
 def _make_room(db: sqlite3.Connection, where: str, most: int, *values: object) -> None:
     """For one more: the ones go that would end first."""
     over = _count(db, where, *values) - most + 1
     if over > 0:
-        chosen = f"SELECT id FROM credentials WHERE {where} ORDER BY expires, id LIMIT {over:d}"
-        db.execute(f"DELETE FROM credentials WHERE id IN ({chosen})", values)
+        chosen = f"SELECT id FROM credentials WHERE {where} ORDER BY expires, id LIMIT {over:d}"  # nosec B608  # our words
+        db.execute(f"DELETE FROM credentials WHERE id IN ({chosen})", values)  # nosec B608  # our words
 
 
 def _count(db: sqlite3.Connection, where: str, *values: object) -> int:
-    found: int = db.execute(f"SELECT count(*) FROM credentials WHERE {where}", values).fetchone()[0]
+    found: int = db.execute(f"SELECT count(*) FROM credentials WHERE {where}", values).fetchone()[0]  # nosec B608  # our words
     return found
 
 
@@ -91,4 +96,5 @@ def _remove(db: sqlite3.Connection, credential_id: str) -> None:
 
 
 def _credential(row: tuple[Any, ...]) -> Credential:
-    return Credential(*row[:3], _grants.decode(row[3]), *row[4:])
+    credential_id, kind, name, grants, digest, created_ms, expires_ms, parent = row
+    return Credential(credential_id, kind, name, _grants.decode(grants), digest, created_ms, expires_ms, parent)

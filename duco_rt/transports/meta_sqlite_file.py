@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from duco_rt.errors import BadRequest, DucoError, TransportError
-from duco_rt.transports.sqlite_health import check_before_open, check_opened, if_damaged
+from duco_rt.transports.sqlite_health import check_whole, if_damaged
 
 T = TypeVar("T")
 
@@ -34,12 +34,10 @@ class SqliteFile:
         """Open it; in the thread. Raises ConfigError where it is damaged: then nothing is written to it."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         is_new = not self._file.exists()
-        check_before_open(self._file)
+        check_whole(self._file)
         db = sqlite3.connect(self._file, check_same_thread=False, isolation_level=None)
         self._db = db
         try:
-            if not is_new:
-                check_opened(self._file, db)
             db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;")
             if is_new:  # tokens lie in it: nobody else on the machine reads them
                 for file in self._file.parent.glob(f"{self._file.name}*"):

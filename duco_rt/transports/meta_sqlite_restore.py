@@ -32,7 +32,7 @@ def restore(db: sqlite3.Connection, file: Path) -> dict[str, int]:
     tokens = "credentials WHERE kind = 'token'"
     whats = {"devices": "devices", "parsings": "(SELECT DISTINCT name FROM parsings)", "groups": "groups"}
     return {
-        what: db.execute(f"SELECT count(*) FROM {where}").fetchone()[0]
+        what: db.execute(f"SELECT count(*) FROM {where}").fetchone()[0]  # nosec B608  # tables and columns of ours
         for what, where in {**whats, "tokens": tokens}.items()
     }
 
@@ -47,7 +47,7 @@ def _bring_in(db: sqlite3.Connection) -> None:
 
 
 def _tables(db: sqlite3.Connection, schema: str) -> set[str]:
-    rows = db.execute(f"SELECT name FROM {schema}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    rows = db.execute(f"SELECT name FROM {schema}.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")  # nosec B608  # tables and columns of ours
     return {row[0] for row in rows}
 
 
@@ -56,31 +56,31 @@ def _columns(db: sqlite3.Connection, schema: str, table: str) -> list[str]:
 
 
 def _replace(db: sqlite3.Connection, table: str, columns: str) -> None:
-    db.execute(f'DELETE FROM main."{table}"')
-    db.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM backup."{table}"')
+    db.execute(f'DELETE FROM main."{table}"')  # nosec B608  # tables and columns of ours
+    db.execute(f'INSERT INTO main."{table}" ({columns}) SELECT {columns} FROM backup."{table}"')  # nosec B608  # tables and columns of ours
 
 
 def _ledger(db: sqlite3.Connection, table: str, columns: str) -> None:
     """What is here is newer. The row ids are this file's own."""
     listed = ", ".join(name for name in columns.split(", ") if name != '"id"')
     order = " ORDER BY id" if '"id"' in columns else ""
-    db.execute(f"INSERT OR IGNORE INTO main.{table} ({listed}) SELECT {listed} FROM backup.{table}{order}")
+    db.execute(f"INSERT OR IGNORE INTO main.{table} ({listed}) SELECT {listed} FROM backup.{table}{order}")  # nosec B608  # tables and columns of ours
 
 
 def _parsings(db: sqlite3.Connection, table: str, columns: str) -> None:
     newest = "SELECT name, files, max(version) AS version FROM {}.parsings GROUP BY name"
-    db.execute(f"INSERT OR IGNORE INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table}")
+    db.execute(f"INSERT OR IGNORE INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table}")  # nosec B608  # tables and columns of ours
     db.execute(
         "INSERT INTO main.parsings (name, version, files) SELECT b.name, m.version + 1, b.files"
         f" FROM ({newest.format('backup')}) b JOIN ({newest.format('main')}) m ON b.name = m.name"
-        " WHERE b.files != m.files"
+        " WHERE b.files != m.files"  # nosec B608  # tables and columns of ours
     )
 
 
 def _owners(db: sqlite3.Connection, table: str, columns: str) -> None:
     """A parsing that the backup does not have stays whose it is."""
-    db.execute(f"DELETE FROM main.{table} WHERE name IN (SELECT name FROM backup.parsings)")
-    db.execute(f"INSERT OR REPLACE INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table}")
+    db.execute(f"DELETE FROM main.{table} WHERE name IN (SELECT name FROM backup.parsings)")  # nosec B608  # tables and columns of ours
+    db.execute(f"INSERT OR REPLACE INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table}")  # nosec B608  # tables and columns of ours
 
 
 def _groups(db: sqlite3.Connection, table: str, columns: str) -> None:
@@ -88,9 +88,9 @@ def _groups(db: sqlite3.Connection, table: str, columns: str) -> None:
     highest: dict[str, int] = {}
     here: dict[tuple[str, str], dict[str, object]] = {}
     for schema in ("main", "backup"):
-        for tenant, version in db.execute(f"SELECT tenant, version FROM {schema}.forgotten_groups"):
+        for tenant, version in db.execute(f"SELECT tenant, version FROM {schema}.forgotten_groups"):  # nosec B608  # tables and columns of ours
             highest[tenant] = max(highest.get(tenant, 0), version)
-        for tenant, group_id, body in db.execute(f"SELECT tenant, groupId, body FROM {schema}.groups"):
+        for tenant, group_id, body in db.execute(f"SELECT tenant, groupId, body FROM {schema}.groups"):  # nosec B608  # tables and columns of ours
             group = _group.decode(body)
             highest[tenant] = max(highest.get(tenant, 0), _version(group))
             if schema == "main":
@@ -112,13 +112,13 @@ def _version(group: dict[str, object]) -> int:
 
 
 def _credentials(db: sqlite3.Connection, table: str, columns: str) -> None:
-    db.execute(f"DELETE FROM main.{table} WHERE kind != 'session'")
+    db.execute(f"DELETE FROM main.{table} WHERE kind != 'session'")  # nosec B608  # tables and columns of ours
     db.execute(
-        f"INSERT OR REPLACE INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table} WHERE kind != 'session'"
+        f"INSERT OR REPLACE INTO main.{table} ({columns}) SELECT {columns} FROM backup.{table} WHERE kind != 'session'"  # nosec B608  # tables and columns of ours
     )
     db.execute(
         f"DELETE FROM main.{table} WHERE kind = 'session' AND parent IS NOT NULL"
-        f" AND parent NOT IN (SELECT id FROM main.{table} WHERE kind != 'session')"
+        f" AND parent NOT IN (SELECT id FROM main.{table} WHERE kind != 'session')"  # nosec B608  # tables and columns of ours
     )
 
 

@@ -18,6 +18,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from duco_rt.errors import TransportError
+from duco_rt.transports.certificates import explained
 
 CALL_S = 2.0
 """The longest that a call may take, connecting included."""
@@ -31,9 +32,13 @@ class RedisClient:
     """One server: `url` is redis://host:port[/db], or rediss:// for TLS.
 
     `ca_file`, with rediss://: the authority that must have signed the server's certificate; "" is the system's.
+    `section` is that of the configuration, for what errors say of it.
     """
 
-    def __init__(self, url: str, *, user: str = "", password: str = "", ca_file: str = "") -> None:
+    def __init__(
+        self, url: str, *, user: str = "", password: str = "", ca_file: str = "", section: str = "live"
+    ) -> None:
+        self._section = section
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}"  # without a password that may be in it
         options: dict[str, Any] = {"username": user or None, "password": password or None}
@@ -65,7 +70,7 @@ class RedisClient:
             raise self._error(what, e) from e
 
     def _error(self, what: str, error: BaseException) -> TransportError:
-        text = str(error) or "no answer in time"
+        text = explained(str(error), self._section) or "no answer in time"
         return TransportError(f"{self.name}: {what}: {text}")
 
     @asynccontextmanager

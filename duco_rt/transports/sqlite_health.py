@@ -13,11 +13,30 @@ _WAL_HEAD = struct.Struct(">IIIIIIII")
 _WAL_MAGIC = 0x377F0682  # the last bit says in which byte order its checksums are made
 
 
-def check_before_open(file: Path) -> None:
-    """Raise ConfigError where SQLite would begin anew in place of what was there: an empty file, or a write-ahead log
-    that it takes for none. What a file that was not closed says at its end is SQLite's own to find out."""
+def check_whole(file: Path) -> None:
+    """Raise ConfigError where a file that is there is damaged. Reads all of it: 1 s for 500 MB.
+
+    Also where SQLite would begin anew in place of what was there: an empty file, or a write-ahead log that it takes for
+    none. What the log of a file that was not closed says at its end is SQLite's own to find out.
+    """
+    if not file.exists():
+        return
+    _check_beginnings(file)
+    # a connection that can write would write the log into the file at its end
+    db = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        if file.exists() and file.stat().st_size == 0:
+        [(found,)] = db.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.DatabaseError as e:
+        raise if_damaged(file, e) from e
+    finally:
+        db.close()
+    if found != "ok":
+        raise damaged(file, " ".join(found.split()))
+
+
+def _check_beginnings(file: Path) -> None:
+    try:
+        if file.stat().st_size == 0:
             raise damaged(file, "it is empty")
         wal = file.with_name(f"{file.name}-wal")
         with wal.open("rb") as opened:
@@ -44,16 +63,6 @@ def _is_wal(head: bytes) -> bool:
         a = (a + first + b) & 0xFFFFFFFF
         b = (b + second + a) & 0xFFFFFFFF
     return (a, b) == (sum_1, sum_2)
-
-
-def check_opened(file: Path, db: sqlite3.Connection) -> None:
-    """Raise ConfigError where a page of the file is broken. Reads all of it: 1 s for 500 MB."""
-    try:
-        [(found,)] = db.execute("PRAGMA quick_check(1)").fetchall()
-    except sqlite3.DatabaseError as e:
-        raise if_damaged(file, e) from e
-    if found != "ok":
-        raise damaged(file, " ".join(found.split()))
 
 
 def if_damaged(file: Path, error: sqlite3.Error) -> Exception:

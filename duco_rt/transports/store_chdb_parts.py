@@ -26,8 +26,10 @@ KEPT = (sql.RAW, sql.PARSED, sql.LAST_SEEN)
 _FROZEN = "duco_backup"
 _FIRST_LABEL = 1_000_000_000  # no part that the engine numbers comes so far
 _PART = re.compile(r"(?P<partition>[A-Za-z0-9]{1,60})_(?P<first>\d{1,18})_\d{1,18}_\d{1,9}(?:_\d{1,18})?")
+_BROKEN_CODES = "32, 33, 40, 117, 131, 246, 271, 432"
 _BROKEN = re.compile(
-    r"Code: (?:32|33|40|117|131|246|271|432)\. .*?/store/[0-9a-f]{3}/(?P<table>[0-9a-f-]{36})/(?P<part>[A-Za-z0-9_]+)/",
+    rf"Code: (?:{_BROKEN_CODES.replace(', ', '|')})\. .*?"
+    r"/store/[0-9a-f]{3}/(?P<table>[0-9a-f-]{36})/(?P<part>[A-Za-z0-9_]+)/",
     re.DOTALL,
 )
 """Reading a part met garbage: end of file, wrong checksum, unknown compression, impossible sizes; no want of memory
@@ -75,9 +77,15 @@ class Parts:
     def broken(self) -> list[Path]:
         """The parts that were set aside, at the start by the engine or later, and are still there."""
         rows = self._query(
-            f"SELECT path FROM system.detached_parts WHERE database = '{sql.DATABASE}' AND reason LIKE 'broken%'"
+            f"SELECT path FROM system.detached_parts WHERE database = '{sql.DATABASE}' AND reason LIKE 'broken%'"  # nosec B608  # our names
         )
         return sorted(Path(untext(path)) for path in rows.get("path", []))
+
+    def look(self) -> None:
+        """Set aside what the engine's own work met: a merge that fails for ever would hold up all inserts at last."""
+        rows = self._query(f"SELECT last_error_message AS text FROM system.errors WHERE code IN ({_BROKEN_CODES})")  # nosec B608  # our names
+        for text in rows.get("text", []):
+            self.set_aside(f"Code: 40. {untext(text)}")
 
     def set_aside(self, error: str) -> bool:
         """Whether an error came of a broken part that is out of the way now, so that the rest can be read."""
@@ -99,6 +107,12 @@ class Parts:
         if not table or _PART.fullmatch(name) is None:
             return False
         whose = f"{sql.DATABASE}.{table}"
+        is_there = (
+            f"SELECT count() AS n FROM system.parts WHERE active AND database = '{sql.DATABASE}' "
+            f"AND table = '{table}' AND name = '{name}'"  # nosec B608  # our names
+        )
+        if not any(self._query(is_there).get("n", [0])):
+            return False
         answer = self._query(f"CHECK TABLE {whose} PART '{name}' SETTINGS check_query_single_value_result = 1")
         if any(answer.get("result", [1])):
             return False
@@ -116,7 +130,7 @@ class Parts:
         rows = self._query(
             "SELECT CAST(chassisId AS String) AS chassis, max(tupleElement(p, 1)) AS seq FROM (SELECT chassisId, "
             f"maxMerge(position) AS p FROM {sql.DATABASE}.{sql.LAST_SEEN} GROUP BY tenant, chassisId, msgType) "
-            "GROUP BY chassis"
+            "GROUP BY chassis"  # nosec B608  # our names
         )
         return dict(zip(map(untext, rows.get("chassis", [])), map(int, rows.get("seq", [])), strict=True))
 
@@ -124,7 +138,7 @@ class Parts:
         """The folder of each table."""
         rows = self._query(
             f"SELECT name, data_paths[1] AS path FROM system.tables WHERE database = '{sql.DATABASE}' "
-            f"AND name IN ({', '.join(map(sql.quote, KEPT))}) ORDER BY name"
+            f"AND name IN ({', '.join(map(sql.quote, KEPT))}) ORDER BY name"  # nosec B608  # our names
         )
         return {
             untext(name): Path(untext(path))

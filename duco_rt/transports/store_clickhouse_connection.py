@@ -22,6 +22,7 @@ from asynch.proto.connection import Connection as Driver
 from asynch.proto.result import QueryInfo
 
 from duco_rt.errors import TransportError
+from duco_rt.transports.certificates import explained
 from duco_rt.transports.store_native import FIXED, Columns, block, joined
 
 CONNECT_S = 2.5
@@ -187,5 +188,5 @@ def _reason(error: BaseException, patience_s: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {patience_s:g} s"
     if isinstance(error, OSError):
-        return str(error) or type(error).__name__
+        return explained(str(error), "store") or type(error).__name__
     return f"the connection broke ({type(error).__name__}: {error})"

@@ -39,6 +39,10 @@ class BackupApi:
         self._clock = clock
         self._busy = ""
 
+    def routes(self) -> list[web.RouteDef]:
+        """Both of them."""
+        return [web.post("/api/backup", self.backup), web.post("/api/restore", self.restore)]
+
     @asynccontextmanager
     async def _alone(self, what: str) -> AsyncIterator[None]:
         if self._busy:
@@ -51,24 +55,26 @@ class BackupApi:
 
     async def backup(self, request: web.Request) -> web.StreamResponse:
         """A tar of all that is kept here, as of one moment; cut off where it fails: only a whole one can be used."""
-        async with self._alone("a backup"), snapshot(self._folder, self._store, self._clock) as moment:
-            name = time.strftime("duco-%Y%m%dT%H%M%SZ.tar", time.gmtime(moment.manifest.made / 1000))
-            headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-            response = web.StreamResponse(headers=headers)
-            response.content_type = "application/x-tar"
-            await response.prepare(request)
-            pieces = moment.pieces()
-            try:
+        response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+        response.content_type = "application/x-tar"
+        try:
+            async with self._alone("a backup"), snapshot(self._folder, self._store, self._clock) as moment:
+                name = time.strftime("duco-%Y%m%dT%H%M%SZ.tar", time.gmtime(moment.manifest.made / 1000))
+                response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+                await response.prepare(request)
+                pieces = moment.pieces()
                 while piece := await asyncio.to_thread(next, pieces, b""):
                     async with asyncio.timeout(_TAKES_S):
                         await response.write(piece)
-                await response.write_eof()
-            except (ConnectionError, TimeoutError):
-                log.warning("who asked for a backup went away", made=moment.manifest.made)
-            except TransportError as e:
-                log.error("backup failed", error=str(e))
-                if request.transport is not None:  # the answer has begun: no other status can tell it
-                    request.transport.abort()
+            await response.write_eof()  # only now: whoever asks for another one at once is served
+        except (ConnectionError, TimeoutError):
+            log.warning("who asked for a backup went away")
+        except TransportError as e:
+            if not response.prepared:
+                raise
+            log.error("backup failed", error=str(e))
+            if request.transport is not None:  # the answer has begun: no other status can tell it
+                request.transport.abort()
         return response
 
     async def restore(self, request: web.Request) -> web.Response:

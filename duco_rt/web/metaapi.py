@@ -13,13 +13,14 @@ from duco_rt.model import Device, MethodResult, ParsingFile
 from duco_rt.pipeline.decoding.compiling import check_parsing_async
 from duco_rt.pipeline.decoding.limits import SOURCE_MAX, TEXT_BYTES_MAX
 from duco_rt.pipeline.decoding.reading import LIMIT_S
+from duco_rt.rights import Identity
 from duco_rt.transports.base_data import Meta
-from duco_rt.web.access.audit import note
+from duco_rt.web.access.audit import IDLE, note
 from duco_rt.web.access.door import forbidden, hidden, identity_of, require, unknown_device
 from duco_rt.web.access.owners import Ownership, tenants_administered
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
-from duco_rt.web.ledger import asked_by
+from duco_rt.web.ledger import ASKED_BY, asked_by
 from duco_rt.web.ledger_api import LedgerApi
 from duco_rt.web.params import body_of, int_of, name_of, reply, tenant_of
 
@@ -191,10 +192,26 @@ async def handle_method(request: web.Request, call: Call) -> web.Response:
     """`POST /api/iothubs/{hub}/devices/{chassisId}/methods`."""
     body = await body_of(request, MethodBody)
     chassis_id = name_of(request, "chassisId")
-    note(request, **{key: str(body.payload[key]) for key in _NOTED if key in body.payload}, methodName=body.methodName)
-    payload = asked_by(identity_of(request), body.methodName, body.payload)
+    asker = identity_of(request)
+    facts = {key: value for key in _NOTED if isinstance(value := body.payload.get(key), str)}
+    note(request, methodName=body.methodName, **facts, asked_by=_for_whom(asker, body.payload))
+    payload = asked_by(asker, body.methodName, body.payload)
     result = await call(request.match_info["hub"], chassis_id, body.methodName, payload)
+    if _is_heartbeat(asker, payload, result):
+        request[IDLE] = True
     return reply(method_answer(result))
+
+
+def _for_whom(asker: Identity, payload: dict[str, object]) -> str:
+    """The user in whose name another process of ours asks."""
+    user = payload.get(ASKED_BY)
+    return user if asker.is_service and isinstance(user, str) else ""
+
+
+def _is_heartbeat(asker: Identity, payload: dict[str, object], result: MethodResult) -> bool:
+    """Whether nobody did anything by it: a stream that is on goes on. The command ledger has it."""
+    renews = asker.kind == "token" and asker.is_service and payload.get("reason") == "lease"
+    return renews or (payload.get("action") == "start" and result.payload.get("source") == "lease")
 
 
 def method_answer(result: MethodResult) -> dict[str, object]:
@@ -214,6 +231,7 @@ def _owner_of(request: web.Request) -> str | None:
     tenants = tenants_administered(asker)
     if len(tenants) > 1:
         raise BadRequest(f"tenant: say whose parsing it is, ?tenant= one of {', '.join(tenants)}")
+    note(request, tenant=tenants[0])
     return tenants[0]
 
 

@@ -81,8 +81,12 @@ async def range_of(request: web.Request, store: Store, now_ms: int, window_ms: i
 
 
 async def device_now_ms(store: Store, peer: Peer, now_ms: int) -> int:
-    """Now by the device's clock, where that is known to be off by more than 5 s; else ours."""
-    return now_ms - skew_ms((await store.last_seen(peer.tenant)).get(peer))
+    """Now by the device's clock, where that is known to be off by more than 5 s; else ours.
+
+    An arrival that is still to come by our clock was of a time when that was wrong: it tells nothing.
+    """
+    last = (await store.last_seen(peer.tenant)).get(peer)
+    return now_ms if last is None or last.received_ms > now_ms + _SKEW_MS else now_ms - skew_ms(last)
 
 
 def skew_ms(last: LastSeen | None) -> int:

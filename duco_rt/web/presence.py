@@ -19,6 +19,7 @@ class Presence:
     def state(self, connected: bool | None, last: LastSeen | None, now_ms: int) -> dict[str, object]:
         """online, realtime, lastSeen (ms of our clock, null for never). `connected`: the hub's word."""
         age_ms = None if last is None else now_ms - last.arrived_ms
-        online = age_ms is not None and age_ms <= self._online_ms if connected is None else connected
-        realtime = online and last is not None and last.realtime and now_ms - last.received_ms <= _REALTIME_MS
+        # what came in the future came while our clock was wrong, and tells nothing
+        online = age_ms is not None and abs(age_ms) <= self._online_ms if connected is None else connected
+        realtime = online and last is not None and last.realtime and abs(now_ms - last.received_ms) <= _REALTIME_MS
         return {"online": online, "realtime": realtime, "lastSeen": None if last is None else last.arrived_ms}

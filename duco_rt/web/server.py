@@ -208,7 +208,8 @@ class Server:
     ) -> None:
         """`door` None: one for auth = "none". Raises LookupError where it is not said what a route needs."""
         if door is None:
-            assert config.auth == "none", "a server with authentication needs its door"
+            if config.auth != "none":
+                raise ValueError("a server with authentication needs its door")
             door = Door(config, Anyone(), no_device)
         self._listening = listening
         metrics = metrics or Metrics()
@@ -219,7 +220,8 @@ class Server:
         middlewares.insert(0, Measured(metrics).middleware)
         application = web.Application(middlewares=middlewares, client_max_size=config.body_bytes_max)
         application.add_routes(table)
-        door.learn(application.router.routes())
+        self.routes = application.router.routes
+        door.learn(self.routes())
         application.on_response_prepare.append(partial(_guard, hsts=is_tls(config)))
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=2.0)
         self._tls = server_context(config)

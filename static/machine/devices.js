@@ -26,7 +26,7 @@ function row(device, tenant, isCurrent) {
   const { chassisId, online, realtime, lastSeen } = device;
   if (!tenant) {
     const place = writeRoute({ tenant: chassisId, view: 'portal' });
-    return html`<li key=${chassisId}><a class="device" href=${place}><i /><span class="device-name">${chassisId}</span></a></li>`;
+    return html`<li key=${chassisId}><a class="device" href=${place}><span class="device-name">${chassisId}</span></a></li>`;
   }
   const name = deviceName(device);
   const state = online ? texts.online : texts.offline;

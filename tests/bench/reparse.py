@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from duco_rt import logs
-from duco_rt.adapters import open_meta, open_store
+from duco_rt.adapters import open_store
+from duco_rt.adapters_meta import open_meta
 from duco_rt.body import pack_columns
 from duco_rt.clock import SystemClock
 from duco_rt.config_load import load_config

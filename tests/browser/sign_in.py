@@ -63,5 +63,5 @@ async def signed_in(
     async with page_at(browser, url, width, scheme, expected=REFUSED) as page:
         await page.wait_for_url("**/sign-in**")
         await sign_in(page, token)
-        await page.wait_for_selector("#account:not([hidden])")
+        await page.wait_for_selector("#account:not([hidden])", state="attached")
         yield page

@@ -164,13 +164,13 @@ async def test_at_an_issuer(tmp_path: Path) -> None:
 
 
 async def test_for_everybody(tmp_path: Path) -> None:
-    """The sign-in page in each look, with and without an issuer: nothing for axe to find, nothing beside its place."""
+    """The sign-in page in each look, with and without an issuer, and what comes after it: all in order, for axe too."""
     wrong = []
     async with (
         chromium() as browser,
         oidc_issuer() as issuer,
         program(tmp_path / "data", *settings(issuer)) as both,
-        guarded(tmp_path / "other") as (alone, _),
+        guarded(tmp_path / "other") as (alone, tokens),
     ):
         for width, scheme in LOOKS:
             async with page_at(browser, f"{alone.url}sign-in", width, scheme, expected=REFUSED) as page:
@@ -180,6 +180,15 @@ async def test_for_everybody(tmp_path: Path) -> None:
                 await page.goto(f"{both.url}sign-in")
                 await page.click("summary")
                 wrong += await judged(page, width)
+            token = await tokens.add("somebody.with.a.long.name@example.com", duco="viewer", acme="admin")
+            async with signed_in(browser, f"{alone.url}#/duco/DUCO_001", token, width, scheme) as page:
+                await page.wait_for_selector(".card")
+                wrong += await judged(page, width)
+                for place in ("#/duco", "#/"):
+                    await page.goto(f"{alone.url}{place}")
+                    await page.wait_for_selector(f"#crumb-tenant:text-is('{'duco' if len(place) > 2 else 'Tenants'}')")
+                    await expect(page.locator("#account button")).to_be_visible()
+                    wrong += await judged(page, width)
     assert wrong == []
 
 

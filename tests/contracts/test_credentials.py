@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 import pytest
@@ -31,10 +32,11 @@ async def meta(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await opened.close()
 
 
-def token(name: str, created_ms: int = NOW_MS, expires_ms: int | None = None, **grants: str) -> Credential:
-    """A token that is not kept yet."""
-    kept: Grants = msgspec.convert(grants or {"duco": "viewer"}, Grants)
-    return mint("token", name, kept, created_ms, expires_ms)[0]
+def token(
+    name: str, created_ms: int = NOW_MS, expires_ms: int | None = None, grants: Grants = MappingProxyType({})
+) -> Credential:
+    """A token that is not kept yet, by default a viewer's."""
+    return mint("token", name, grants or {"duco": "viewer"}, created_ms, expires_ms)[0]
 
 
 def session(parent: str | None, expires_ms: int | None = LATER_MS) -> Credential:
@@ -44,8 +46,8 @@ def session(parent: str | None, expires_ms: int | None = LATER_MS) -> Credential
 
 async def test_tokens_come_and_go(meta: Meta) -> None:
     """Kept as they were, over or not; listed oldest first, without what checks their secret."""
-    second, first = token("Ünna", NOW_MS + 1), token("otto", NOW_MS, NOW_MS - 1, duco="admin", other="viewer")
-    service = token("studio", NOW_MS + 2, **{"*": "service"})
+    second, first = token("Ünna", NOW_MS + 1), token("otto", NOW_MS, NOW_MS - 1, {"duco": "admin", "other": "viewer"})
+    service = token("studio", NOW_MS + 2, None, {"*": "service"})
     for each in (second, first, service):
         await meta.add_credential(each)
     for each in (first, second, service):

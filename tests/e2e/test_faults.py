@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,10 @@ import pytest
 from duco_rt import Runtime, load_config
 from duco_rt.supervisor import Pauses
 from duco_rt.transports import hub_memory
+from tests.programs import Program, live, program
+from tests.servers.deaf import Deaf
+from tests.servers.mosquitto import Mosquitto
+from tests.servers.redis import RedisServer
 
 FIELDS = ["speed", "engine_rpm"]
 BASE = "api/resources/duco/_common/datasets/DUCO_001"
@@ -130,7 +134,7 @@ def restarts(runtime: Runtime, part: str) -> float:
 async def test_every_part_fails_once_and_nothing_is_lost(runtime: Runtime, defects: Defects) -> None:
     """One after the other, while a viewer watches: all seconds are in the store once, and came to the viewer once."""
     transports, viewer = runtime._transports, Viewer(runtime)
-    device, live = runtime._devices[0], runtime._studio().live
+    device, service = runtime._devices[0], runtime._studio().live
     hub: Any = device._hub
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(viewer.watch())
@@ -150,7 +154,7 @@ async def test_every_part_fails_once_and_nothing_is_lost(runtime: Runtime, defec
         await until(lambda: restarts(runtime, "commands"))
         await defects.once(hub, "send", after=True)
         await until(lambda: restarts(runtime, "device outbox"))
-        await defects.once(live._pumps, "stalled")
+        await defects.once(service._pumps, "stalled")
         await until(lambda: restarts(runtime, "live service"))
         await defects.once(device._computer, "values")
         await until(lambda: restarts(runtime, "device"))
@@ -191,3 +195,45 @@ async def test_the_end_drains_though_a_part_waits_to_be_begun_again(
     assert [*folder.glob("*.spool/*.spool"), *folder.glob("*.open/*.spool")] == []
     assert int((folder / "DUCO_001.seq").read_text().split()[0]) >= before
     assert runtime.metrics.value("distribute_samples_total") > 0
+
+
+@pytest.mark.timeout(120)
+async def test_servers_that_do_not_answer_at_the_start(tmp_path: Path) -> None:
+    """The program is ready all the same and says who does not answer; once they do, nothing of the machine lacks."""
+    broker, redis = Mosquitto(tmp_path / "broker"), RedisServer(tmp_path / "redis")
+    async with AsyncExitStack() as stack, aiohttp.ClientSession() as http:
+        deaf = [await stack.enter_async_context(Deaf(port)) for port in (broker.port, redis.port)]
+        urls = [f"hub.url={broker.url}", f"live.url={redis.url}", f"leases.url={redis.url}"]
+        kinds = ["hub.kind=mqtt", "live.kind=redis-streams", "leases.kind=redis", "device.upload_interval_s=2"]
+        async with program(tmp_path / "data", *kinds, *urls) as running:
+            status, states = await _readiness(http, running)
+            assert status == 503
+            assert {name for name, state in states.items() if state != "ok"} == {"hub", "live", "leases"}
+            assert f":{redis.port}: ping: no answer in time" in states["live"]
+            first = int((tmp_path / "data" / "device" / "DUCO_001.seq").read_text().split()[0])
+            for server, silent in ((broker, deaf[0]), (redis, deaf[1])):
+                await silent.__aexit__()
+                stack.push_async_callback(asyncio.to_thread, server.stop)
+                await asyncio.to_thread(server.start)
+            async with asyncio.timeout(60):
+                while (await _readiness(http, running))[0] != 200:
+                    await asyncio.sleep(0.2)
+                while (await running.start_realtime(http))["status"] != 200:
+                    await asyncio.sleep(0.2)
+                seqs: list[int] = []
+                async for message in live(http, running, "DUCO_001", ["speed"]):
+                    seqs.append(message["seq"])
+                    if len(seqs) == 3:
+                        break
+                while True:
+                    found = (await running.json(http, "/DUCO_001/history?msgType=vehicle_can&fields=speed"))["seq"]
+                    if found and found[0] < first and found[-1] >= seqs[-1]:
+                        break
+                    await asyncio.sleep(0.2)
+            assert found == list(range(found[0], found[-1] + 1))
+            assert await running.end() == 0
+
+
+async def _readiness(http: aiohttp.ClientSession, running: Program) -> tuple[int, dict[str, str]]:
+    async with http.get(f"{running.url}readyz") as response:
+        return response.status, (await response.json())["transports"]

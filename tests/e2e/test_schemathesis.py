@@ -52,8 +52,9 @@ async def description(url: str) -> Json:
         return found
 
 
+@pytest.mark.long
 async def test_a_server_for_its_own_machine(open_site: Site) -> None:
-    """Everybody may do everything."""
+    """Everybody may do everything; quicker runs have a token that may, and the examples below."""
     whole = await description(open_site.url)
     found = await asyncio.to_thread(partial(probe, open_site.url, whole, without=UNSERVED))
     assert not found.problems, "\n".join(found.problems)
@@ -61,8 +62,8 @@ async def test_a_server_for_its_own_machine(open_site: Site) -> None:
 
 
 async def test_a_server_with_tokens(token_site: Site) -> None:
-    """Without a token, or with a wrong one, nothing that needs one is answered; an admin of one tenant alone gets the
-    errors that the description has."""
+    """Without a token, or with a wrong one, nothing that needs one is answered. Who may do everything gets the answers
+    that the description has, and an admin of one tenant the errors, too."""
     whole = await description(token_site.url)
     for grants in ({"*": "service"}, {"duco": "admin"}):
         header = await token_site.token("probe", grants)  # type: ignore[arg-type]  # both are roles
@@ -106,7 +107,7 @@ async def test_the_program_for_long(tmp_path: Path) -> None:
         key = json.loads((tmp_path / "data" / "lock").read_text())["key"]
         whole = await description(running.url)
         header = {"Authorization": f"Bearer {key}"}
-        work = partial(probe, running.url, whole, header, examples=300, stateful=True, without=SLOW)
+        work = partial(probe, running.url, whole, header, examples=60, stateful=True, without=SLOW)
         found = await asyncio.to_thread(work)
         assert not found.problems, "\n".join(found.problems)
         assert await running.end() == 0

@@ -60,7 +60,7 @@ PUBLICATIONS = st.binary(max_size=80) | mangled(GOOD) | MEMBERS.map(msgspec.json
 async def test_any_publications_and_then_a_good_one(site: Site) -> None:
     """No viewer is cut off, no peer stops, and of what is not passed on each is counted."""
     numbers = count(10**6)
-    wish = {"type": "INIT_FIELD_LIST", "payload": ["speed", "o*", "x"]}
+    wish: dict[str, object] = {"type": "INIT_FIELD_LIST", "payload": ["speed", "o*", "x"]}
     plain = await _viewer(site, wish)
     full = await _viewer(site, wish | {"stats": ["min", "max", "count"], "last": True, "on_change": True})
     packed = await _viewer(site, wish | {"stats": ["min"], "history": 60}, "duco.msgpack")

@@ -33,6 +33,7 @@ from duco_rt.web.access.authentication import Authentication, cookie_name
 from duco_rt.web.access.door import Door
 from duco_rt.web.access.sessions import SignIn
 from duco_rt.web.access.tokens import mint
+from duco_rt.web.backup import BackupApi
 from duco_rt.web.commands import Commands
 from duco_rt.web.datasets import Datasets
 from duco_rt.web.groups import Groups
@@ -117,6 +118,7 @@ class Site:
         self.acknowledged: dict[str, int] = {}
         self.parsing_bytes_max = 4 * 1024 * 1024
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
+        self.server: Server
         self.session: aiohttp.ClientSession
         self.url = ""
 
@@ -131,7 +133,9 @@ class Site:
             stack.callback(self._leave)
             listening = stack.enter_context(listen(self.web))
             door = Door(self.web, self.authentication, tenant_of(self.meta))
-            server = Server(self.web, listening, self._routes(), door, metrics=self.metrics, clock=self.clock)
+            server = self.server = Server(
+                self.web, listening, self._routes(), door, metrics=self.metrics, clock=self.clock
+            )
             await server.start()
             stack.push_async_callback(server.close)
             self.url = server.url.rstrip("/")
@@ -192,7 +196,9 @@ class Site:
         openapi = OpenApi(self.web, "0")
         sign_in = SignIn(self.web, self.meta, self.authentication, self.clock, static_folder())
         tokens = token_routes(self.meta, self.authentication, self.clock)
-        return [web_routes.get("/api/openapi.json", openapi.handle), *sign_in.routes(), *tokens]
+        backup = BackupApi(self.folder, self.store, self.meta, self.clock)
+        openapi_route = web_routes.get("/api/openapi.json", openapi.handle)
+        return [openapi_route, *backup.routes(), *sign_in.routes(), *tokens]
 
     async def ask(self, method: str, path: str, body: object = None, **more: Any) -> tuple[int, Any]:
         """Status and JSON of an answer."""

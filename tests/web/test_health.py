@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+import pytest
 
 from duco_rt.clock import SystemClock
+from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.monitor import Monitor
+from duco_rt.rights import EVERY, Role
 from duco_rt.web.health import Health
 from tests.web.conftest import Site
 
@@ -69,20 +73,28 @@ async def test_a_check_that_breaks_is_one_that_fails(site: Site) -> None:
     )
 
 
-async def test_what_is_wrong_is_not_for_everybody(site: Site) -> None:
-    """A request that nobody stands for gets the states, and no words."""
-
-    class _Nobody(dict[object, object]):
-        """A request that no door has looked at."""
-
-    states = {"ingest": "restarting in 4 s: RuntimeError: 10.0.0.7 refused", "commands": "ok"}
-    health = Health({"live": away, "hub": there}, Metrics(), Monitor(Metrics(), SystemClock(), lambda: states))
-    answer = await health.ready(_Nobody())  # type: ignore[arg-type]  # it looks up who asks, and no more
-    assert answer.status == 503
-    assert answer.text is not None
-    assert "refused" not in answer.text
-    assert '"transports":{"live":"failing","hub":"ok"}' in answer.text
-    assert '"components":{"event loop":"ok","ingest":"failing","commands":"ok"}' in answer.text
+@pytest.mark.servers
+async def test_what_is_wrong_is_not_for_everybody(tmp_path: Path) -> None:
+    """Who may not read the metrics gets the states, and no words."""
+    async with Site(tmp_path, Web(port=0, auth="tokens")).running() as site:
+        site.checks |= {"live": away, "hub": there}
+        nobody = [
+            {},
+            {"Authorization": "Bearer duco_0"},
+            await site.token("anna", duco="admin"),
+            await site.session_of("admin"),
+        ]
+        for headers in nobody:
+            status, body = await site.ask("GET", "/readyz", headers=headers)
+            assert (status, body["transports"]) == (503, {"live": "failing", "hub": "ok"})
+            assert (await site.ask("GET", "/metrics", headers=headers))[0] in (401, 403, 404)
+        known: tuple[Role, ...] = ("monitor", "viewer", "service")
+        for role in known:
+            headers = await site.token(role, {EVERY: role})
+            status, body = await site.ask("GET", "/readyz", headers=headers)
+            assert (status, body["transports"]) == (503, {"live": "redis://***@x: refused", "hub": "ok"})
+            async with site.session.get("/metrics", headers=headers) as response:
+                assert response.status == 200
 
 
 async def test_parts_of_the_process_are_told(site: Site) -> None:

@@ -8,7 +8,17 @@ import pytest
 
 from duco_rt.errors import BadRequest, DeviceOffline, DeviceTimeout, TransportError
 from duco_rt.model import Command, MethodResult
-from duco_rt.web.ledger import answered, check_command, command_of, unanswered
+from duco_rt.rights import ANONYMOUS, Identity
+from duco_rt.web.ledger import (
+    ASKED_BY,
+    answered,
+    asked_by,
+    check_command,
+    command_of,
+    told,
+    unanswered,
+    viewer_of,
+)
 
 NOW = 1_700_000_000_000
 
@@ -23,6 +33,7 @@ WHO: dict[str, tuple[dict[str, object], str]] = {
     "the cron": ({"reason": "lease"}, "cron"),
     "a viewer whose reason is the lease": ({"reason": "lease", "viewerId": "v1"}, "v1"),
     "nobody": ({}, "anonymous"),
+    "who signed in": ({"viewerId": "v1", "reason": "lease", ASKED_BY: "anna"}, "anna"),
 }
 
 
@@ -94,3 +105,44 @@ def test_what_is_refused(named: str, more: dict[str, object]) -> None:
     with pytest.raises(BadRequest, match=f"payload.{named}"):
         check_command("setRealTimeUpload", payload(**more))
     assert check_command("reboot", payload(action="jump")) == "c1"
+
+
+ANNA = Identity("Anna/Ö", "session", {"duco": "operator"}, "0" * 16)
+STUDIO = Identity("studio", "token", {"*": "service"}, "1" * 16)
+
+
+def test_in_whose_name_it_goes_on() -> None:
+    """Who signed in cannot say otherwise; who asks for others says for whom. Other methods are not touched."""
+    forged = payload(**{ASKED_BY: "boss"})
+    assert asked_by(ANNA, "setRealTimeUpload", forged) == payload(**{ASKED_BY: "Anna/Ö"})
+    for asker in (STUDIO, ANONYMOUS):
+        assert asked_by(asker, "setRealTimeUpload", forged) == forged
+    assert asked_by(ANNA, "reboot", forged) == forged
+    endless = Identity("x" * 500, "jwt", {})
+    assert asked_by(endless, "setRealTimeUpload", {})[ASKED_BY] == "x" * 128
+    assert told(forged) == payload()
+
+
+VIEWERS: dict[str, tuple[dict[str, object], str | None]] = {
+    "a viewer": ({"viewerId": "v1"}, "v1"),
+    "nobody": ({}, "anonymous"),
+    "a user's viewer": ({"viewerId": "v/1", ASKED_BY: "a/b"}, "a%2Fb/v/1"),
+    "a user": ({ASKED_BY: "anna"}, "anna/"),
+    "a name that cannot be written": ({ASKED_BY: "\ud800"}, "%3F/"),
+    "a viewer that leaves": ({"action": "stop", "viewerId": "v1", ASKED_BY: "anna"}, "anna/v1"),
+    "a stop for all": ({"action": "stop", ASKED_BY: "anna"}, None),
+}
+
+
+@pytest.mark.parametrize("case", VIEWERS)
+def test_who_holds_the_lease(case: str) -> None:
+    """A viewerId is its user's alone."""
+    more, expected = VIEWERS[case]
+    assert viewer_of(payload(**more)) == expected
+
+
+@pytest.mark.parametrize("wrong", [1, "", "x" * 129, ["anna"]])
+def test_an_asker_that_is_none(wrong: object) -> None:
+    """Is refused by its name."""
+    with pytest.raises(BadRequest, match="askedBy"):
+        check_command("setRealTimeUpload", payload(**{ASKED_BY: wrong}))

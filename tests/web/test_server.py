@@ -90,7 +90,7 @@ async def test_a_failure_inside_says_nothing_of_the_inside(site: Site) -> None:
     async def broken(_: str) -> Any:
         raise RuntimeError("secret")
 
-    site.store.last_seen = broken  # type: ignore[method-assign]  # a mistake of ours, somewhere
+    site.store.last_seen = broken  # type: ignore[method-assign, assignment]  # a mistake of ours, somewhere
     answer = await site.ask("GET", BASE)
     assert is_error(answer, 500, "internal")
     assert "secret" not in answer[1]["error"]["message"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import subprocess
+import subprocess  # nosec B404  # what it starts is this program
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -164,7 +164,7 @@ async def beside(child: Child, work: Callable[[], T], readers: Readers = ASKED) 
 
 def _start() -> subprocess.Popen[bytes]:
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-    return subprocess.Popen(
+    return subprocess.Popen(  # nosec B603  # no shell, and no argument from outside
         [sys.executable, "-m", _CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

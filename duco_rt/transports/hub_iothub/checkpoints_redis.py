@@ -34,7 +34,7 @@ class RedisCheckpoints(Checkpoints):
     """`url` is redis://host:port[/db], or rediss:// for TLS."""
 
     def __init__(self, url: str, *, user: str = "", password: str = "", ca_file: str = "") -> None:
-        self._client = RedisClient(url, user=user, password=password, ca_file=ca_file)
+        self._client = RedisClient(url, user=user, password=password, ca_file=ca_file, section="hub")
 
     async def list_ownership(
         self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **_: object

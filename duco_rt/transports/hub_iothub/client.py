@@ -24,6 +24,7 @@ from azure.eventhub.exceptions import EventHubError
 
 from duco_rt.clock import Clock
 from duco_rt.errors import TransportError
+from duco_rt.transports.certificates import explained
 from duco_rt.transports.hub_iothub.checkpoints import Checkpoints
 from duco_rt.transports.hub_iothub.strings import EventsString
 
@@ -222,7 +223,7 @@ class EventsClient:
             )
         if isinstance(error, TimeoutError):
             return "no answer in time"
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        return explained(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", "hub")
 
 
 class FromNow(dict[str, "str | datetime"]):

@@ -15,6 +15,7 @@ import aiohttp
 from duco_rt.clock import Clock
 from duco_rt.errors import DeviceOffline, DeviceTimeout, NotFound, TransportError
 from duco_rt.model import MethodResult
+from duco_rt.transports.certificates import explained
 from duco_rt.transports.hub_iothub.strings import ServiceString, sas_token
 
 API_VERSION = "2021-04-12"
@@ -113,7 +114,7 @@ class Methods:
         except (aiohttp.ClientError, OSError) as e:
             if isinstance(e, TimeoutError) and not isinstance(e, aiohttp.ClientError):
                 raise
-            raise TransportError(f"{self.name}: {type(e).__name__}: {e}") from e
+            raise TransportError(f"{self.name}: {explained(f'{type(e).__name__}: {e}', 'hub')}") from e
 
     def _authorization(self) -> str:
         now_s = self._clock.wall_ms() / 1000

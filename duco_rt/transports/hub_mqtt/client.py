@@ -9,6 +9,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -23,6 +24,8 @@ _QUIET = logging.getLogger("duco_rt.mqtt")
 _QUIET.disabled = True  # what goes wrong is raised
 
 _FLUSH_STEP_S = 0.002
+
+_CONNECTING = ThreadPoolExecutor(8, "mqtt-connect")
 
 _CONNECT_S = 5.0
 """For the broker's answers to a connection and to a subscription."""
@@ -92,7 +95,7 @@ class Client(aiomqtt.Client):
         self.paho: paho.Client = self._client
         self.paho.max_inflight_messages_set(0)  # `Connection` keeps the limit
         self.paho.manual_ack_set(session.manual_ack)
-        self._in_thread = False
+        self._in_thread = self._is_made = False
         self._is_dropped = False
         self._is_paused = False
 
@@ -110,8 +113,10 @@ class Client(aiomqtt.Client):
         self._on_subscribe(self.paho, None, mid, reasons, properties)  # type: ignore[arg-type]  # as above
 
     async def open(self) -> None:
-        """Connect."""
+        """Connect, in a thread of those that are for that: brokers that do not answer hold up nobody else's work."""
         self._in_thread = True
+        await self._loop.run_in_executor(_CONNECTING, self._client_connect)
+        self._is_made = True
         await self.__aenter__()
 
     def drop(self) -> None:
@@ -135,6 +140,8 @@ class Client(aiomqtt.Client):
             self._connected.set_exception(aiomqtt.MqttError("the broker closed the connection"))
 
     def _client_connect(self) -> None:
+        if self._is_made:
+            return
         try:
             super()._client_connect()
         finally:

@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from duco_rt.errors import TransportError
+from duco_rt.transports.certificates import explained
 from duco_rt.transports.hub_mqtt.client import Client, Publication, Session, properties
 
 _GOODBYE_S = 2.0
@@ -54,7 +55,7 @@ async def _open(client: Client, session: Session, on_message: OnMessage) -> Conn
     try:
         await client.open()
     except (aiomqtt.MqttError, OSError, ValueError) as e:
-        raise TransportError(f"{session.broker}: no connection: {e}") from e
+        raise TransportError(f"{session.broker}: no connection: {explained(str(e), 'hub')}") from e
     connection.begin()
     return connection
 

@@ -139,7 +139,8 @@ class MqttHub:
     @contextmanager
     def _part(self, name: str, inbox: Inbox[MqttDelivery] | Inbox[HubMessage]) -> Iterator[_Part]:
         """Keep how a reading fares: one that failed is wrong until it is begun again, one that ended is forgotten."""
-        part = self._parts[name] = _Part(inbox)
+        before = self._parts.get(name)
+        part = self._parts[name] = _Part(inbox, before.problem) if before is not None else _Part(inbox)
         if self._is_closed:
             inbox.close()
         try:

@@ -15,8 +15,8 @@ from duco_rt.pipeline.runner import backoff_s
 log = structlog.get_logger()
 
 _BETWEEN_TRIES_MOST_S = 2.0
-_STEADY_S = 5.0
-"""A connection that held so long was a good one."""
+_STEADY_S = 20.0
+"""A connection that held so long was a good one: an attempt at one that is never answered takes up to 15 s."""
 
 
 async def stay_connected(serve: Callable[[], Awaitable[None]], part: str, metrics: Metrics, clock: Clock) -> None:

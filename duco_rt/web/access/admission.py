@@ -41,10 +41,9 @@ class LateBody(TimeoutError):
 class Admission:
     """Two middlewares: `guard` stands before the door, `share` behind it."""
 
-    def __init__(self, config: Web, metrics: Metrics, hold_s: float = HOLD_S) -> None:
+    def __init__(self, config: Web, metrics: Metrics) -> None:
         self._config = config
         self._metrics = metrics
-        self._hold_s = hold_s
         self._cookie = cookie_name(config)
         self._requests = Rates(config.requests_user_per_s_max)
         self._guesses = Rates(config.denied_per_s_max)  # by address
@@ -134,7 +133,7 @@ class Admission:
             return _last(request, 429, "too_many_requests", words, wait_s)
         self._held[who] += 1
         try:
-            await asyncio.sleep(self._hold_s)
+            await asyncio.sleep(HOLD_S)
         finally:
             self._held[who] -= 1
             if not self._held[who]:

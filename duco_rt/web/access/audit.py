@@ -1,7 +1,8 @@
 """The audit log: who did, or was refused, what; no secret, no query and no body is in it.
 
-A line for every request to a route that has an `event` in `needs.py`, and for every one that is refused anywhere. Of
-refusals a flood is cut short: `unlogged` says how many were left out since the line before.
+A line for every request to a route that has an `event` in `needs.py`, but heartbeats, which act on nothing; and for
+every one that is refused anywhere. Of refusals a flood is cut short: `unlogged` says how many were left out since the
+line before.
 """
 
 from __future__ import annotations
@@ -20,10 +21,21 @@ from duco_rt.web.access.door import ADDRESS, DENIED, IDENTITY, TENANT, Door, Han
 from duco_rt.web.access.needs import Need
 from duco_rt.web.access.rates import Rates
 
-log = structlog.wrap_logger(None, wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-"""Of its own level: what `app.log_level` leaves out of the log stays in the audit log."""
+
+def open_log() -> structlog.typing.FilteringBoundLogger:
+    """A logger of its own level: what `app.log_level` leaves out of the log stays in the audit log."""
+    made: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        None, wrapper_class=structlog.make_filtering_bound_logger(logging.INFO)
+    )
+    return made
+
+
+log = open_log()
 
 NOTES: Final = web.RequestKey("audit", dict[str, str])
+IDLE: Final = web.RequestKey("idle", bool)
+"""Nothing was done: a request that only says that somebody is still there."""
+
 CODE: Final = web.RequestKey("code", str)
 """The code of the error that a request is answered with."""
 
@@ -57,13 +69,16 @@ class Audit:
         try:
             response = await handler(request)
         finally:
-            self._write(request, None if response is None else response.status)
+            try:
+                self._write(request, None if response is None else response.status)
+            except (OSError, ValueError):  # a log that cannot be written: nobody is the better for a server that stops
+                self._metrics.count("web_audit_lost_total")
         return response
 
     def _write(self, request: web.Request, status: int | None) -> None:
         denied = request.get(DENIED) or _STATUSES.get(status or 0)
         need = self._door.need(request)
-        if denied is None and (need is None or not need.event):
+        if denied is None and (need is None or not need.event or request.get(IDLE)):
             return
         facts = _facts(request, need, status)
         if denied is None:

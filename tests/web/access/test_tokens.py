@@ -59,10 +59,10 @@ class Place:
         async with self.session.request(method, path, json=body, headers=headers) as response:
             return response.status, await response.json()
 
-    async def make(self, bearer: str, name: str, days: int | None = None, **grants: str) -> tuple[str, str]:
+    async def make(self, bearer: str, name: str, **grants: str) -> tuple[str, str]:
         """Id and text of a new token."""
         self.clock.now_s += 0.001  # tokens are listed in the order in which they were made
-        status, made = await self.ask("POST", TOKENS, bearer, {"name": name, "grants": grants, "days": days})
+        status, made = await self.ask("POST", TOKENS, bearer, {"name": name, "grants": grants})
         assert status == 201, made
         self.texts.append(made["token"])
         return made["id"], made["token"]

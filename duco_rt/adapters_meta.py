@@ -1,0 +1,54 @@
+"""Which keeper of MetaAPI's data a configuration asks for; wiring, as `adapters`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from duco_rt import demo
+from duco_rt.config import Config
+from duco_rt.data_dir import Owner
+from duco_rt.metrics import Metrics
+from duco_rt.tls import client_context, pinned
+from duco_rt.transports.base_data import Meta
+
+if TYPE_CHECKING:
+    from duco_rt.transports.meta_http import HttpMeta
+
+
+async def open_meta(
+    config: Config, data_dir: Path, stack: AsyncExitStack, simulated: Sequence[str] = (), owner: Owner | None = None
+) -> Meta:
+    """MetaAPI's data; a fresh one gets the demo identity, and the machines that run simulated here are known.
+
+    `owner`: the process that holds `data_dir`, which is asked in place of the file.
+    """
+    if config.meta.kind == "http" or owner is not None:
+        remote = http_meta(config, Metrics(), owner)
+        stack.push_async_callback(remote.close)
+        return remote
+    from duco_rt.transports.meta_sqlite import SqliteMeta
+
+    meta = SqliteMeta(data_dir / "meta.sqlite")
+    stack.push_async_callback(meta.close)
+    fresh = await meta.open()
+    await demo.seed(meta, fresh=fresh, device_ids=list(simulated))
+    await meta.seeded()
+    return meta
+
+
+def http_meta(config: Config, metrics: Metrics, owner: Owner | None = None) -> HttpMeta:
+    """The MetaAPI of `meta.url`, or of the process that holds this data directory."""
+    from duco_rt.transports.meta_http import HttpMeta
+    from duco_rt.transports.meta_http_client import Trust
+
+    meta = config.meta
+    if meta.kind != "http" and owner is not None:
+        trust = Trust(owner.key, pinned(owner.certificate_sha256), "the key in the data directory's lock file")
+        return HttpMeta(owner.url, metrics, trust=trust)
+    trust = Trust(meta.token)
+    if meta.url.startswith("https"):
+        trust = trust._replace(ssl=client_context(meta.ca_file, "meta.ca_file"))
+    return HttpMeta(meta.url, metrics, config.hub.method_timeout_s, trust=trust)

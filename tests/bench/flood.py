@@ -1,0 +1,203 @@
+"""What one tenant feels of another one's flood: from publication to receipt, without and with it, by turns.
+
+`python -m tests.bench.flood [--rounds 3] [--seconds 10] [--connections 1000]`
+
+A studio (`python -m duco_rt`, Redis Pub/Sub) with tokens. Tenant b has 5 viewers on a machine with 20 samples a second.
+Tenant a, from a process of its own at the lowest priority, has its viewers, and asks, sends field lists, nonsense and
+pings, guesses tokens and opens connections as fast as it can. Its machine has a sample a second. Printed are the delays
+of b, the server's own lag (`duco_loop_lag_seconds`, of 99 in 100 looks), and what a got.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import uvloop
+
+from duco_rt.model import Peer
+from tests.bench.live_client import summary
+from tests.bench.live_parts import LISTS, SENT, Studio, loaded, message, started
+from tests.programs import REPO
+from tests.servers.redis import RedisServer
+from tests.servers.server import HOST
+
+VIEWERS = 5
+RATE = 20.0
+_LAG = re.compile(r'duco_loop_lag_seconds_bucket\{le="([^"]+)"\} (\d+)')
+
+
+class Phase(NamedTuple):
+    """What b saw in some seconds: delays in ms, the server's lag in ms (an upper bound), samples that did not come."""
+
+    p50_ms: float
+    p99_ms: float
+    most_ms: float
+    lag_ms: float
+    missing: int
+
+
+class Result(NamedTuple):
+    """The phases by turns, and what a got in all of its own."""
+
+    quiet: Sequence[Phase]
+    flooded: Sequence[Phase]
+    got: Counter[str]
+
+    @property
+    def ratio(self) -> float:
+        """How much longer 99 in 100 samples took at most with the flood: of the medians of the phases."""
+        return _median([phase.p99_ms for phase in self.flooded]) / _median([phase.p99_ms for phase in self.quiet])
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+class Neighbour:
+    """Tenant b: its viewers, and who publishes for both machines."""
+
+    def __init__(self, redis: RedisServer, http: aiohttp.ClientSession, token: str, local: dict[str, str]) -> None:
+        self._redis = socket.create_connection((HOST, redis.port))
+        self._http = http
+        self._token = token
+        self._local = local
+        self._delays_ns: list[int] = []
+        self._seq = 0
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """With its viewers, as long as the block."""
+        path = "/api/resources/b/_common/datasets/B_1/live?msgType=vehicle_can"
+        async with asyncio.TaskGroup() as tasks:
+            readers = []
+            for number in range(VIEWERS):
+                ws = await self._http.ws_connect(path, headers={"Authorization": f"Bearer {self._token}"})
+                fields = [*LISTS[number], SENT]
+                await ws.send_json({"type": "INIT_FIELD_LIST", "payload": fields, "ack": True})
+                await ws.receive_json()
+                readers.append(tasks.create_task(self._read(ws)))
+            yield
+            for reader in readers:
+                reader.cancel()
+
+    async def _read(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        async for each in ws:
+            now_ns = time.monotonic_ns()
+            self._delays_ns.append(now_ns - json.loads(each.data)["payload"][SENT])
+        raise ConnectionError(f"a viewer of b was closed: {ws.close_code}")
+
+    async def phase(self, seconds: float) -> Phase:
+        """Publish for so long; what came of it."""
+        self._delays_ns.clear()
+        before, begun_s, count = await self._lag(), time.monotonic(), int(seconds * RATE)
+        for number in range(count):
+            await asyncio.sleep(max(0.0, begun_s + number / RATE - time.monotonic()))
+            self._publish("b", "B_1")
+            if number % int(RATE) == 0:
+                self._publish("a", "A_1")
+        await asyncio.sleep(1.0)
+        found = summary(self._delays_ns)
+        missing = count * VIEWERS - len(self._delays_ns)
+        return Phase(found["p50"], found["p99"], found["most"], _lag_ms(before, await self._lag()), missing)
+
+    def _publish(self, tenant: str, chassis_id: str) -> None:
+        self._seq += 1
+        channel = Peer(tenant, chassis_id, "vehicle_can").channel.encode()
+        words = b"PUBLISH", channel, message(self._seq)
+        self._redis.sendall(b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
+        self._redis.recv(1024)
+
+    async def _lag(self) -> dict[float, int]:
+        async with self._http.get("/metrics", headers=self._local) as response:
+            text = await response.text()
+        return {float(bound): int(count) for bound, count in _LAG.findall(text)}
+
+
+def _lag_ms(before: dict[float, int], after: dict[float, int]) -> float:
+    """Of 99 in 100 looks, as the upper bound of their bucket."""
+    counts = {bound: count - before.get(bound, 0) for bound, count in sorted(after.items())}
+    total = max(counts.values(), default=0)
+    return next((1000 * bound for bound, count in counts.items() if count >= 0.99 * total), 0.0)
+
+
+@asynccontextmanager
+async def attacked(port: int, connections: int, tokens: Sequence[str], got: Counter[str]) -> AsyncIterator[None]:
+    """Tenant a's flood, as long as the block."""
+    process = await asyncio.create_subprocess_exec(
+        "nice", "-n", "19", sys.executable, "-m", "tests.bench.flood_attack", str(port), str(connections), *tokens,
+        cwd=REPO, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        await asyncio.sleep(3.0)  # until all are connected
+        yield
+    finally:
+        said, _ = await asyncio.wait_for(process.communicate(), 30)
+        got.update(json.loads(said))
+
+
+async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000) -> Result:
+    """Phases without and with the flood, by turns."""
+    with loaded() as (stack, folder, redis):
+        studio = Studio(folder / "studio", redis, ["web.auth=tokens", "app.log_level=error"])
+        await asyncio.to_thread(started, stack, studio)
+        async with AsyncExitStack() as exits:
+            http = await exits.enter_async_context(aiohttp.ClientSession(f"http://{HOST}:{studio.port}"))
+            local = {"Authorization": f"Bearer {_key(folder / 'studio' / 'data')}"}
+            mine = await _token(http, local, "b", 0)
+            theirs = [await _token(http, local, "a", number) for number in range(max(1, connections // 150))]
+            neighbour = Neighbour(redis, http, mine, local)
+            await exits.enter_async_context(neighbour.watching())
+            await neighbour.phase(1.0)  # warm
+            result = Result([], [], Counter())
+            for _ in range(rounds):
+                result.quiet.append(await neighbour.phase(seconds))  # type: ignore[attr-defined]  # a list
+                async with attacked(studio.port, connections, theirs, result.got):
+                    result.flooded.append(await neighbour.phase(seconds))  # type: ignore[attr-defined]  # a list
+                await asyncio.sleep(2.0)
+            return result
+
+
+def _key(data_dir: Path) -> str:
+    return str(json.loads((data_dir / "lock").read_text())["key"])
+
+
+async def _token(http: aiohttp.ClientSession, local: dict[str, str], tenant: str, number: int) -> str:
+    body: dict[str, Any] = {"name": f"{tenant}{number}", "grants": {tenant: "viewer"}, "days": 1}
+    async with http.post("/api/metaapi/tokens", json=body, headers=local) as response:
+        assert response.status == 201, await response.text()
+        return str((await response.json())["token"])
+
+
+def main() -> None:
+    """Print what it is."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--connections", type=int, default=1000)
+    args = parser.parse_args()
+    result = uvloop.run(run(args.rounds, args.seconds, args.connections))
+    for name, phases in (("without", result.quiet), ("with", result.flooded)):
+        for phase in phases:
+            print(
+                f"{name:8} p50 {phase.p50_ms:6.1f} ms  p99 {phase.p99_ms:6.1f} ms  most {phase.most_ms:6.1f} ms"
+                f"  server's lag (p99) up to {phase.lag_ms:g} ms  missing {phase.missing}"
+            )
+    print(f"a got: {dict(sorted(result.got.items()))}")
+    print(f"p99 with the flood: {result.ratio:.2f} × without; load of this machine {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Connections by hand: too many, too slow, too large, and those that do everything right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from duco_rt.config import Web
+from tests.web.conftest import BASE, Site
+from tests.web.live.viewing import becomes, viewing
+from tests.web.raw import Raw, code
+
+pytestmark = pytest.mark.servers  # a web server of its own each
+
+Serve = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serve:
+    """A site with these limits."""
+
+    @asynccontextmanager
+    async def serving(**limits: object) -> AsyncIterator[Site]:
+        async with Site(tmp_path, Web(port=0, **limits)).running() as site:  # type: ignore[arg-type]  # a table's values
+            yield site
+
+    return serving
+
+
+async def opened(site: Site, stack: AsyncExitStack, count: int) -> Sequence[Raw]:
+    """So many connections that have not asked anything."""
+    found = []
+    for number in range(count):
+        found.append(await Raw.open(site.url))
+        stack.callback(found[-1].close)
+        await becomes(site, "web_connections", number + 1)
+    return found
+
+
+async def test_who_waits_longest_makes_room(serve: Serve) -> None:
+    """Idle connections, of whoever, never keep others out; one that was used of late stays."""
+    async with serve(connections_max=3) as site, AsyncExitStack() as stack:
+        first, second, third = await opened(site, stack, 3)
+        first.ask("/healthz")
+        assert (await first.answer()).status == 200
+        new = await Raw.open(site.url)
+        stack.callback(new.close)
+        new.ask("/healthz")
+        assert (await new.answer()).status == 200 and await second.ended()
+        assert site.metrics.value("web_connections") == 3 and site.metrics.value("web_cut_total", why="room") == 1
+        for connection in (first, third):
+            connection.ask("/healthz")
+            assert (await connection.answer()).status == 200
+
+
+async def test_busy_ones_stay_and_one_more_is_told(serve: Serve) -> None:
+    """Viewers are not cut for others: who comes then gets 503, and can read it whatever it sends meanwhile."""
+    async with serve(connections_max=2) as site, viewing(site, ["a"]), viewing(site, ["a"]):
+        extra = await Raw.open(site.url)
+        extra.send(b"x" * 300_000)
+        answer = await extra.answer()
+        assert (answer.status, code(answer), answer.ends) == (503, "too_many_connections", True)
+        assert answer.headers["retry-after"] == "1" and await extra.ended()
+        assert site.metrics.value("web_refused_total", why="connections") == 1
+        assert site.metrics.value("web_connections") == 2
+    await asyncio.sleep(0)
+
+
+async def test_room_is_given_back(serve: Serve) -> None:
+    """However a connection ends, its place is free again."""
+    async with serve(connections_max=50) as site, AsyncExitStack() as stack:
+        for connection in await opened(site, stack, 20):
+            connection.send("GET / HT")
+            connection.close()
+        async with viewing(site, ["a"]):
+            pass
+        await becomes(site, "web_connections", 0)
+        assert not site.metrics.value("web_refused_total", why="connections")
+
+
+@pytest.mark.parametrize("sent", ["", "G", "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: 1\r\n"])
+async def test_a_head_that_does_not_come(serve: Serve, sent: str) -> None:
+    """A connection that asks nothing whole in time is closed, without a word."""
+    async with serve(header_timeout_s=0.1) as site:
+        slow = await Raw.open(site.url)
+        slow.send(sent)
+        assert await slow.ended() and site.metrics.value("web_cut_total", why="head") == 1
+
+
+async def test_a_later_head_has_as_long(serve: Serve) -> None:
+    """From its first byte; until then a connection may be idle longer, and one that is asked for work is not cut."""
+    async with serve(header_timeout_s=0.1, idle_timeout_s=60.0) as site, viewing(site, ["a"]) as socket:
+        connection = await Raw.open(site.url)
+        for _ in range(3):
+            connection.ask("/healthz")
+            assert (await connection.answer()).status == 200
+            await asyncio.sleep(0.12)  # longer than a head may take
+        connection.send("GET /healthz")
+        assert await connection.ended()
+        await socket.send_json({"type": "STATUS"})
+        assert (await socket.receive_json())["type"] == "STATUS"
+
+
+async def test_idle_connections_end(serve: Serve) -> None:
+    """Between requests, after `idle_timeout_s`."""
+    async with serve(idle_timeout_s=0.1) as site:
+        connection = await Raw.open(site.url)
+        connection.ask("/healthz")
+        assert (await connection.answer()).status == 200
+        assert await connection.ended()
+
+
+HEADS: dict[str, tuple[str, int, str]] = {
+    "field too large": (f"GET / HTTP/1.1\r\nHost: localhost\r\nX: {'x' * 2000}\r\n\r\n", 431, "head_too_large"),
+    "line too large": (f"GET /{'x' * 2000} HTTP/1.1\r\nHost: localhost\r\n\r\n", 431, "head_too_large"),
+    "too many fields": ("GET / HTTP/1.1\r\n" + "X: 1\r\n" * 200 + "\r\n", 431, "head_too_large"),
+    "no HTTP": ("\x16\x03\x01 what a TLS client says\r\n\r\n", 400, "bad_request"),
+    "two lengths": ("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "bad_request"),
+    "length and chunks": (
+        "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad_request"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HEADS)
+async def test_bad_heads(serve: Serve, case: str, caplog: pytest.LogCaptureFixture) -> None:
+    """An error of our own form, the end of the connection, and no line in the log: a stranger could fill it."""
+    sent, status, expected = HEADS[case]
+    async with serve(header_bytes_max=1024) as site:
+        connection = await Raw.open(site.url)
+        connection.send(sent)
+        answer = await connection.answer()
+        assert (answer.status, code(answer), answer.ends) == (status, expected, True)
+        assert site.metrics.value("web_refused_total", why="head") == 1 and not caplog.records
+
+
+async def test_a_head_in_many_fields(serve: Serve) -> None:
+    """Fields that are each small enough do not add up beyond four times the limit while the head is not complete."""
+    async with serve(header_bytes_max=1024) as site:
+        connection = await Raw.open(site.url)
+        connection.send("GET / HTTP/1.1\r\n")
+        for number in range(6):
+            await asyncio.sleep(0.01)  # each a piece of its own
+            connection.send(f"X-{number}: {'x' * 900}\r\n")
+        answer = await connection.answer()
+        assert (answer.status, code(answer), answer.ends) == (431, "head_too_large", True)
+
+
+async def test_large_bodies_are_no_heads(serve: Serve) -> None:
+    """A body that comes with its head, or requests one behind the other, are none of that."""
+    async with serve(header_bytes_max=1024) as site:
+        connection = await Raw.open(site.url)
+        connection.ask(f"{BASE}/_groups", f"Content-Length: {100_000}", method="POST")
+        connection.send(b"x" * 100_000)
+        assert (await connection.answer()).status == 400
+        for _ in range(50):
+            connection.ask("/healthz", f"X: {'x' * 900}")
+        for _ in range(50):
+            assert (await connection.answer()).status == 200
+        connection.ask(f"{BASE}/_groups/none", f"Content-Length: {50_000}", method="DELETE")
+        assert (await connection.answer()).status == 404  # nobody read that body
+        connection.send(b"x" * 50_000)
+        assert await connection.ended()
