@@ -64,7 +64,7 @@ def _depth(name: str, text: str, **labels: str) -> tuple[Known, Known]:
 
 _CAN = "unknown_id unknown_page error_frame short_frame fastpacket_bad fastpacket_incomplete"
 _CAN += " multipacket_bad multipacket_headless multipacket_incomplete"
-_BODY = "unknown_device unknown_msg_type unread_body no_parsing decode_failed incomplete_second"
+_BODY = "unknown_device unknown_msg_type unread_body no_parsing decode_failed incomplete_second failed"
 _LIVE_FAILED = "delivery message parsing question settle subscription tick viewer last_known"
 _TRANSPORTS = "hub live log meta store leases"
 _ERRORS = "DeviceOffline DeviceTimeout TransportError"
@@ -103,7 +103,7 @@ INGEST = (
     _counter("ingest_messages_total", "Messages that are in the raw log", msg_type="vehicle_can client_raw_data other"),
     _counter("ingest_live_total", "Real-time samples handed to the live channel"),
     _counter("ingest_live_lost_total", "Real-time messages lost to the live channel, as it or MetaAPI was away"),
-    _counter("ingest_problems_total", "What ingest could not do", kind="live_away live_failed"),
+    _counter("ingest_problems_total", "What ingest could not do", kind="live_away live_failed keep_failed"),
     _counter("ingest_clock_off_total", "Real-time messages whose machine's clock is wrong", clock="ahead behind"),
     *_depth("ingest_depth", "Messages that ingest has taken and the raw log does not have yet"),
 )
@@ -133,6 +133,7 @@ STORE = (
     _gauge("store_lag_seconds", "How far the store is behind arrival: the age of what was, or is, put there",
            table="raw parsed"),
     _counter("retention_failed_total", "Rounds of the retention that failed"),
+    _gauge("retention_clock_ahead_seconds", "How far the clock was set ahead, while days are not dropped by it"),
 )  # fmt: skip
 
 DELAYS = (

@@ -75,7 +75,7 @@ class Supervisor:
         left = set(self._parts)
         while left:
             self.cancel()  # again, where one took it for something else
-            _, left = await asyncio.wait(left, timeout=_END_S)
+            _done, left = await asyncio.wait(left, timeout=_END_S)
         await self._group.__aexit__(None, None, None)  # told of the block's error, it would wrap it
 
     def start(self, name: str, run: Callable[[], Awaitable[None]], *, kind: str = "") -> Callable[[], None]:

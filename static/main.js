@@ -166,6 +166,7 @@ function onList(found) {
 }
 
 function onListError(error) {
+  if (error.status === 401) return; // on the way to sign in
   isServerAway = error.status === 0 || error.status >= 500;
   byId('devices').classList.toggle('old', isServerAway);
   if (!devices) showEmpty(...(isServerAway ? empties.noServer : empties.refused(error.message)));
@@ -222,8 +223,8 @@ function start() {
   byId('refresh').onclick = () => session?.refresh();
   addEventListener('themechange', showTheme);
   addEventListener('pagehide', closeSession);
-  // A page that comes out of the back-forward cache has been left before.
-  addEventListener('pageshow', (event) => event.persisted && list && showRouted(false));
+  // A page that comes out of the back-forward cache has been left before, perhaps by signing out.
+  addEventListener('pageshow', (event) => event.persisted && signIn.run());
   signIn.run();
 }
 

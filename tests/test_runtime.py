@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from duco_rt import Runtime, load_config
 from duco_rt.config import Config
+from duco_rt.device.app import DucoApp
 from duco_rt.errors import BadRequest, ConfigError, Conflict, NotFound
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
@@ -207,3 +208,19 @@ async def test_a_key_that_cannot_be(tmp_path: Path) -> None:
             pass
     async with Runtime(config) as good:
         assert good.url
+
+
+async def test_what_a_part_cannot_be_told_ends_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is, not in a group, and nothing stays held; after the start the part is begun again."""
+    config = config_of(tmp_path / "data", roles=("device",), drain_timeout_s=0.2)
+
+    async def wrong(_: DucoApp) -> None:
+        raise ConfigError("hub.url = 'x': no")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DucoApp, "run", wrong)
+        with pytest.raises(ConfigError, match=r"hub\.url"):
+            async with Runtime(config):
+                pass
+    async with Runtime(config) as good:
+        assert good._states()["device DUCO_001"] == "ok"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -50,7 +50,7 @@ class Failing:
             await asyncio.Event().wait()
 
 
-def raising(error: BaseException) -> Callable[[], Awaitable[None]]:
+def raising(error: BaseException) -> Callable[[], Coroutine[Any, Any, None]]:
     """An end by an error."""
 
     async def end() -> None:
@@ -79,7 +79,7 @@ async def cancelled_from_within() -> None:
 async def in_a_group() -> None:
     """An error in a group of tasks."""
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(raising(OSError("a socket"))())  # type: ignore[arg-type]  # a coroutine
+        tasks.create_task(raising(OSError("a socket"))())
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ async def test_errors_that_nobody_waits_for_are_counted_and_told(events: list[di
     with LoopErrors(metrics, clock).watched():
         loop.call_soon(broken)
         loop.call_soon(broken)
-        forgotten = loop.create_task(raising(KeyError("forgotten"))())  # type: ignore[arg-type]  # a coroutine
+        forgotten = loop.create_task(raising(KeyError("forgotten"))())
         await asyncio.sleep(0.001)
         del forgotten
         thread = threading.Thread(target=broken, name="reader")

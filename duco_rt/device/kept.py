@@ -23,11 +23,12 @@ class Kept:
         metrics: Metrics,
         earlier: Kept | None = None,
     ) -> None:
+        before: int = earlier.position.next if earlier is not None else 0
         self.spool = Spool(folder / f"{chassis_id}.spool", chassis_id, bytes_max, metrics)
         self.open = Spool(folder / f"{chassis_id}.open", chassis_id, bytes_max, Metrics())
         """The seconds of the open batch, each as it closes: they go when the batch is in the spool as a whole."""
-        least = max(self.spool.next_seq, self.open.next_seq, earlier.position.next if earlier else 0)
-        self.position = PositionFile(folder / f"{chassis_id}.seq", clock.wall_ms() // 1000, least=least)
+        least: int = max(self.spool.next_seq, self.open.next_seq, before)
+        self.position: PositionFile = PositionFile(folder / f"{chassis_id}.seq", clock.wall_ms() // 1000, least=least)
         self._adopt(clock.steady_s())
         for message in earlier.held if earlier else ():
             self.spool.left.append(self.spool.append(message, clock.steady_s()))

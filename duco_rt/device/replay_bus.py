@@ -9,6 +9,7 @@ from pathlib import Path
 import can
 import structlog
 
+from duco_rt.clock import WallTime
 from duco_rt.errors import ConfigError
 
 log = structlog.get_logger()
@@ -25,6 +26,7 @@ class ReplayBus(can.BusABC):
         self._ended = False
         self._next = next(self._messages, None)
         self._first_s = self._next.timestamp if self._next else 0.0
+        self._wall = WallTime()
         self._begun_s = time.monotonic()
 
     def _recv_internal(self, timeout: float | None) -> tuple[can.Message | None, bool]:
@@ -44,7 +46,7 @@ class ReplayBus(can.BusABC):
                 return None, True
             time.sleep(wait_s)
         self._next = None
-        message.timestamp = due_s + time.time() - time.monotonic()  # the wall clock may be set meanwhile
+        message.timestamp = self._wall.of(due_s)
         return message, True
 
     def send(self, msg: can.Message, timeout: float | None = None) -> None:

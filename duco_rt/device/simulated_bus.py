@@ -7,6 +7,7 @@ from collections import deque
 
 import can
 
+from duco_rt.clock import WallTime
 from duco_rt.device.machine_frames import MachineFrame, MachineFrames
 
 _TICK_S = 0.01
@@ -20,6 +21,7 @@ class SimulatedBus(can.BusABC):
         super().__init__(channel=f"machine {seed}")
         self.channel_info = f"simulated machine {seed}"
         self._frames = MachineFrames(seed)
+        self._wall = WallTime()
         # a second's frames are made at once: machines of one process begin theirs spread over the second
         into_second_s = seed * _GOLDEN % 1.0
         self._second_s = time.monotonic() - into_second_s
@@ -43,7 +45,7 @@ class SimulatedBus(can.BusABC):
                 return None, True
         self._ready.popleft()
         message = can.Message(
-            timestamp=due_s + time.time() - time.monotonic(),  # the wall clock may be set meanwhile
+            timestamp=self._wall.of(due_s),
             arbitration_id=frame.can_id,
             is_extended_id=frame.extended,
             data=frame.data,

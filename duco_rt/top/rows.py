@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from duco_rt.top.scrape import Change, Scrape
@@ -57,6 +57,22 @@ WATCHED: tuple[tuple[str, str], ...] = (
 """Counters that are worth a line when they grow."""
 
 
+SHARES: tuple[tuple[str, str, str], ...] = (
+    ("requests", "web_requests_total", "area"),
+    ("answers", "web_requests_total", "status"),
+    ("commands", "commands_total", "state"),
+    ("methods", "methods_total", "result"),
+    ("real time", "device_realtime_total", "event"),
+    ("questions", "live_store_questions_total", "result"),
+    ("bad input", "process_problems_total", "kind"),
+    ("retries", "transport_retries_total", "what"),
+    ("restarts", "component_restarts_total", "component"),
+    ("denied", "web_denied_total", "reason"),
+    ("refused", "web_refused_total", "why"),
+)
+"""Counters by label, since the process began, where there is room for them."""
+
+
 class Row(NamedTuple):
     """One stage as text; `is_bad`: something was dropped since the scrape before."""
 
@@ -79,6 +95,7 @@ class View(NamedTuple):
     rows: Sequence[Row]
     facts: Sequence[tuple[str, str]]
     growing: Sequence[str]
+    details: Sequence[tuple[str, str]] = ()
 
 
 def view(change: Change, ready: Mapping[str, object]) -> View:
@@ -95,7 +112,8 @@ def view(change: Change, ready: Mapping[str, object]) -> View:
         grown = change.increase(f"duco_{name}")
         if grown:
             growing.append(f"{number(grown)} {words}{_by(change, name)}")
-    return View(ready.get("status") == "ready", states, rows, _facts(change), growing)
+    is_ready = ready.get("status") == "ready"
+    return View(is_ready, states, rows, _facts(change), growing, list(_details(change.after)))
 
 
 def _mapping(value: object) -> Mapping[object, object]:
@@ -135,6 +153,16 @@ def _row(stage: Stage, change: Change) -> Row:
         drops if stage.drops else "",
         lately > 0,
     )
+
+
+def _details(after: Scrape) -> Iterator[tuple[str, str]]:
+    for words, name, label in SHARES:
+        shares: dict[str, float] = {}
+        for labels, value in after.series(f"duco_{name}"):
+            shares[labels.get(label, "?")] = shares.get(labels.get(label, "?"), 0.0) + value
+        most = sorted((each for each in shares.items() if each[1]), key=lambda each: -each[1])
+        if most:
+            yield words, ", ".join(f"{each} {number(value)}" for each, value in most)
 
 
 def _facts(change: Change) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ def screen(title: str, shown: View | str, height: int = 1000) -> RenderableType:
         return Group(Text(title, style="bold"), Text(), Text(shown, style="bold red"))
     heads = [_title(title, shown), *_states(shown)]
     table = _stages(shown)
-    rest = [*_growing(shown), *_facts(shown)]
+    rest = [*_growing(shown), *_facts(shown), *_details(shown)]
     room = height - len(heads) - len(shown.rows) - 3
     return Group(*heads, Text(), table, *rest[: max(0, room)])
 
@@ -63,6 +63,14 @@ def _growing(shown: View) -> Iterable[Text]:
 def _facts(shown: View) -> Iterable[Text]:
     yield Text()
     for name, text in shown.facts:
+        yield _line(name, text, "dim", "")
+
+
+def _details(shown: View) -> Iterable[Text]:
+    if shown.details:
+        yield Text()
+        yield Text("since it began", "dim")
+    for name, text in shown.details:
         yield _line(name, text, "dim", "")
 
 

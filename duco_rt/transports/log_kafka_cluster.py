@@ -77,7 +77,7 @@ class Cluster:
 
     async def _told(self, cause: Exception) -> Exception:
         """Of an error to connect, what is wrong with the server's certificate: the driver keeps that to itself."""
-        if not isinstance(cause, KafkaConnectionError) or "ssl_context" not in self.options:
+        if type(cause) is not KafkaConnectionError or "ssl_context" not in self.options:
             return cause
         for host, port, _ in collect_hosts(self._servers):
             try:
@@ -85,7 +85,7 @@ class Cluster:
                     _, writer = await asyncio.open_connection(host, port, ssl=self.options["ssl_context"])
                 writer.transport.abort()
             except ssl.SSLError as e:
-                return KafkaConnectionError(explained(str(e), "log"))
+                return TransportError(explained(str(e), "log"))
             except (OSError, TimeoutError):
                 continue
         return cause

@@ -53,7 +53,14 @@ class _Parsed(msgspec.Struct, rename="camel"):
     stats: Stats | None = None
 
 
+class _Place(msgspec.Struct, rename="camel"):
+    chassis_id: str
+    msg_type: str
+    seq: _Int | None
+
+
 _parsed = msgspec.json.Decoder(_Parsed)
+_place = msgspec.json.Decoder(_Place)
 _encoder = msgspec.json.Encoder()
 
 
@@ -107,6 +114,18 @@ def decode_raw(key: bytes | None, value: bytes | None, headers: Iterable[tuple[s
         return RawMessage(message, _text(found["tenant"]), _int(found["received"]))
     except (KeyError, ValueError, TypeError, AttributeError) as e:  # a header may lack, be no number, or be null
         raise BadInput(f"raw record: {type(e).__name__}: {e}") from e
+
+
+def position_of(record: Record) -> tuple[str, str, int | None]:
+    """chassisId, msgType and seq of a record, as log lines name it. Never raises: what it does not tell is "?"."""
+    try:
+        if record.headers:
+            raw = decode_raw(record.key, record.value, record.headers).message
+            return raw.chassis_id, raw.msg_type, raw.seq
+        found = _place.decode(record.value)
+    except (BadInput, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return record.key.decode("utf-8", "replace"), "?", None
+    return found.chassis_id, found.msg_type, found.seq
 
 
 def encode_parsed(sample: Sample, problems: Counter[str]) -> Record:

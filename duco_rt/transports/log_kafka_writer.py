@@ -12,9 +12,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from duco_rt.errors import TransportError
+from duco_rt.logs import sample_key
 from duco_rt.metrics import Metrics
 from duco_rt.transports.log_kafka_cluster import CONNECT_S, PART_S, STOP_S, Cluster, done, end
-from duco_rt.transports.log_kafka_codec import RECORD_BYTES_MAX, Record
+from duco_rt.transports.log_kafka_codec import RECORD_BYTES_MAX, Record, position_of
 
 log = structlog.get_logger()
 
@@ -97,7 +98,8 @@ class Writer:
                 continue  # the partition's batch is full: the broker is slow or away, and `append` has its own limit
             except MessageSizeTooLargeError as e:
                 self._metrics.count("log_bad_records_total")
-                log.warning("record too large, left out", topic=topic, key=record.key, why=str(e))
+                sample = sample_key(*position_of(record))
+                log.warning("record too large, left out", topic=topic, sample=sample, why=str(e))
                 return None
             sent.add_done_callback(_seen)
             return sent

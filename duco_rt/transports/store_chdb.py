@@ -18,6 +18,7 @@ from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
 from duco_rt.transports.store_chdb_folder import cannot_open, check_folder, holder_of
 from duco_rt.transports.store_chdb_parts import Parts
+from duco_rt.transports.store_chdb_writes import Writes
 from duco_rt.transports.store_native import Columns, read_blocks
 
 log = structlog.get_logger()
@@ -35,9 +36,6 @@ ENGINE = (
     "&mark_cache_size=67108864&primary_index_cache_size=67108864&index_mark_cache_size=1048576"
     "&query_condition_cache_size=1048576&max_server_memory_usage_to_ram_ratio=0.5&max_query_size=67108864"
 )
-
-_FAILED_INSERTS = "SELECT value FROM system.events WHERE event = 'FailedInsertQuery'"
-_LAST_ERRORS = "SELECT last_error_message AS text FROM system.errors ORDER BY last_error_time DESC LIMIT 3"
 
 
 class ChdbStore:
@@ -66,7 +64,8 @@ class ChdbStore:
         self._thread = ThreadPoolExecutor(1, "store")
         self._session: Any = None
         self._parts = Parts(folder, self._query)
-        self._failed = self._inserts = 0
+        self._writes = Writes(folder, self._query, self._parts)
+        self._inserts = 0
         self._closed = False
 
     async def open(self) -> ChdbStore:
@@ -106,8 +105,8 @@ class ChdbStore:
         missing, full = sql.missing_columns(self._query(sql.select_columns()))
         for statement in sql.add_columns(missing, full):  # the folder is of an earlier version
             self._query(statement)
-        self._failed = self._failed_inserts()
         self._parts.thaw()
+        self._writes.begin()
         for part in self._parts.broken():
             log.error("a part of the store is broken: set aside, the rest is served", folder=str(part))
 
@@ -132,16 +131,13 @@ class ChdbStore:
         self._inserts += 1
         if self._inserts % _LOOK_EVERY == 0:
             self._parts.look()
+        self._writes.before()
         try:
             self._send(table, blocks)
         except BaseException:
-            self._failed = self._failed_inserts()
+            self._writes.forget()
             raise
-        # The engine keeps to itself what goes wrong at the end of an insert, such as a full disk, but counts it.
-        failed, self._failed = self._failed, self._failed_inserts()
-        if failed != self._failed:
-            last = "; ".join(text.decode(errors="replace")[:200] for text in self._query(_LAST_ERRORS).get("text", []))
-            raise TransportError(f"store: {table}: the engine has not written the rows; its last errors: {last}")
+        self._writes.after(table)
 
     def _send(self, table: str, blocks: Iterable[bytes]) -> None:
         try:
@@ -151,9 +147,6 @@ class ChdbStore:
                 stream.finish()
         except RuntimeError as error:
             raise TransportError(f"store: {_first_line(error)}") from error
-
-    def _failed_inserts(self) -> int:
-        return int(sum(self._query(_FAILED_INSERTS).get("value", [0])))
 
     async def insert_raw(self, rows_: Sequence[RawSecond]) -> None:
         """Return when the rows survive the end of the process; TransportError where none or some did."""
@@ -217,7 +210,7 @@ class ChdbStore:
         await self._run(self._expire, now_ms)
 
     def _expire(self, now_ms: int) -> None:
-        self._parts.look()
+        self._look()
         for table, (keep_days, limit_bytes) in self._limits.items():
             partitions = rows.partitions(self._query(sql.select_partitions(table)))
             ids = {day: name for day, (name, _) in partitions.items()}
@@ -225,10 +218,15 @@ class ChdbStore:
             for day in sql.days_to_drop(days, now_ms, keep_days, limit_bytes):
                 self._query(sql.drop_partition(table, ids[day]))
 
+    def _look(self) -> None:
+        """At what the engine does by itself."""
+        self._writes.after("merges")
+        self._parts.look()
+
     async def check(self) -> None:
         """Ask the engine something small; TransportError where it cannot answer, or has broken parts set aside."""
         await self.last_seen("-")
-        await self._run(self._parts.look)
+        await self._run(self._look)
         broken = await self._run(self._parts.broken)
         if broken:
             raise TransportError(

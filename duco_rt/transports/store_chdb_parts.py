@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -25,15 +26,51 @@ KEPT = (sql.RAW, sql.PARSED, sql.LAST_SEEN)
 
 _FROZEN = "duco_backup"
 _FIRST_LABEL = 1_000_000_000  # no part that the engine numbers comes so far
-_PART = re.compile(r"(?P<partition>[A-Za-z0-9]{1,60})_(?P<first>\d{1,18})_\d{1,18}_\d{1,9}(?:_\d{1,18})?")
-_BROKEN_CODES = "32, 33, 40, 117, 131, 246, 271, 432"
+_PART = re.compile(
+    r"(?P<partition>[A-Za-z0-9]{1,60})_(?P<first>\d{1,18})_(?P<last>\d{1,18})_(?P<level>\d{1,9})(?:_\d{1,18})?"
+)
+_TRANSIENT = "159, 241"  # out of time, out of memory
 _BROKEN = re.compile(
-    rf"Code: (?:{_BROKEN_CODES.replace(', ', '|')})\. .*?"
+    rf"Code: (?!(?:{_TRANSIENT.replace(', ', '|')})\.)\d+\. .*?"
     r"/store/[0-9a-f]{3}/(?P<table>[0-9a-f-]{36})/(?P<part>[A-Za-z0-9_]+)/",
     re.DOTALL,
 )
-"""Reading a part met garbage: end of file, wrong checksum, unknown compression, impossible sizes; no want of memory
-or of the disk itself."""
+"""An error that names the part that it met; whether that is broken the engine's own check says."""
+
+_GOOD_MAX = 1000
+
+
+class PartName(NamedTuple):
+    """A part's name, read, and its folder: numbers of the first and the last insert that it has, how often merged."""
+
+    name: str
+    folder: Path
+    partition: str
+    first: int
+    last: int
+    level: int
+
+    @classmethod
+    def read(cls, name: str, folder: Path) -> PartName | None:
+        """None where that is no part."""
+        found = _PART.fullmatch(name)
+        if found is None:
+            return None
+        return cls(name, folder, found["partition"], int(found["first"]), int(found["last"]), int(found["level"]))
+
+    @property
+    def is_insert(self) -> bool:
+        """Whether no merge made it."""
+        return self.first == self.last and self.level <= 1
+
+    def covers(self, other: PartName) -> bool:
+        """Whether the other one was merged into it."""
+        return (
+            self.partition == other.partition
+            and self.first <= other.first
+            and other.last <= self.last
+            and self.level > other.level
+        )
 
 
 class Parts:
@@ -43,6 +80,7 @@ class Parts:
         self._folder = folder
         self._query = query
         self._checking = False
+        self._good: set[str] = set()
 
     def freeze(self) -> list[tuple[str, Path]]:
         """Hard links to all that the tables have now, as `TABLE/PART/FILE` and the file; `thaw` takes them away."""
@@ -83,9 +121,12 @@ class Parts:
 
     def look(self) -> None:
         """Set aside what the engine's own work met: a merge that fails for ever would hold up all inserts at last."""
-        rows = self._query(f"SELECT last_error_message AS text FROM system.errors WHERE code IN ({_BROKEN_CODES})")  # nosec B608  # our names
+        rows = self._query(
+            f"SELECT last_error_message AS text FROM system.errors WHERE code NOT IN ({_TRANSIENT}) "  # nosec B608  # our names
+            "AND last_error_message LIKE '%/store/%'"
+        )
         for text in rows.get("text", []):
-            self.set_aside(f"Code: 40. {untext(text)}")
+            self.set_aside(f"Code: 0. {untext(text)}")
 
     def set_aside(self, error: str) -> bool:
         """Whether an error came of a broken part that is out of the way now, so that the rest can be read."""
@@ -111,10 +152,11 @@ class Parts:
             f"SELECT count() AS n FROM system.parts WHERE active AND database = '{sql.DATABASE}' "
             f"AND table = '{table}' AND name = '{name}'"  # nosec B608  # our names
         )
-        if not any(self._query(is_there).get("n", [0])):
+        if name in self._good or not any(self._query(is_there).get("n", [0])):
             return False
-        answer = self._query(f"CHECK TABLE {whose} PART '{name}' SETTINGS check_query_single_value_result = 1")
-        if any(answer.get("result", [1])):
+        if self.is_whole(table, name):
+            if len(self._good) < _GOOD_MAX:
+                self._good.add(name)  # another error that names it is none of the part's
             return False
         self._query(f"ALTER TABLE {whose} DETACH PART '{name}'")
         aside = place / "detached" / name
@@ -124,6 +166,12 @@ class Parts:
             log.warning("broken part keeps its name", file=str(aside), error=e.strerror)
         log.error("a part of the store is broken: set aside, the rest is served", table=table, folder=str(aside))
         return True
+
+    def is_whole(self, table: str, name: str) -> bool:
+        """Whether the engine can read all of a part, by its checksums."""
+        where = f"{sql.DATABASE}.{table} PART '{name}'"
+        answer = self._query(f"CHECK TABLE {where} SETTINGS check_query_single_value_result = 1")
+        return bool(any(answer.get("result", [1])))
 
     def newest_seqs(self) -> dict[str, int]:
         """The highest seq of each device, of any tenant and message type."""

@@ -249,10 +249,10 @@ def days_to_drop(days: dict[int, int], now_ms: int, keep_days: float, limit_byte
     """Return the days (since 1970) to drop, oldest first, of `days` (day → bytes on disk).
 
     A day goes when all of it is past `keep_days`, and the oldest go while the rest is over `limit_bytes`;
-    today and later days stay. Where nothing came for more than a day, time stands still from there: a clock that is
+    today and later days stay. After the day on which the newest came, time stands still: a clock that is
     years ahead drops nothing by itself.
     """
-    now_ms = min(now_ms, (max(days, default=0) + 2) * DAY_MS)
+    now_ms = min(now_ms, (max(days, default=0) + 1) * DAY_MS)
     today = now_ms // DAY_MS
     oldest_kept = int((now_ms - keep_days * DAY_MS) // DAY_MS)
     total = sum(days.values())

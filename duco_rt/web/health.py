@@ -19,6 +19,8 @@ from duco_rt.web.params import reply
 __all__ = ["Check", "Health"]
 
 _CHECK_S = 3.0
+_STRANGERS_S = 1.0
+"""How old may be what those are told who may not read the metrics."""
 _WORDS_MAX = 500
 _MACHINES = "device "
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
@@ -43,6 +45,9 @@ class Health:
         self._checks = checks
         self._metrics = metrics
         self._monitor = monitor or Monitor(metrics, SystemClock())
+        self._asking = asyncio.Lock()
+        self._found: _States | None = None
+        self._found_s = 0.0
 
     async def alive(self, _: web.Request) -> web.Response:
         """The process lives."""
@@ -50,9 +55,10 @@ class Health:
 
     async def ready(self, request: web.Request) -> web.Response:
         """200 where everything works, else 503; what is wrong in words for those who may read the metrics."""
-        states = await self._states()
         identity = request.get(IDENTITY)
-        if identity is None or not identity.may("monitor"):
+        may_know = identity is not None and identity.may("monitor")
+        states = await self._states(0.0 if may_know else _STRANGERS_S)
+        if not may_know:
             states = _States(*({name: _word(state) for name, state in each.items()} for each in states))
         status = "ready" if states.are_good else "not ready"
         body = {"status": status, "transports": states.transports, "components": states.components}
@@ -68,7 +74,17 @@ class Health:
         metrics.set("ready", float(states.are_good))
         return web.Response(body=metrics.text().encode(), headers={hdrs.CONTENT_TYPE: _PROMETHEUS})
 
-    async def _states(self) -> _States:
+    async def _states(self, age_max_s: float = 0.0) -> _States:
+        """As of now, or at most so long ago. Who asks meanwhile waits for the same: a check is no way to keep a
+        process busy."""
+        asked_s = asyncio.get_running_loop().time()
+        async with self._asking:
+            if self._found is None or self._found_s < asked_s - age_max_s:
+                self._found_s = asyncio.get_running_loop().time()
+                self._found = await self._ask()
+            return self._found
+
+    async def _ask(self) -> _States:
         checks = [*self._checks.items(), *self._monitor.checks.items()]
         found = await asyncio.gather(*(_state(check) for _, check in checks))
         states = {name: state for (name, _), state in zip(checks, found, strict=True)}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import msgspec
 from msgspec.structs import replace
 
-from duco_rt.errors import BadRequest, DeviceTimeout
+from duco_rt.errors import BadRequest, DeviceTimeout, TransportError
 from duco_rt.model import COMMAND_ID_MAX, Command, CommandState, MethodResult
 from duco_rt.rights import Identity
 
@@ -18,6 +19,7 @@ ASKED_BY = "askedBy"
 ANONYMOUS = "anonymous"
 
 _REASON_MAX = 200
+_DEPTH_MAX = 64
 
 
 def check_command(method: str, payload: dict[str, object]) -> str:
@@ -30,10 +32,32 @@ def check_command(method: str, payload: dict[str, object]) -> str:
     viewer = payload.get("viewerId")
     if viewer is not None and not (isinstance(viewer, str) and 1 <= len(viewer) <= COMMAND_ID_MAX):
         raise BadRequest(f"payload.viewerId: a text of 1 to {COMMAND_ID_MAX} characters")
+    if _depth(payload) > _DEPTH_MAX:
+        raise BadRequest(f"payload: more than {_DEPTH_MAX} lists and objects in each other")
     asker = payload.get(ASKED_BY)
     if asker is not None and not (isinstance(asker, str) and 1 <= len(asker) <= COMMAND_ID_MAX):
         raise BadRequest(f"payload.{ASKED_BY}: a text of 1 to {COMMAND_ID_MAX} characters")
     return command_id
+
+
+def check_answer(chassis_id: str, result: MethodResult) -> None:
+    """Raises TransportError for an answer that could be neither kept nor told: a machine may say anything."""
+    if _depth(result.payload) > _DEPTH_MAX:
+        raise TransportError(f"device {chassis_id} answered with over {_DEPTH_MAX} lists and objects in each other")
+    try:
+        msgspec.json.encode(result.payload)
+    except (ValueError, TypeError, OverflowError) as e:
+        raise TransportError(f"device {chassis_id} answered what is no JSON: {type(e).__name__}") from e
+
+
+def _depth(value: object) -> int:
+    """How many lists and objects are in each other; no deeper than what was read is dangerous to look at."""
+    depth, level = 0, [value]
+    while level and depth <= _DEPTH_MAX:
+        depth += 1
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for part in inner for each in part]
+    return depth
 
 
 def asked_by(asker: Identity, method: str, payload: dict[str, object]) -> dict[str, object]:

@@ -17,7 +17,7 @@ from duco_rt.metrics import Metrics, status_label
 from duco_rt.model import UNDER_WAY, Command, CommandState, MethodResult
 from duco_rt.transports.base import HubCloud
 from duco_rt.transports.base_data import Meta
-from duco_rt.web.ledger import SET_REALTIME, answered, check_command, command_of, told, unanswered
+from duco_rt.web.ledger import SET_REALTIME, answered, check_answer, check_command, command_of, told, unanswered
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -187,6 +187,7 @@ class Methods:
         begun_s = self._clock.steady_s()
         try:
             result = await self._hub.call(chassis_id, method, told(payload), self._timeout_s)
+            check_answer(chassis_id, result)
         except Exception as e:
             self._metrics.count("methods_total", result=type(e).__name__)
             raise

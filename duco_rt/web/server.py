@@ -11,6 +11,7 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
+import psutil
 import structlog
 from aiohttp import hdrs, web
 
@@ -181,8 +182,18 @@ def listen(config: Web) -> socket.socket:
     except OSError as e:
         raise errors.ConfigError(
             f"web.port = {config.port}: cannot listen on {config.host}: "
-            f"{os.strerror(e.errno or 0)}; --set web.port=0 takes a free one"
+            f"{os.strerror(e.errno or 0)}{_holder(config.port)}; --set web.port=0 takes a free one"
         ) from e
+
+
+def _holder(port: int) -> str:
+    """Who listens on a port of this machine, as far as this user may know."""
+    try:
+        found = [each for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+        pid = next((each.pid for each in found if each.laddr.port == port and each.pid), None)
+        return "" if pid is None else f" (process {pid}, {psutil.Process(pid).name()}, does)"
+    except (psutil.Error, OSError):
+        return ""
 
 
 def _address(listening: socket.socket, scheme: str) -> str:

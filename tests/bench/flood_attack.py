@@ -1,6 +1,7 @@
 """One tenant at full speed against a studio: what tests.bench.flood runs in a process of its own.
 
-`python -m tests.bench.flood_attack PORT CONNECTIONS TOKEN…`: until stdin ends; then one line of JSON, what it got.
+`python -m tests.bench.flood_attack PORT CONNECTIONS TOKEN…`: until it is killed. A line of JSON twice a second: what it
+got so far.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Attack:
         self._tokens = itertools.cycle(tokens)
         self.got: Counter[str] = Counter()
 
-    async def run(self, connections: int, until: Awaitable[object]) -> None:
+    async def run(self, connections: int) -> None:
         """So many viewers that only read, and the rest beside them."""
         async with asyncio.TaskGroup() as tasks:
             works: list[Coroutine[object, object, None]] = []
@@ -47,10 +48,11 @@ class Attack:
             works += [self._again(self._requests) for _ in range(60)]
             works += [self._again(self._guesses) for _ in range(10)]
             works += [self._again(self._once) for _ in range(4)]
-            running = [tasks.create_task(work) for work in works]
-            await until
-            for task in running:
-                task.cancel()
+            for work in works:
+                tasks.create_task(work)
+            while True:
+                await asyncio.sleep(0.5)
+                print(json.dumps(self.got), flush=True)
 
     async def _again(self, work: Callable[[Streams], Awaitable[None]]) -> None:
         """Over connections, one after the other; who is refused comes again in a second."""
@@ -142,11 +144,9 @@ class Attack:
 
 
 async def main() -> None:
-    """Run it until stdin ends."""
+    """Run it."""
     port, connections, *tokens = sys.argv[1:]
-    attack = Attack(int(port), tokens)
-    await attack.run(int(connections), asyncio.to_thread(sys.stdin.read))
-    print(json.dumps(attack.got))
+    await Attack(int(port), tokens).run(int(connections))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from playwright.async_api import Page, Request, expect
 from tests.browser.page import chromium, page_at, wait_changes, wait_state
 from tests.browser.sign_in import REFUSED, guarded, sign_in, signed_in
 from tests.browser.test_for_everybody import LOOKS, OVERLAPS
+from tests.certificates import Certificates
 from tests.programs import program
 from tests.servers.oidc import CLIENT_ID, OidcIssuer, oidc_issuer
 
@@ -67,6 +68,29 @@ async def test_a_token_that_is_taken_back(tmp_path: Path) -> None:
             await sign_in(page, await tokens.add("anna", duco="operator"))
             await page.wait_for_url(f"{running.url}{PLACE}")
             await wait_state(page, "live")
+
+
+async def test_over_tls(tmp_path: Path) -> None:
+    """The cookie is Secure and of this host alone; live data comes over it, and one gets out again."""
+    files = Certificates(tmp_path / "ca").server("127.0.0.1")
+    tls = (f"web.cert_file={files.cert}", f"web.key_file={files.key}")
+    async with chromium() as browser, guarded(tmp_path / "data", *tls) as (running, tokens):
+        assert running.url.startswith("https://")
+        page = await browser.new_page(ignore_https_errors=True)
+        await page.goto(f"{running.url}{PLACE}")
+        await page.wait_for_url(f"**/sign-in{PLACE}")
+        await sign_in(page, await tokens.add("anna", duco="operator"))
+        await page.wait_for_url(f"{running.url}{PLACE}")
+        await wait_state(page, "live")
+        (cookie,) = await page.context.cookies()
+        kept = {name: cookie.get(name) for name in ("name", "secure", "httpOnly", "sameSite", "path", "domain")}
+        assert kept == {
+            "name": "__Host-duco_session", "secure": True, "httpOnly": True, "sameSite": "Lax", "path": "/",
+            "domain": "127.0.0.1",
+        }  # fmt: skip
+        await page.click("#account button")
+        await page.wait_for_url(f"{running.url}sign-in")
+        assert await page.context.cookies() == []
 
 
 def commands(page: Page) -> list[Any]:

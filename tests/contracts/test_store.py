@@ -197,6 +197,14 @@ async def test_days_past_their_retention_are_dropped(opened: Open) -> None:
     assert await _days(store) == ([-1, 0, 1, 2], [-1, 0, 1, 2, 3, 4])
 
 
+async def test_a_clock_that_is_years_ahead_drops_nothing_young(opened: Open) -> None:
+    """After the day on which the newest came, time stands still."""
+    store = await opened(raw_days=2, parsed_days=4)
+    await _fill_days(store, range(0, 7))
+    await store.expire(NOW + 3650 * DAY)
+    assert await _days(store) == ([0, 1], [0, 1, 2, 3])
+
+
 async def test_the_oldest_are_dropped_over_the_limit_but_never_today(opened: Open) -> None:
     """Each table has its own limit."""
     store = await opened(raw_days=100, parsed_days=100, raw_limit_gb=1e-9, parsed_limit_gb=1)

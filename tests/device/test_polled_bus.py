@@ -101,11 +101,12 @@ async def test_a_bus_that_fails_is_opened_anew(monkeypatch: pytest.MonkeyPatch) 
 
     reader = PolledReader("can1", open_bus, collector)
     reader.start()
-    assert collector.failed == "can1: unplugged"
+    states = [collector.failed]
     first, _ = collector.close(0, 0)
-    assert collector.failed == "can1: no such device"
+    states.append(collector.failed)
     second, _ = collector.close(0, 1)
-    assert collector.failed is None
+    states.append(collector.failed)
+    assert states == ["can1: unplugged", "can1: no such device", None]
     assert [[stream.can_id for stream in each.streams] for each in (first, second)] == [[1], [2]]
     await reader.close()
     collector.close(0, 2)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -19,7 +21,7 @@ import pytest
 from duco_rt import Runtime, load_config
 from duco_rt.supervisor import Pauses
 from duco_rt.transports import hub_memory
-from tests.programs import Program, live, program
+from tests.programs import REPO, Program, live, program
 from tests.servers.deaf import Deaf
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.redis import RedisServer
@@ -237,3 +239,18 @@ async def test_servers_that_do_not_answer_at_the_start(tmp_path: Path) -> None:
 async def _readiness(http: aiohttp.ClientSession, running: Program) -> tuple[int, dict[str, str]]:
     async with http.get(f"{running.url}readyz") as response:
         return response.status, (await response.json())["transports"]
+
+
+async def test_a_port_that_is_taken_ends_the_start(tmp_path: Path) -> None:
+    """With exit code 2, and one line that names the key, and who has the port."""
+    async with Deaf() as taken:
+        sets = [f"app.data_dir={tmp_path / 'data'}", f"web.port={taken.port}"]
+        words = [word for each in sets for word in ("--set", each)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "duco_rt", *words, cwd=REPO, stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(30):
+            _, said = await process.communicate()
+    [line] = said.decode().splitlines()
+    assert process.returncode == 2
+    assert f"web.port = {taken.port}: cannot listen" in line and f"process {os.getpid()}" in line

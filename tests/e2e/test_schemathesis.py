@@ -111,3 +111,5 @@ async def test_the_program_for_long(tmp_path: Path) -> None:
         found = await asyncio.to_thread(work)
         assert not found.problems, "\n".join(found.problems)
         assert await running.end() == 0
+    lines = (tmp_path / "data.log").read_text().splitlines()
+    assert not [line for line in lines if '"level": "error"' in line]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from duco_rt.metrics import Metrics
 from duco_rt.metrics_known import KNOWN
-from duco_rt.top.rows import STAGES, WATCHED, Row, duration, number, size, view
+from duco_rt.top.rows import SHARES, STAGES, WATCHED, Row, duration, number, size, view
 from duco_rt.top.scrape import Change, read_scrape
 
 READY: dict[str, object] = {"status": "ready", "transports": {"hub": "ok"}, "components": {"event loop": "ok"}}
@@ -71,6 +71,18 @@ def test_what_does_not_work_is_told_in_its_words() -> None:
     assert shown.states == {"hub": "mqtt://x: refused", "ingest": "failing"}
     assert view(changed(Metrics()), READY).is_ready
     assert view(changed(Metrics()), {"error": 3}).states == {}
+
+
+def test_shares_are_of_what_happened_since_the_beginning() -> None:
+    """The most first; what never happened is left out."""
+    metrics = Metrics()
+    metrics.count("web_requests_total", 3, area="studio", status="2xx")
+    metrics.count("web_requests_total", 2, area="studio", status="4xx")
+    metrics.count("web_requests_total", 9, area="page", status="2xx")
+    details = dict(view(changed(metrics), READY).details)
+    assert details == {"requests": "page 9, studio 5", "answers": "2xx 12, 4xx 2"}
+    for _, name, label in SHARES:
+        assert label in KNOWN[name].labels
 
 
 def test_facts_are_of_what_the_process_has() -> None:

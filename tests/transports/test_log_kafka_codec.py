@@ -20,6 +20,7 @@ from duco_rt.transports.log_kafka_codec import (
     decode_raw,
     encode_parsed,
     encode_raw,
+    position_of,
 )
 
 MESSAGE = HubMessage("D", "vehicle_can", True, 1000, 7, "x/y", "deflate", b"body")
@@ -47,6 +48,14 @@ def decode(value: bytes | None, left_out: int = 0) -> Sample:
     sample = decode_parsed(value, problems := Counter[str]())
     assert problems["stats"] == left_out
     return sample
+
+
+def test_a_record_tells_which_second_it_is_of() -> None:
+    """Raw or parsed, as log lines name it."""
+    assert position_of(encode_raw(RawMessage(MESSAGE, "duco", 2000))) == ("D", "vehicle_can", 7)
+    sample = Sample(Peer("t", "D", "m"), 1, 2, 3, {"a": "x" * 2_000_000})
+    assert position_of(encode(sample)) == ("D", "m", 2)
+    assert position_of(Record(b"D", b"\0", [])) == position_of(Record(b"D", b"", [("seq", b"x")])) == ("D", "?", None)
 
 
 def test_a_raw_record_has_the_body_untouched_and_all_else_in_headers() -> None:

@@ -108,6 +108,7 @@ def test_a_query_holds_names_as_literals_only() -> None:
         ({10: 5, 11: 5, 12: 5}, 12 * DAY, 100, 9, [10, 11]),
         ({10: 5, 11: 5, 12: 5}, 12 * DAY, 100, 0, [10, 11]),  # today stays
         ({11: 5, 12: 5, 40: 500}, 12 * DAY, 100, 0, [11]),  # a clock that was ahead is no reason either
+        ({10: 5, 11: 5, 12: 5}, 400 * DAY, 2, 100, [10]),  # time stands still where nothing comes
         ({}, 12 * DAY, 1, 0, []),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -73,11 +74,38 @@ async def test_a_check_that_breaks_is_one_that_fails(site: Site) -> None:
     )
 
 
+async def test_many_who_ask_at_once_share_an_answer(site: Site) -> None:
+    """Each check is made twice at most: one that was begun before somebody asked may be too old for him."""
+    asked, go_on = [], asyncio.Event()
+
+    async def slow() -> None:
+        asked.append(1)
+        await go_on.wait()
+
+    site.checks["store"] = slow
+    health = site_health(site, {})
+    async with asyncio.TaskGroup() as tasks:
+        asking = [tasks.create_task(health._states()) for _ in range(20)]
+        while not asked:
+            await asyncio.sleep(0.01)
+        go_on.set()
+    assert all(task.result().are_good for task in asking)
+    assert len(asked) <= 2
+    await health._states()
+    assert 2 <= len(asked) <= 3
+
+
 @pytest.mark.servers
-async def test_what_is_wrong_is_not_for_everybody(tmp_path: Path) -> None:
-    """Who may not read the metrics gets the states, and no words."""
+async def test_what_is_wrong_is_not_for_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not read the metrics gets the states, and no words, and makes no work."""
+    monkeypatch.setattr("duco_rt.web.health._STRANGERS_S", 60.0)
     async with Site(tmp_path, Web(port=0, auth="tokens")).running() as site:
-        site.checks |= {"live": away, "hub": there}
+        asked: list[int] = []
+
+        async def counted() -> None:
+            asked.append(1)
+
+        site.checks |= {"live": away, "hub": counted}
         nobody = [
             {},
             {"Authorization": "Bearer duco_0"},
@@ -88,6 +116,7 @@ async def test_what_is_wrong_is_not_for_everybody(tmp_path: Path) -> None:
             status, body = await site.ask("GET", "/readyz", headers=headers)
             assert (status, body["transports"]) == (503, {"live": "failing", "hub": "ok"})
             assert (await site.ask("GET", "/metrics", headers=headers))[0] in (401, 403, 404)
+        assert len(asked) == 1
         known: tuple[Role, ...] = ("monitor", "viewer", "service")
         for role in known:
             headers = await site.token(role, {EVERY: role})

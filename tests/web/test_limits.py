@@ -207,7 +207,7 @@ async def _parsing(site: Site, _: AsyncExitStack) -> Found:
 
 async def _inflated(_: Site, __: AsyncExitStack) -> Found:
     problems, bomb = Problems(), body.deflate(b"\0" * 100_000)
-    message = HubMessage("D", "vehicle_can", 1, NOW_MS, False, body.CAN_TYPE, "deflate", bomb)
+    message = HubMessage("D", "vehicle_can", False, 1, NOW_MS, body.CAN_TYPE, "deflate", bomb)
     [parsed] = Parser(("vehicle_can",), inflated_bytes_max=50_000).parse(
         RawMessage(message, "duco", NOW_MS), None, problems
     )

@@ -8,8 +8,9 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import RawTestServer
 
-from duco_rt.web.params import reply_text
-from tests.web.conftest import BASE, Site, is_error
+from duco_rt.model import LastSeen, Peer
+from duco_rt.web.params import device_now_ms, reply_text
+from tests.web.conftest import BASE, NOW_MS, ListStore, Site, is_error
 
 NAMES = ["a.b", "ü", "x" * 65, "a b", "a\n", "%"]
 PLACES = {
@@ -86,3 +87,17 @@ async def test_an_answer_that_is_json(size: int) -> None:
     ):
         assert (response.content_type, response.content_length) == ("application/json", size)
         assert await response.read() == text
+
+
+async def test_now_by_the_devices_clock() -> None:
+    """Where its newest arrival shows that it is off; one that is still to come shows that ours was."""
+    store, peer, hour_ms = ListStore(), Peer("duco", "D", "vehicle_can"), 3_600_000
+    assert await device_now_ms(store, peer, NOW_MS) == NOW_MS
+    for received_ms, ts_ms, now_ms in (
+        (NOW_MS, NOW_MS - 1000 - hour_ms, NOW_MS - hour_ms),
+        (NOW_MS, NOW_MS - 1000 + hour_ms, NOW_MS + hour_ms),
+        (NOW_MS, NOW_MS - 3000, NOW_MS),
+        (NOW_MS + hour_ms, NOW_MS - 1000, NOW_MS),
+    ):
+        store.seen[peer] = LastSeen(ts_ms, received_ms, 1, True, received_ms)
+        assert await device_now_ms(store, peer, NOW_MS) == now_ms

@@ -50,3 +50,10 @@ def test_a_spool_that_drains_changes_nothing_of_real_time() -> None:
     assert Presence(10).state(None, last, NOW_MS) == {"online": True, "realtime": False, "lastSeen": NOW_MS - 100}
     fresh = LastSeen(NOW_MS - 2000, NOW_MS - 1000, 9, True, NOW_MS - 100)
     assert Presence(10).state(None, fresh, NOW_MS)["realtime"] is True
+
+
+def test_what_came_in_the_future_tells_nothing() -> None:
+    """Our clock was wrong when it came."""
+    last = LastSeen(0, NOW_MS + 3_600_000, 1, True, NOW_MS + 3_600_000)
+    state = Presence(10).state(None, last, NOW_MS)
+    assert (state["online"], state["realtime"]) == (False, False)

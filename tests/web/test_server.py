@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from os import getpid
 from typing import Any
 
 import pytest
@@ -110,10 +111,12 @@ async def test_the_page(site: Site) -> None:
 
 
 def test_a_port_that_is_taken() -> None:
-    """The error names key and value; 0 takes a free one."""
+    """The error names key and value, and who has it; 0 takes a free one."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=rf"web\.port = {port}: cannot listen on 127\.0\.0\.1"):
+        with pytest.raises(
+            ConfigError, match=rf"web\.port = {port}: cannot listen on 127\.0\.0\.1: .*process {getpid()}, "
+        ):
             listen(Web(port=port))
     with listen(Web(port=0)) as free:
         assert free.getsockname()[1] > 0

@@ -63,7 +63,7 @@ class Methods:
         try:
             found = json.loads(text)
             status, payload = int(found["status"]), found.get("payload")
-        except (ValueError, TypeError, KeyError, AttributeError) as e:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as e:
             raise TransportError(f"{self.name}: cannot read the method's answer {text[:200]!r}") from e
         if not isinstance(payload, dict):
             payload = {} if payload is None else {"value": payload}

@@ -39,6 +39,14 @@ _OPTIONS: Options = {
 _TEN_THOUSAND_YEARS_S = 3e11
 
 
+class JwtRefused(Unauthorized):
+    """The one error of every refusal; the reason is for the audit log, never for who asks."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(REFUSED)
+        self.reason = reason
+
+
 class JwtBearer:
     """Verifies JWTs by the issuer's keys."""
 
@@ -86,11 +94,11 @@ class JwtBearer:
             log.debug("roles of a JWT were ignored", who=name, count=ignored)
         return Identity(name, "jwt", grants, "", int(claims["exp"] * 1000))
 
-    def refused(self, reason: str) -> Unauthorized:
-        """The one error of every refusal; the reason is for the log alone."""
+    def refused(self, reason: str) -> JwtRefused:
+        """The error, counted."""
         self._metrics.count("oidc_refused_total")
         log.debug("a JWT was refused", reason=reason[:200])
-        return Unauthorized(REFUSED)
+        return JwtRefused(reason)
 
     async def _key(self, header: Mapping[str, Any]) -> jwt.PyJWK:
         """Chosen among the issuer's, never made of what the token says."""

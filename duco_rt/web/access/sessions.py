@@ -16,8 +16,10 @@ from duco_rt.rights import EVERY, TENANT_ROLES, Identity
 from duco_rt.tls import is_tls
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.access.address import Addresses
+from duco_rt.web.access.audit import note
 from duco_rt.web.access.authentication import Authentication, cookie_name
 from duco_rt.web.access.door import IDENTITY, identity_of
+from duco_rt.web.access.jwt_bearer import JwtRefused
 from duco_rt.web.access.oidc import Begun, NotSignedInError, Oidc, read_begun
 from duco_rt.web.access.sign_in_page import SignInPage
 from duco_rt.web.access.tokens import mint
@@ -49,7 +51,7 @@ class Sessions:
         now_ms = self._clock.wall_ms()
         ends_ms = now_ms + round(self._hours * 3_600_000)
         if expires_ms is not None:
-            pass
+            ends_ms = min(ends_ms, expires_ms)
         credential, text = mint("session", of.name, of.grants, now_ms, ends_ms, of.credential or None)
         await self._meta.add_credential(credential)
         self.set_cookie(response, self._name, text, (ends_ms - now_ms) // 1000)
@@ -179,12 +181,15 @@ class SignIn:
         try:
             identity = await self._oidc.finish(request.query, begun, self._back(request))
         except NotSignedInError as e:
+            note(request, why=str(e))
             return self._page.answer(request, 401, str(e))
-        except Unauthorized:
+        except JwtRefused as e:
+            note(request, why=e.reason)
             return self._page.answer(request, 401, _REFUSED)
         except TransportError:
             return self._page.answer(request, 503, f"{self._oidc.issuer_name} does not answer. Please try again.")
         if not identity.grants:
+            note(request, why=f"{identity.name} has no role")
             words = f"You are {identity.name}, and have no role here yet. Ask who administers this system."
             return self._page.answer(request, 403, words)
         return await self._open(request, identity, None, begun.fragment if begun else "")
@@ -195,6 +200,7 @@ class SignIn:
         """A session, and to the page. Without a fragment of ours browsers keep that of the form's address."""
         response = _see(f"/{fragment}")
         try:
+            await self._sessions.end(request, response)  # an earlier one of this browser
             request[IDENTITY] = await self._sessions.open(identity, response, expires_ms)
         except NotFound:  # the token was taken back meanwhile
             return self._page.answer(request, 401, _UNKNOWN)

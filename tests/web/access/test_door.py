@@ -204,6 +204,13 @@ def test_a_route_that_nobody_thought_of_is_not_served() -> None:
         Server(config, listening, [web.get("/api/new", handle)])
 
 
+def test_a_server_without_its_door_does_not_start() -> None:
+    """Where anybody has to be let in."""
+    config = Web(port=0, auth="tokens")
+    with listen(config) as listening, pytest.raises(ValueError, match="door"):
+        Server(config, listening, [])
+
+
 async def test_a_process_without_devices() -> None:
     """Knows none."""
     with pytest.raises(NotFound, match="'D1' is not known"):

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from structlog.testing import capture_logs
 from yarl import URL
 
 from duco_rt.config import Web
@@ -175,10 +176,26 @@ async def test_a_stranger_signed_it(server: SignInServer, issuer: OidcIssuer) ->
 
 
 async def test_another_client_s_secret(server: SignInServer, issuer: OidcIssuer) -> None:
-    """The issuer does not know us: that is said in the log, not on the page."""
+    """The issuer does not know us: that is said in the audit log, not on the page; and no secret is in it."""
     back = await approve(server)
     issuer.secret = "other"
-    assert await refused(server, back) == REFUSED
+    with capture_logs() as lines:
+        assert await refused(server, back) == REFUSED
+    (line,) = (line for line in lines if line.get("event_kind") == "sign-in")
+    assert line["why"] == "the issuer's token endpoint: status 401, 'invalid_client'"
+    assert (line["result"], line["path"], line["who"]) == ("denied", "/sign-in/oidc/back", "")
+    for secret in (CLIENT_SECRET, *parse_qs(urlsplit(back).query)["code"], *parse_qs(urlsplit(back).query)["state"]):
+        assert secret not in str(lines)
+
+
+async def test_who_signed_in_is_in_the_audit_log(server: SignInServer) -> None:
+    """By name, and with the session's id."""
+    back = await approve(server)
+    with capture_logs() as lines:
+        await (await server.get(back)).release()
+    (line,) = lines
+    assert (line["event_kind"], line["who"], line["kind"], line["result"]) == ("sign-in", "anna", "session", "done")
+    assert await server.meta.credential(line["credential"]) is not None
 
 
 async def test_what_the_issuer_refuses(server: SignInServer, issuer: OidcIssuer) -> None:

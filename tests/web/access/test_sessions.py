@@ -152,6 +152,21 @@ async def test_signed_out(server: SignInServer) -> None:
         assert answer.status == 303
 
 
+async def test_signed_in_anew(server: SignInServer) -> None:
+    """The session before it is over."""
+    texts = []
+    for name in ("anna", "berta"):
+        async with await server.sign_in(await server.token(name, duco="viewer")) as answer:
+            assert len(answer.headers.getall("Set-Cookie")) == 1
+            texts.append(cookie(answer).value)
+    found = await server.session()
+    assert isinstance(found, dict)
+    assert found["name"] == "berta"
+    server.http.cookie_jar.clear()
+    async with await server.get("/api/session", headers={"Cookie": f"duco_session={texts[0]}"}) as answer:
+        assert answer.status == 401
+
+
 async def test_metaapi_away(server: SignInServer) -> None:
     """The page says so; who signs out is told that it did not work, and is still in."""
     token = await server.token(duco="viewer")

@@ -97,6 +97,8 @@ async def test_who_keeps_real_time_on_and_for_how_long(site: Site) -> None:
         assert (found["watching"], found["watchdog_s"]) == (0, None)
         site.acknowledged["DUCO_001"] = NOW_MS - 300_000
         assert (await ask(ws))["watchdog_s"] == 0
+        site.acknowledged["DUCO_001"] = NOW_MS + 3_600_000  # our clock was set back since
+        assert (await ask(ws))["watchdog_s"] == 180
 
 
 async def test_again_and_again_until_told_to_stop(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
