@@ -72,7 +72,7 @@ class Hub(Server, frozen=True):
     queue_messages_max: Annotated[int, Meta(ge=1, le=65_535)] = 2_000
     method_timeout_s: Seconds = 10.0
     send_timeout_s: Seconds = 10.0
-    inflated_bytes_max: Count = 64 * 1024 * 1024
+    inflated_bytes_max: Count = 4 * 1024 * 1024
     cert_file: str = ""
     key_file: str = ""
     host: str = ""

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
-import msgspec
 import structlog
 
 from duco_rt import app
@@ -19,13 +18,15 @@ from duco_rt.adapters import Transports, needs
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
 from duco_rt.data_dir import DataDir
-from duco_rt.errors import ConfigError, DucoError, TransportError
+from duco_rt.errors import BadBody, ConfigError, DucoError, TransportError
+from duco_rt.live_message import read_live
+from duco_rt.loop_errors import LoopErrors
 from duco_rt.metrics import Metrics
-from duco_rt.model import MethodResult, Peer, Sample, Stats, Value
+from duco_rt.model import MethodResult, Peer, Sample, Value
 from duco_rt.monitor import Monitor
 from duco_rt.pipeline.full_resolution import full_table
 from duco_rt.pipeline.parsing_cache import ParsingCache
-from duco_rt.supervisor import LoopErrors, Supervisor
+from duco_rt.supervisor import Supervisor
 from duco_rt.table import history_table
 from duco_rt.web.live.in_order import in_order
 from duco_rt.web.live.ordering import Ordering
@@ -41,17 +42,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _ONLINE_S = 2.0
-
-
-class _LiveMessage(msgspec.Struct):
-    payload: dict[str, Value | None]
-    ts: int | None = None
-    seq: int | None = None
-    received: int | None = None
-    stats: msgspec.Raw = msgspec.Raw(b"null")
-
-
-_live_message = msgspec.json.Decoder(_LiveMessage)
 
 
 class Runtime:
@@ -219,22 +209,11 @@ class Runtime:
 
     def _sample(self, peer: Peer, fields: Sequence[str] | None, message: bytes) -> Sample | None:
         try:
-            read = _live_message.decode(message)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+            return read_live(message, peer, fields, self._clock.wall_ms())
+        except BadBody as e:
             self.metrics.count("live_bad_publications_total")
             log.warning("live message not readable", channel=peer.channel, error=str(e))
             return None
-        now_ms = self._clock.wall_ms()
-        names = read.payload if fields is None else fields
-        payload = {name: value for name in names if (value := read.payload.get(name)) is not None}
-        return Sample(
-            peer,
-            now_ms if read.ts is None else read.ts,
-            read.seq,
-            now_ms if read.received is None else read.received,
-            payload,
-            _stats(read.stats, payload),
-        )
 
     async def tenant_of(self, chassis_id: str) -> str:
         """The device's tenant. Raises NotFound."""
@@ -288,12 +267,3 @@ class Runtime:
         found = await self._transports.store.history(peer, fields, from_ms, to_ms, stats=bool(spans))
         table = history_table(found)
         return table.drop_columns([f"{name}.{kind}" for name in found.stats for kind in SPANS - spans])
-
-
-def _stats(text: msgspec.Raw, payload: Mapping[str, Value]) -> Stats | None:
-    """The spans of a live message's picked fields; None where its publisher does not say, or says something else."""
-    try:
-        found = msgspec.json.decode(text, type=Stats | None)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return None if found is None else {name: found[name] for name in payload if name in found}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -13,7 +12,7 @@ import structlog
 
 from duco_rt.errors import ConfigError, TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.supervisor import LoopErrors, Pauses, Supervisor, leaves
+from duco_rt.supervisor import Pauses, Supervisor, leaves
 
 QUICK = Pauses(0.001, 0.004, 60.0)
 
@@ -240,38 +239,6 @@ def test_leaves() -> None:
     one, two = ValueError("1"), KeyError("2")
     assert leaves(ExceptionGroup("a", [one, ExceptionGroup("b", [two])])) == [one, two]
     assert leaves(one) == [one]
-
-
-async def test_errors_that_nobody_waits_for_are_counted_and_told(events: list[dict[str, Any]]) -> None:
-    """Of a callback, of a task that nobody looked at, and of a thread; of many the same, one in a minute."""
-    metrics, clock = Metrics(), SetClock()
-    loop = asyncio.get_running_loop()
-    before = loop.get_exception_handler(), threading.excepthook
-
-    def broken() -> None:
-        raise ValueError("in a callback")
-
-    with LoopErrors(metrics, clock).watched():
-        loop.call_soon(broken)
-        loop.call_soon(broken)
-        forgotten = loop.create_task(raising(KeyError("forgotten"))())
-        await asyncio.sleep(0.001)
-        del forgotten
-        thread = threading.Thread(target=broken, name="reader")
-        thread.start()
-        thread.join()
-        await asyncio.sleep(0.001)
-        clock.now_s += 61
-        loop.call_soon(broken)
-        await asyncio.sleep(0.001)
-    assert metrics.value("loop_errors_total", where="loop") == 4
-    assert metrics.value("loop_errors_total", where="thread") == 1
-    shown = [(event["where"], event["error"]) for event in events]
-    callback = ("loop", "ValueError('in a callback')")
-    thread_ended = ("thread", "ValueError('in a callback')")
-    assert shown == [callback, ("loop", "KeyError('forgotten')"), thread_ended, callback]
-    assert "reader" in events[2]["message"]
-    assert (loop.get_exception_handler(), threading.excepthook) == before
 
 
 async def test_who_takes_a_cancel_for_something_else_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,17 +210,18 @@ class ChdbStore:
         await self._run(self._expire, now_ms)
 
     def _expire(self, now_ms: int) -> None:
-        self._look()
         for table, (keep_days, limit_bytes) in self._limits.items():
             partitions = rows.partitions(self._query(sql.select_partitions(table)))
             ids = {day: name for day, (name, _) in partitions.items()}
             days = {day: size for day, (_, size) in partitions.items()}
             for day in sql.days_to_drop(days, now_ms, keep_days, limit_bytes):
                 self._query(sql.drop_partition(table, ids[day]))
+        self._look()
 
     def _look(self) -> None:
-        """At what the engine does by itself."""
+        """At what the engine does by itself, and whether its disk takes something."""
         self._writes.after("merges")
+        self._writes.before()
         self._parts.look()
 
     async def check(self) -> None:

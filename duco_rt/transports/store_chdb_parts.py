@@ -79,6 +79,8 @@ class Parts:
     def __init__(self, folder: Path, query: Callable[[str], Columns]) -> None:
         self._folder = folder
         self._query = query
+        self.hands_off = False
+        """Nothing is set aside now: whether a part is broken for good will be seen later."""
         self._checking = False
         self._good: set[str] = set()
 
@@ -131,7 +133,7 @@ class Parts:
     def set_aside(self, error: str) -> bool:
         """Whether an error came of a broken part that is out of the way now, so that the rest can be read."""
         found = _BROKEN.search(error)
-        if found is None or self._checking:
+        if found is None or self._checking or self.hands_off:
             return False
         self._checking = True
         try:

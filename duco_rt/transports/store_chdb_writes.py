@@ -1,8 +1,9 @@
 """Whether what the engine writes reaches the disk: of a write that fails it tells nobody, but counts it.
 
-An insert is said to be done then, and a merge puts an empty part in the place of good ones, which go a minute later. So
-after each insert the count is looked at. Where it grew nothing more is written, merges stop, and what merges replaced is
-held by links. As soon as the disk takes something again, parts that are not whole go, and what was held comes back.
+An insert is said to be done then, and a merge puts an empty part in the place of good ones, which go a minute later.
+So after each insert the count is looked at. Where it grew nothing more is written, merges stop, and what merges
+replaced is held by links. As soon as the disk takes something again, parts that are not whole go, and what was held
+comes back.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 
 from duco_rt.errors import TransportError
 from duco_rt.transports import store_sql as sql
-from duco_rt.transports.store_chdb_parts import KEPT, Parts, PartName, in_order
+from duco_rt.transports.store_chdb_parts import KEPT, PartName, Parts, in_order
 from duco_rt.transports.store_native import Columns, untext
 
 log = structlog.get_logger()
@@ -46,7 +47,13 @@ class Writes:
     def begin(self) -> None:
         """The engine is open: count from here, and bring back what a process that was killed held."""
         self._seen = self._counts()
+        held = [part for f in self._held() if (part := PartName.read(f.name, f)) is not None]
         self._bring_back()
+        for folder in self._parts.broken():
+            part = PartName.read(folder.name.partition("_")[2], folder)
+            if part is not None and _is_empty(folder) and (part.first == part.last or any(map(part.covers, held))):
+                log.warning("a part that was not written to its end is removed", folder=str(folder))
+                shutil.rmtree(folder, ignore_errors=True)
 
     def before(self) -> None:
         """Raises TransportError where nothing is to be written now: the disk is nearly full, or does not take it."""
@@ -69,6 +76,8 @@ class Writes:
         if any(self._seen.get(event) != seen.get(event) for event in self._seen if event != b"FailedInsertQuery"):
             self._stop()
             self._hold()
+            self._drop_inserts()
+            self._seen = self._counts()
             last = f"the disk did not take it; {last}"
         raise TransportError(f"store: {what}: the engine has not written the rows; its last errors: {last}")
 
@@ -84,7 +93,7 @@ class Writes:
     def _stop(self) -> None:
         if self._suspect:
             return
-        self._suspect = True
+        self._suspect = self._parts.hands_off = True
         log.error("the store's disk takes nothing: no inserts, no merges until it does", folder=str(self._folder))
         for table in KEPT:
             self._query(f"SYSTEM STOP MERGES {sql.DATABASE}.{table}")
@@ -97,6 +106,14 @@ class Writes:
                 for part in replaced:
                     if broken.covers(part):
                         self._link(table, part)
+
+    def _drop_inserts(self) -> None:
+        """What an insert began and nobody acknowledged: with it in its table nothing could be read."""
+        for table in KEPT:
+            for part in self._broken(table):
+                if part.is_insert:
+                    self._query(f"ALTER TABLE {sql.DATABASE}.{table} DETACH PART '{part.name}'")
+                    self._give_up(table, part)
 
     def _listed(self, table: str, which: str) -> list[PartName]:
         rows = self._query(
@@ -141,27 +158,35 @@ class Writes:
         for table in KEPT:
             self._query(f"SYSTEM START MERGES {sql.DATABASE}.{table}")
         self._seen = self._counts()
-        self._suspect = False
+        self._suspect = self._parts.hands_off = False
         log.info("the store's disk takes writes again", folder=str(self._folder))
 
     def _give_up(self, table: str, part: PartName) -> None:
         """A part that is not whole: of an insert that was never acknowledged, or of a merge whose sources are held."""
         aside = part.folder.parent / "detached" / part.name
-        held = (self._folder / "shadow" / _HELD / table).glob("*")
-        if part.is_insert or any(part.covers(source) for f in held if (source := PartName.read(f.name, f)) is not None):
+        held = [source for f in self._held(table) if (source := PartName.read(f.name, f)) is not None]
+        if part.is_insert or any(map(part.covers, held)):
             shutil.rmtree(aside, ignore_errors=True)
             return
         with suppress(OSError):
             aside = aside.rename(aside.with_name(f"broken_{part.name}"))
         log.error("a part of the store is broken: set aside, the rest is served", table=table, folder=str(aside))
 
+    def _held(self, table: str = "*") -> list[Path]:
+        """The folders of what is held."""
+        return sorted((self._folder / "shadow" / _HELD).glob(f"{table}/*"))
+
     def _bring_back(self) -> None:
         """What is held, into its table; some of it may be there already, as copies."""
-        held = self._folder / "shadow" / _HELD
-        for part in sorted(held.glob("*/*"), key=lambda part: (part.parent.name, in_order(part))):
+        for part in sorted(self._held(), key=lambda part: (part.parent.name, in_order(part))):
             try:
                 self._parts.attach(part.parent.name, part)
             except TransportError as e:
                 log.error("what a merge replaced does not come back", folder=str(part), error=str(e))
-        if held.exists() and not any(held.glob("*/*")):
-            shutil.rmtree(held, ignore_errors=True)
+        if not self._held():
+            shutil.rmtree(self._folder / "shadow" / _HELD, ignore_errors=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether there is no byte of a row in a part."""
+    return not any(file.stat().st_size for file in folder.glob("*.bin"))

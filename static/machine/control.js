@@ -86,9 +86,10 @@ export class Control {
     say('asking', this.#realTime.isStopped ? control.stopping : texts.asking);
   }
 
-  /** What the list of machines says, to who cannot ask the machine. @param {boolean} isOn */
-  told(isOn) {
-    say(isOn ? 'good' : 'stopped', isOn ? control.on : control.off);
+  /** What the list of machines says, to who cannot ask the machine. @param {import('../data/api.js').Device} device */
+  told({ online, realtime }) {
+    const [kind, text] = !online ? ['bad', texts.offline] : realtime ? ['good', control.on] : ['stopped', control.off];
+    say(kind, text);
   }
 
   /** @param {import('./command.js').Answer} answer */

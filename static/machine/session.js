@@ -122,12 +122,13 @@ export class Session {
    * What the list of machines says. One that comes back is asked at once instead of at the next heartbeat.
    * @param {import('../data/api.js').Device} device
    */
-  listed({ online, realtime }) {
+  listed(device) {
+    const { online, realtime } = device;
     if (online && !this.#wasOnline) this.#realTime.start();
     this.#wasOnline = online;
     if (!this.#realTime.isViewer) return;
     this.#isOff = online && !realtime;
-    this.#control.told(realtime);
+    this.#control.told(device);
   }
 
   /** @param {'live'|'metrics'} view */

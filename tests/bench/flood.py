@@ -36,6 +36,7 @@ from tests.servers.server import HOST
 
 VIEWERS = 5
 RATE = 20.0
+_GONE_S = 90.0
 _LAG = re.compile(r'duco_loop_lag_seconds_bucket\{le="([^"]+)"\} (\d+)')
 
 
@@ -126,10 +127,18 @@ class Neighbour:
         self._redis.sendall(b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         self._redis.recv(1024)
 
+    async def alone(self) -> None:
+        """Return when all of a's viewers are gone: those that were not read are found out by a heartbeat."""
+        async with asyncio.timeout(_GONE_S):
+            while f"\nduco_live_viewers {VIEWERS}\n" not in await self._metrics():
+                await asyncio.sleep(1.0)
+
     async def _lag(self) -> dict[float, int]:
+        return {float(bound): int(count) for bound, count in _LAG.findall(await self._metrics())}
+
+    async def _metrics(self) -> str:
         async with self._http.get("/metrics", headers=self._local) as response:
-            text = await response.text()
-        return {float(bound): int(count) for bound, count in _LAG.findall(text)}
+            return await response.text()
 
 
 def _lag_ms(before: dict[float, int], after: dict[float, int]) -> float:
@@ -176,7 +185,7 @@ async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000) -
                 result.quiet.append(await neighbour.phase(seconds))
                 async with attacked(studio.port, connections, theirs, result.got):
                     result.flooded.append(await neighbour.phase(seconds))
-                await asyncio.sleep(2.0)
+                await neighbour.alone()
             return result
 
 

@@ -139,6 +139,7 @@ async def test_an_address_has_the_whole_view(tmp_path: Path) -> None:
             # Left and back, as out of the browser's cache: it goes on where it was.
             await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
             await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+            await page.wait_for_function("() => window.ducoPage.range !== null")
             again = await page.evaluate("window.ducoPage.range")
             assert (again["from"], again["to"]) == (shown["from"], shown["to"])
             await page.click("#tab-metrics")

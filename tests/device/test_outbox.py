@@ -297,25 +297,3 @@ async def test_a_start_sends_what_the_last_run_left(rig: Rig) -> None:
 async def test_nothing_to_drain(rig: Rig) -> None:
     """An empty outbox is drained at once."""
     await asyncio.wait_for(rig.outbox.drained(), 1)
-
-
-async def test_what_was_on_its_way_when_it_failed_goes_again(rig: Rig) -> None:
-    """An error that nobody thought of ends the run: begun again it has all that was not acknowledged, of both kinds."""
-    rig.link.acks_at_once = False
-    rig.put(0, 1)
-    with pytest.raises(ExceptionGroup):
-        async with running(rig.outbox.run()):
-            await rig.until(2)
-            rig.link.waiting[0].set_result(None)
-            await until_async(lambda: len(rig.outbox) == 1)
-            rig.put(2, 3)
-            rig.link.waiting[1].set_exception(RuntimeError("a defect"))
-            await asyncio.Event().wait()
-    rig.link.waiting.clear()
-    rig.link.acks_at_once = True
-    async with running(rig.outbox.run()):
-        await until_async(lambda: len(rig.outbox) == 0)
-        assert sorted(set(rig.link.seqs()[2:])) == [1, 2, 3]
-        assert rig.outbox.sent == 4
-        rig.put(*range(4, 100))  # no place is lost either
-        await until_async(lambda: rig.outbox.sent == 100)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -90,7 +90,9 @@ async def on_small_disk(folder: Path, log: Path, *settings: str) -> AsyncIterato
         assert line.startswith("duco_rt is ready: "), line
         yield Program(process, line.split()[-1]), disk
     finally:
-        if process.returncode is None:
+        with suppress(OSError):  # it was killed: its disk went with it
             log.write_bytes((disk.folder / "log").read_bytes())
-            process.terminate()
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.terminate()
             await asyncio.wait_for(process.wait(), 40)

@@ -14,6 +14,7 @@ import jsonschema_rs
 import pytest
 
 from duco_rt.config import Web
+from duco_rt.rights import Role
 from tests.e2e.probing import Json, operations, probe
 from tests.programs import program
 from tests.web.conftest import Site
@@ -61,14 +62,15 @@ async def test_a_server_for_its_own_machine(open_site: Site) -> None:
     assert found.requests > 1_000
 
 
-async def test_a_server_with_tokens(token_site: Site) -> None:
+@pytest.mark.parametrize("grants", [{"*": "service"}, pytest.param({"duco": "admin"}, marks=pytest.mark.long)])
+async def test_a_server_with_tokens(token_site: Site, grants: dict[str, Role]) -> None:
     """Without a token, or with a wrong one, nothing that needs one is answered. Who may do everything gets the answers
     that the description has, and an admin of one tenant the errors, too."""
     whole = await description(token_site.url)
-    for grants in ({"*": "service"}, {"duco": "admin"}):
-        header = await token_site.token("probe", grants)  # type: ignore[arg-type]  # both are roles
-        found = await asyncio.to_thread(partial(probe, token_site.url, whole, header, without=UNSERVED))
-        assert not found.problems, "\n".join(found.problems)
+    header = await token_site.token("probe", grants)
+    found = await asyncio.to_thread(partial(probe, token_site.url, whole, header, without=UNSERVED))
+    assert not found.problems, "\n".join(found.problems)
+    assert found.requests > 1_000
 
 
 async def test_the_program(tmp_path: Path) -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duco_rt.model import HubMessage
+from duco_rt.body import CAN_TYPE, JSON_TYPE
+from duco_rt.model import VEHICLE_CAN, HubMessage
 from tests.fuzz.messages import messages
 from tests.pipeline.line import PEER, Line, message, running
+
+
+def _second(payload: bytes) -> bytes:
+    return b'{"version":1,"seconds":[{"ts":1,"seq":1,"payload":{' + payload + b"}}]}"
+
 
 Run = Callable[[Awaitable[Any]], Any]
 
@@ -69,3 +77,28 @@ async def _bad_then_good(line: Line, bad: list[HubMessage], seq: int) -> None:
                 break
     assert not line.problems("live_failed", "ingest") and not line.problems("decode_failed")
     await cast(AsyncGenerator[bytes, None], live).aclose()  # as every adapter's can be
+
+
+BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "one long number": (JSON_TYPE, lambda: _second(b'"a":' + b"9" * 10_000_000)),
+    "seconds of nothing": (CAN_TYPE, lambda: b"DUCO\1\0\xff\xff" + bytes(48 * 65_535)),
+    "spaces": (JSON_TYPE, lambda: b" " * 60_000_000),
+}
+LARGER: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "brackets": (JSON_TYPE, lambda: b'{"version":1,"seconds":[' + b"[" * 60_000_000),
+    "one member again and again": (JSON_TYPE, lambda: _second(b'"a":1,' * 5_000_000 + b'"a":1')),
+    "one long text": (JSON_TYPE, lambda: _second(b'"a":"' + b"x" * 30_000_000 + b'"')),
+    "zeros": (CAN_TYPE, lambda: b"DUCO\1\0\1\0" + bytes(60_000_000)),
+    "more than may be": (CAN_TYPE, lambda: b"DUCO\1\0\1\0" + bytes(70_000_000)),
+}
+
+
+@pytest.mark.parametrize("bomb", [*BOMBS, *(pytest.param(name, marks=pytest.mark.long) for name in LARGER)])
+async def test_a_bomb_and_then_a_good_one(tmp_path: Path, bomb: str) -> None:
+    """A small message that becomes a large one: kept as it came, or read, and the next one's turn comes."""
+    content_type, inflated = (BOMBS | LARGER)[bomb]
+    body = zlib.compress(inflated())
+    assert len(body) < 256 * 1024
+    bad = HubMessage("DUCO_001", VEHICLE_CAN, True, 1, 1, content_type, "deflate", body)
+    async with running(tmp_path) as line:
+        await _bad_then_good(line, [bad], 1_000)

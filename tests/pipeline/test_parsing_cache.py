@@ -10,8 +10,7 @@ import pytest
 
 from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
-from duco_rt.model import Device, Parsing, ParsingFile
-from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.model import Device, ParsingFile
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from tests.pipeline.compiler import Compiler
 from tests.pipeline.line import DBC, AwayMeta, open_meta
@@ -279,23 +278,3 @@ async def test_it_compiles_beside_the_loop(meta: AwayMeta, metrics: Metrics) -> 
     assert await ParsingCache(meta, 60, metrics, 0.01).get("DUCO_001") == Known("duco", None)
     assert metrics.value("parsing_late_total") == 1
     assert metrics.value("parsing_unusable_total") == 0
-
-
-async def test_an_error_of_ours_in_one_parsing(meta: AwayMeta, metrics: Metrics) -> None:
-    """Its devices are kept raw, the others go on, and it is tried again later."""
-    compiling, fails = Compiler(), True
-
-    async def compile_parsing(parsing: Parsing, limit_s: float) -> Plan:
-        if parsing.name == "p" and fails:
-            raise ZeroDivisionError("a defect")
-        return await compiling(parsing, limit_s)
-
-    cache = ParsingCache(meta, 60, metrics, compile_parsing=compile_parsing)
-    await meta.put_parsing("q", [ParsingFile("a.dbc", DBC)])
-    await meta.put_device(Device("DUCO_002", "duco", "two", "q"))
-    assert await cache.get("DUCO_001") == Known("duco", None)
-    assert version(await cache.get("DUCO_002")) == 1
-    assert metrics.value("parsing_late_total") == 1
-    fails = False
-    await cache.refresh()
-    assert version(await cache.get("DUCO_001")) == 1

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt.metrics import Metrics
-from duco_rt.model import Device, ParsingFile
+from duco_rt.model import Device, Parsing, ParsingFile
+from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from tests.pipeline.compiler import Compiler
 from tests.pipeline.line import DBC, AwayMeta, open_meta
@@ -105,3 +106,23 @@ async def test_devices_that_come_together_read_a_late_parsing_once(
         compiler.held["p"].set()
     assert [task.result() for task in asked] == [Known("duco", None)] * 10
     assert compiler.compiled == [("p", 1)]
+
+
+async def test_an_error_of_ours_in_one_parsing(meta: AwayMeta, metrics: Metrics) -> None:
+    """Its devices are kept raw, the others go on, and it is tried again later."""
+    compiling, fails = Compiler(), True
+
+    async def compile_parsing(parsing: Parsing, limit_s: float) -> Plan:
+        if parsing.name == "p" and fails:
+            raise ZeroDivisionError("a defect")
+        return await compiling(parsing, limit_s)
+
+    cache = ParsingCache(meta, 60, metrics, compile_parsing=compile_parsing)
+    await meta.put_parsing("q", [ParsingFile("a.dbc", DBC)])
+    await meta.put_device(Device("DUCO_002", "duco", "two", "q"))
+    assert await cache.get("DUCO_001") == Known("duco", None)
+    assert version(await cache.get("DUCO_002")) == 1
+    assert metrics.value("parsing_late_total") == 1
+    fails = False
+    await cache.refresh()
+    assert version(await cache.get("DUCO_001")) == 1

@@ -45,7 +45,7 @@ class Authentication:
         clock: Clock,
         jwt: Jwt | None = None,
         metrics: Metrics | None = None,
-        service_secret: str = "",
+        service_secret: str = "",  # nosec B107  # none
     ) -> None:
         """`credentials` None: a process that knows no MetaAPI; only the local key and the monitor's token are good.
 

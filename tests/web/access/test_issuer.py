@@ -163,5 +163,5 @@ async def test_answers_that_are_none(
 async def test_addresses_of_others(server: OidcIssuer, clock: MovedClock, place: str) -> None:
     """Discovery cannot send us where anybody on the way can answer."""
     server.places = {place: "http://elsewhere.example/"}
-    with pytest.raises(TransportError, match="elsewhere.example.*not https"):
+    with pytest.raises(TransportError, match=r"elsewhere.example.*not https"):
         await issuer_at(server.url, clock).addresses()
