@@ -34,6 +34,11 @@ def test_our_code_is_small() -> None:
     assert sum(sizes.values()) <= LIMIT_BYTES, sizes
 
 
+def test_the_sign_in_page_is_smaller() -> None:
+    """What it has beside the page's own sheet; the page itself does not load it."""
+    assert packed(minify.script(text_of("sign-in.js"))) + packed(minify.sheet(text_of("sign-in.css"))) <= 1_000
+
+
 def test_vendored_files_are_what_their_list_says() -> None:
     """Each has its SHA-256 in vendor/README.md, and a licence beside it."""
     readme = (STATIC / "vendor" / "README.md").read_text("utf-8")

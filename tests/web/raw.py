@@ -56,6 +56,10 @@ class Raw:
             except ConnectionError:
                 return True
 
+    def end(self) -> None:
+        """Close, once all is sent."""
+        self._writer.close()
+
     def close(self) -> None:
         """Cut."""
         self._writer.transport.abort()

@@ -32,6 +32,7 @@ _NOT_SENT_BYTES = 16 * 1024
 _NOT_SENT = getattr(socket, "TCP_NOTSENT_LOWAT", 25 if hasattr(socket, "TCP_CORK") else None)
 """Linux has it; Python names it from 3.12 on."""
 
+_ESTABLISHED = 1
 _WINDOW_BITS_MIN = 12
 """What `frames` compresses with."""
 
@@ -59,6 +60,18 @@ class Connection:
     def is_ending(self) -> bool:
         """Whether `end` was called, or the client is gone."""
         return self._reason is not None or self._request.transport is None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the client has closed or is gone, though what it said is still to be read. Linux knows that."""
+        transport, asked = self._request.transport, getattr(socket, "TCP_INFO", None)
+        if transport is None or asked is None or not hasattr(socket, "TCP_CORK"):
+            return transport is None
+        try:
+            state: int = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, asked, 1)[0]
+        except OSError:
+            return True
+        return state != _ESTABLISHED
 
     async def serve(self, act: Callable[[WSMessage], Awaitable[None]]) -> None:
         """Give each of the client's messages to `act`, until the client goes or `end` is called; then `finish` it.

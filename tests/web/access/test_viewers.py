@@ -1,6 +1,8 @@
-"""Who may become a live viewer, and how fast one is read, with the time passed in."""
+"""Who may become a live viewer, and how fast one is read: with the time passed in, and on the running server."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,9 @@ from duco_rt.config import Web
 from duco_rt.metrics import Metrics
 from duco_rt.rights import ANONYMOUS, Identity
 from duco_rt.web.access.viewers import Due, Viewers
+from tests.web.conftest import Site
+from tests.web.live.viewing import LIVE, becomes
+from tests.web.raw import Raw
 
 ANNA = Identity("anna", "token", {"a": "viewer"}, "id-anna")
 BERT = Identity("bert", "token", {"b": "viewer"}, "id-bert")
@@ -70,3 +75,22 @@ def test_nothing_stays_of_who_left() -> None:
         with viewers.visit(ANONYMOUS) as pace:
             pace.due(0, 0.0)
     assert len(viewers.of_connections) == 0
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("ends", ["cut", "closed"])
+async def test_who_said_too_much_and_left(ends: str, tmp_path: Path) -> None:
+    """What it said would be read for hours: it goes once it is seen to be gone, and its place is free."""
+    async with Site(tmp_path, Web(port=0, messages_per_s_max=10)).running() as site:
+        connection = await Raw.open(site.url)
+        upgrade = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"
+        connection.ask(LIVE, *upgrade, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+        assert (await connection.answer()).status == 101
+        connection.send(b"\x89\x80\0\0\0\0" * 100_000)
+        await becomes(site, "live_viewers", 1)
+        if ends == "cut":
+            connection.close()
+        else:
+            connection.end()
+        await becomes(site, "live_viewers", 0)
+        await becomes(site, "web_connections", 0)
