@@ -68,6 +68,24 @@ def configure(level: str, kind: Literal["auto", "text", "json"] = "auto") -> Non
     steps.on = level == "debug"
 
 
+def configure_where_nobody_did() -> None:
+    """In a notebook, or another program that left structlog as it comes: its lines, without secrets, and without the
+    variables that its own tracebacks show."""
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
+            hide_secrets,
+            structlog.dev.ConsoleRenderer(),
+        ],
+        cache_logger_on_first_use=False,
+    )
+
+
 def _configure_libraries(shared: list[Processor], renderer: Processor) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import structlog
 
-from duco_rt import app
+from duco_rt import app, logs
 from duco_rt.adapters import Transports, needs
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
@@ -82,6 +82,7 @@ class Runtime:
 
     async def _open(self) -> None:
         config, clock, metrics, stack = self.config, self._clock, self.metrics, self._stack
+        logs.configure_where_nobody_did()
         stack.enter_context(LoopErrors(metrics, clock).watched())
         for warning in app.check(config):
             log.warning(warning)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from duco_rt.data_dir import DataDir, Owner, owner_of
-from duco_rt.errors import ConfigError, Conflict
+from duco_rt.data_dir import DataDir, Owner, check_room, free_bytes, instance_id, owner_of
+from duco_rt.errors import ConfigError, Conflict, TransportError
 
 HOLD = """
 import sys
@@ -138,3 +140,44 @@ def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
     for folder, mode in ((tmp_path / "new", 0o700), (there, 0o750)):
         with DataDir(folder):
             assert stat.S_IMODE(folder.stat().st_mode) == mode
+
+
+def test_a_process_keeps_its_name(tmp_path: Path) -> None:
+    """The same at each start; one that is damaged is made anew."""
+    name = instance_id(tmp_path)
+    assert instance_id(tmp_path) == name and len(name) == 16
+    for damaged in (b"", b"\xff\0garbage", b"a b"):
+        (tmp_path / "instance").write_bytes(damaged)
+        again = instance_id(tmp_path)
+        assert again != name and instance_id(tmp_path) == again
+    (tmp_path / "instance").write_bytes(b"mine-1\n")
+    assert instance_id(tmp_path) == "mine-1"
+    with pytest.raises(ConfigError, match=r"app\.data_dir = .*: instance: "):
+        instance_id(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "null", "\x00", "[" * 5000])
+def test_a_lock_file_of_another_kind(tmp_path: Path, text: str) -> None:
+    """The message can still be read, and the folder taken when it is free."""
+    with DataDir(tmp_path):
+        (tmp_path / "lock").write_text(text, encoding="utf-8")
+        with pytest.raises(Conflict, match=r"process \? has it"), DataDir(tmp_path):
+            pass
+    with DataDir(tmp_path):
+        pass
+
+
+async def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than 200 MB is none, on a small disk less than its hundredth part; the key is named."""
+    assert free_bytes(tmp_path) == shutil.disk_usage(tmp_path).free
+    for total, free, fits in ((10**12, 201_000_000, True), (10**12, 199_000_000, False), (10**9, 11_000_000, True),
+                              (10**9, 9_000_000, False), (64_000_000, 0, False)):  # fmt: skip
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, of=(total, free): SimpleNamespace(total=of[0], free=of[1]))
+        if fits:
+            await check_room(tmp_path)
+        else:
+            with pytest.raises(TransportError, match=r"app\.data_dir = .*: its disk is full, \d+ MB of .* GB free"):
+                await check_room(tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(TransportError, match="No such file"):
+        await check_room(tmp_path / "absent")

@@ -61,6 +61,28 @@ def test_text_where_it_is_asked_for() -> None:
     assert "\x1b" not in "".join(lines)
 
 
+NOTEBOOK = """
+import structlog
+from duco_rt import logs
+logs.configure_where_nobody_did()
+inner = "geheim"
+try:
+    raise ConnectionError("redis://:geheim@x/0: refused")
+except ConnectionError:
+    structlog.get_logger().exception("shown", password="geheim")
+structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
+logs.configure_where_nobody_did()
+structlog.get_logger().info("as the other program has it", password=1)
+"""
+
+
+def test_in_a_notebook_no_variables_are_shown() -> None:
+    """Where nobody has set structlog up, tracebacks come without what variables hold; another's choice stays."""
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, text=True, check=True)
+    assert "geheim" not in done.stdout + done.stderr and "ConnectionError" in done.stdout
+    assert done.stdout.splitlines()[-1] == "password=1 event='as the other program has it'"
+
+
 def test_debug_has_a_line_a_step() -> None:
     """With the key of the sample."""
     lines = [json.loads(text) for text in run("debug", "json")]

@@ -90,7 +90,7 @@ def restored(text: bytes, made_s: int, now_s: int, newest: int) -> bytes:
     try:
         following = int(text.split()[0])
     except (ValueError, IndexError):
-        following = now_s + _AHEAD
+        following = made_s + _AHEAD
     following = max(following, newest + 1)
     start = max(following, now_s + max(0, following - made_s))
     return f"{start:020d}\n{start + _AHEAD:020d}\n{_CLOSED:<40}\n".encode()

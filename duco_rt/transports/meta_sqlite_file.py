@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from duco_rt.transports.sqlite_health import check_whole, if_damaged
 
 T = TypeVar("T")
 
+_ROOM_BYTES = 100_000
 _AT_ONCE = 500
 """Writes in one transaction: no reader waits longer than for these."""
 
@@ -121,7 +123,16 @@ class SqliteFile:
             return BadRequest("a number is out of range: -2^63 to 2^63 - 1")
         if isinstance(error, UnicodeEncodeError):
             return BadRequest("a text has half of a character that is written in two")
-        return TransportError(f"{self._file}: {error}") if isinstance(error, sqlite3.Error | OSError) else error
+        if not isinstance(error, sqlite3.Error | OSError):
+            return error
+        return TransportError(f"{self._file}: {error}{'; its disk is full' if self._is_full() else ''}")
+
+    def _is_full(self) -> bool:
+        """SQLite calls it an I/O error where it has no room for its own small files."""
+        try:
+            return shutil.disk_usage(self._file.parent).free < _ROOM_BYTES
+        except OSError:
+            return False
 
 
 def _tell(waiting: list[asyncio.Future[Any]], outcomes: list[tuple[object, Exception | None]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duco_rt.device.position import PositionFile, read_boot_id
+from duco_rt.device.position import PositionFile, read_boot_id, restored
 
 NOW_S = 1_700_000_000
 BOOT = "boot-a"
@@ -117,3 +117,23 @@ def test_what_lies_in_the_spool_has_been_used(tmp_path: Path) -> None:
     position.close()
     assert PositionFile(file, NOW_S, BOOT, least=NOW_S + 2).take() == NOW_S + 2
     assert PositionFile(file, NOW_S, BOOT, least=NOW_S).take() == NOW_S + 3
+
+
+@pytest.mark.parametrize(
+    ("text", "made_s", "newest", "expected"),
+    [
+        pytest.param(b"100\n3700\nboot\n", 100, 0, NOW_S, id="with the clock"),
+        pytest.param(b"700\n4300\nboot\n", 100, 0, NOW_S + 600, id="as far ahead of the clock as it was"),
+        pytest.param(b"100\n3700\nboot\n", 100, 149, NOW_S + 50, id="the store has seen more"),
+        pytest.param(b"%d\n1\nclosed\n" % (NOW_S + 9), NOW_S + 99, 0, NOW_S + 9, id="the clock went back"),
+        pytest.param(b"", 100, 0, NOW_S + 3600, id="torn"),
+    ],
+)
+def test_a_restored_position_is_above_all_that_was_used(
+    tmp_path: Path, text: bytes, made_s: int, newest: int, expected: int
+) -> None:
+    """It counts from there whatever computer it is on."""
+    file = tmp_path / "seq"
+    file.write_bytes(restored(text, made_s, NOW_S, newest))
+    position = PositionFile(file, 1, "another boot")
+    assert [position.take(), position.take()] == [expected, expected + 1]

@@ -196,3 +196,42 @@ def test_it_survives_kill(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     again = opened(tmp_path)
     assert read(again, again.left) == list(range(322))
+
+
+def test_damage_in_the_middle_takes_what_it_hit_alone(tmp_path: Path) -> None:
+    """The records before and after it are sent; it is counted, also where a length is garbage."""
+    metrics = Metrics()
+    spool = opened(tmp_path)
+    for seq in range(6):
+        spool.append(message(seq, 100), 0.0)
+    spool.close()
+    [file] = tmp_path.glob("*.spool")
+    data = bytearray(file.read_bytes())
+    size = len(data) // 6
+    data[2 * size + 4 : 2 * size + 8] = b"\xff\xff\xff\x7f"  # the length of the third
+    data[4 * size + 50] ^= 1  # the body of the fifth
+    file.write_bytes(data)
+    again = opened(tmp_path, metrics=metrics)
+    assert read(again, again.left) == [0, 1, 3, 5]
+    assert again.dropped == metrics.value("device_dropped_total") == 2
+    assert again.next_seq == 6
+    for entry in again.left:
+        again.release(entry)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_segment_that_is_garbage_or_cannot_be_read(tmp_path: Path) -> None:
+    """Costs no other one anything; numbers do not come again."""
+    spool = opened(tmp_path)
+    spool.append(message(1), 0.0)
+    spool.append(message(2), 61.0)
+    spool.close()
+    first, _ = sorted(tmp_path.glob("*.spool"))
+    first.write_bytes(os.urandom(5000))
+    (tmp_path / "000000000009.spool").mkdir()
+    metrics = Metrics()
+    again = opened(tmp_path, metrics=metrics)
+    assert read(again, again.left) == [2]
+    assert (metrics.value("device_dropped_total"), metrics.value("device_spool_failed_total")) == (1, 1)
+    again.append(message(3), 0.0)
+    assert (tmp_path / "000000000010.spool").exists()
