@@ -17,12 +17,11 @@ from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import structlog
 
-from duco_rt import __version__
+from duco_rt import __version__, sqlite_health
 from duco_rt.backup_archive import CHUNK_BYTES, FORMAT, Manifest, Source, chunks, is_name, measure
 from duco_rt.clock import Clock
 from duco_rt.data_version import BACKUP_STAGE, VERSION
 from duco_rt.errors import TransportError
-from duco_rt.transports import sqlite_health
 
 log = structlog.get_logger()
 T = TypeVar("T")

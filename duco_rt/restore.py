@@ -21,7 +21,6 @@ from duco_rt.data_dir import DataDir
 from duco_rt.data_version import ASIDE, RESTORE_STAGE, RESTORING, is_fresh, stamp_version
 from duco_rt.device.position import restored
 from duco_rt.errors import BadInput, ConfigError, TransportError
-from duco_rt.transports.store_chdb_parts import in_order
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -154,7 +153,14 @@ def _new_folder(folder: Path) -> Path:
 def _parts(stage: Path) -> list[tuple[str, Path]]:
     """Table and folder of each part, in the order in which they were inserted."""
     parts = [part for part in stage.glob("chdb/*/*") if part.is_dir()]
-    return [(part.parent.name, part) for part in sorted(parts, key=lambda part: (part.parent.name, in_order(part)))]
+    return [(part.parent.name, part) for part in sorted(parts, key=_inserted)]
+
+
+def _inserted(part: Path) -> tuple[str, str, int]:
+    """Table, partition and the number of the first insert in it: of copies the latest is brought in last."""
+    partition, _, rest = part.name.partition("_")
+    number = rest.partition("_")[0]
+    return part.parent.name, partition, int(number) if number.isdecimal() else 0
 
 
 def _settle(folder: Path, stage: Path, manifest: Manifest, newest: dict[str, int], now_s: int) -> None:

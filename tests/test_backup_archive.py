@@ -106,6 +106,15 @@ def test_one_changed_byte_is_seen(whole: bytes, data: st.DataObject) -> None:
         read(bytes(changed))
 
 
+def test_a_changed_manifest_is_seen(whole: bytes) -> None:
+    """Where it still can be read and all else fits: by its seal, and that by itself."""
+    for mark, step in ((b'"made":', 8), (b'"0.1.0"', 1), (b"manifest.sha256", 512)):
+        changed = bytearray(whole)
+        changed[whole.rindex(mark) + step] ^= 1
+        with pytest.raises(BadInput, match=r"at manifest\.sha256"):
+            read(bytes(changed))
+
+
 @given(st.data())
 def test_one_that_is_cut_short_is_seen(whole: bytes, data: st.DataObject) -> None:
     """Wherever; also one with more after its end."""

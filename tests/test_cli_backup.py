@@ -14,7 +14,6 @@ from duco_rt.config import App, Config
 from duco_rt.data_dir import DataDir
 from duco_rt.data_version import VERSION
 from duco_rt.errors import BadInput, ConfigError, Conflict, TransportError
-from duco_rt.web.server import error_reply
 
 
 def archive(folder: Path) -> bytes:
@@ -22,6 +21,11 @@ def archive(folder: Path) -> bytes:
     (folder / "source").write_bytes(b"0123456789abcdef")
     sources = [Source("instance", folder / "source")]
     return b"".join(chunks(Manifest(FORMAT, VERSION, "0.1.0", 1_795_897_438_923, (), measure(sources)), sources))
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    """As every endpoint gives it."""
+    return web.json_response({"error": {"code": code, "message": message}}, status=status)
 
 
 class Other:
@@ -96,7 +100,7 @@ async def test_anything_else_leaves_the_old_one(other: Other, tmp_path: Path, ca
     elif case == "another answer":
         other.answer = web.Response(status=502, text="<html>")
     elif case == "busy":
-        other.answer, expected = error_reply(409, "conflict", "a backup is under way"), Conflict
+        other.answer, expected = _error(409, "conflict", "a backup is under way"), Conflict
     with pytest.raises(expected):
         await _backup(other.config, file)
     assert file.read_bytes() == b"old"
@@ -134,7 +138,7 @@ async def test_a_restore_that_is_refused(other: Other, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a process has the data directory"):
         await _restore(other.config, file, replace=True)
     assert other.keys == []
-    other.answer = error_reply(503, "unavailable", "its disk is full")
+    other.answer = _error(503, "unavailable", "its disk is full")
     with pytest.raises(TransportError, match="its disk is full"):
         await _restore(other.config, file, replace=False)
     other.answer = web.json_response({"other": 1})

@@ -1,7 +1,7 @@
 """One tenant at full speed against a studio: what tests.bench.flood runs in a process of its own.
 
-`python -m tests.bench.flood_attack PORT CONNECTIONS TOKEN…`: until it is killed. A line of JSON twice a second: what it
-got so far.
+`python -m tests.bench.flood_attack PORT CONNECTIONS TOKEN…`: until killed, or its parent ends. A line of JSON twice
+a second: what it got so far.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -50,9 +51,11 @@ class Attack:
             works += [self._again(self._once) for _ in range(4)]
             for work in works:
                 tasks.create_task(work)
-            while True:
+            parent = os.getppid()
+            while os.getppid() == parent:
                 await asyncio.sleep(0.5)
                 print(json.dumps(self.got), flush=True)
+            os._exit(1)  # whoever started it is gone
 
     async def _again(self, work: Callable[[Streams], Awaitable[None]]) -> None:
         """Over connections, one after the other; who is refused comes again in a second."""

@@ -57,7 +57,7 @@ class Disk:
     """What the program's disk looks like from inside, while it lives."""
 
     def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
-        self.folder = Path(f"/proc/{process.pid}/root{folder}")
+        self.folder = Path("/proc", str(process.pid), "root", *folder.parts[1:])
 
     def fill(self) -> None:
         """Until nothing goes in any more."""

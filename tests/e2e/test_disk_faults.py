@@ -159,7 +159,7 @@ def parts(data: Path) -> list[Path]:
     return sorted(found, key=lambda part: tuple(map(int, part.name.split("_")[2:])))
 
 
-DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "meta.sqlite is garbage": (lambda data: garbage(data / "meta.sqlite"), "meta.sqlite is damaged: file is not a"),
     "meta.sqlite is empty": (lambda data: (data / "meta.sqlite").write_bytes(b""), "meta.sqlite is damaged: it is e"),
     "chDB's metadata is missing": (

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from duco_rt.errors import ConfigError, GroupChanged, NotFound
 from duco_rt.model import Command, Device, MethodResult, ParsingFile
 from duco_rt.rights import Credential
+from duco_rt.sqlite_health import snapshot
 from duco_rt.transports.meta_sqlite import SqliteMeta
-from duco_rt.transports.sqlite_health import snapshot
 
 FILES = [(ParsingFile("a.dbc", f"text {n}"),) for n in range(6)]
 TOKEN, LATER = (Credential(letter * 16, "token", "anna", {"duco": "viewer"}, letter * 64, 1) for letter in "ab")

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from duco_rt.backup import Snapshot
+from duco_rt.backup import Snapshot, snapshot
 from duco_rt.backup_archive import Archive, verify
 from duco_rt.clock import Clock
 from duco_rt.config import Web
@@ -172,11 +172,10 @@ async def _next(site: Site) -> bytes:
 
 async def test_a_disk_that_breaks_in_the_middle(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer is cut off: nobody takes it for whole."""
-    real = backup_module.snapshot
 
     @asynccontextmanager
     async def changing(folder: Path, store: object, clock: Clock) -> AsyncIterator[Snapshot]:
-        async with real(folder, store, clock) as moment:
+        async with snapshot(folder, store, clock) as moment:
             moment.sources[-1].file.write_bytes(b"other")
             yield moment
 

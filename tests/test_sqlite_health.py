@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt.errors import ConfigError
+from duco_rt.sqlite_health import snapshot
 from duco_rt.transports.meta_sqlite_file import SqliteFile
-from duco_rt.transports.sqlite_health import snapshot
 
 
 class Rows(SqliteFile):
