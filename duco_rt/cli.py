@@ -34,6 +34,9 @@ from duco_rt.pipeline.decoding.compiling import check_parsing_async
 from duco_rt.runtime import Runtime
 from duco_rt.transports.base_data import Meta
 
+_SWITCH_S = 0.0005
+"""After so long a thread that reads or writes much lets the event loop go on, which viewers wait for."""
+
 
 def run(args: argparse.Namespace) -> int:
     """`run`: everything that the configuration asks for, until SIGINT or SIGTERM."""
@@ -94,6 +97,7 @@ async def _until_signal(config: Config) -> None:
 
 def _run_loop(main: Coroutine[object, object, None]) -> None:
     """uvloop where it exists; elsewhere a loop that can watch sockets."""
+    sys.setswitchinterval(_SWITCH_S)
     try:
         import uvloop
     except ImportError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +31,7 @@ T = TypeVar("T")
 _GB = 1_000_000_000
 _BLOCK_VALUES = 16_384  # making one holds up the event loop for 4 ms at most
 _BLOCK_RAW_BYTES = 16_000_000
+_NICE = 5
 _LOOK_EVERY = 256  # inserts; the engine refuses them when 3,000 parts could not be merged
 
 # What the engine may take of a small machine. Inserts are batches already: its own batching would only wait.
@@ -84,6 +88,7 @@ class ChdbStore:
     def _open(self) -> None:
         if any(c in "?&%#" for c in str(self._folder)):
             raise TransportError(f"store: the engine takes no folder with ?, &, % or #: {self._folder}")
+        give_way()  # before the engine makes threads of its own, which take it over
         from chdb import session
 
         try:
@@ -264,6 +269,15 @@ class ChdbStore:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def give_way() -> None:
+    """Let this thread, and those that it makes, wait for the others of this process where processors are short.
+
+    Linux has a priority of each thread; live viewers wait for the event loop, nobody for the store by milliseconds.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 import structlog
 
+from duco_rt.errors import TransportError
 from duco_rt.metrics import Metrics
 from duco_rt.pipeline import retention
 from duco_rt.pipeline.retention import DayClock, Retention
@@ -20,6 +21,25 @@ async def test_at_once_and_then_once_an_hour() -> None:
     await until_first(Retention(store, FixedClock(), Metrics()).run(), asyncio.sleep(0.01))
     assert store.expired == [NOW_MS]
     assert retention._EVERY_S == 3600
+
+
+async def test_between_the_hours_the_store_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether anybody asks or not; what is wrong then is for readiness to tell."""
+    monkeypatch.setattr(retention, "_LOOK_S", 0.001)
+    looks = 0
+    enough = asyncio.Event()
+
+    class Looked(RecordingStore):
+        async def check(self) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 3:
+                enough.set()
+            raise TransportError("store: broken")
+
+    store = Looked()
+    await until_first(Retention(store, FixedClock(), Metrics()).run(), enough.wait())  # type: ignore[arg-type]  # of an Event
+    assert looks >= 3 and len(store.expired) == 1
 
 
 async def test_a_failure_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
