@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from duco_rt.config_load import load_config
+    from duco_rt.config.load import load_config
     from duco_rt.decoder import Decoder
     from duco_rt.runtime import Runtime
 
 __version__ = "0.1.0"
 __all__ = ["Decoder", "Runtime", "__version__", "load_config"]
 
-_HOME = {"Runtime": "duco_rt.runtime", "load_config": "duco_rt.config_load", "Decoder": "duco_rt.decoder"}
+_HOME = {"Runtime": "duco_rt.runtime", "load_config": "duco_rt.config.load", "Decoder": "duco_rt.decoder"}
 
 
 def __getattr__(name: str) -> object:

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.insert(0, "run")
     args = _parser().parse_args(_joined(arguments))
     try:
-        from duco_rt import cli
+        from duco_rt.cli import commands as cli
     except ModuleNotFoundError as e:
         print(f"duco_rt: {e.name} is not installed here; `make run` installs into .venv", file=sys.stderr)
         return 1

@@ -17,9 +17,9 @@ from duco_rt.adapters_meta import http_meta, open_meta
 from duco_rt.clock import Clock
 from duco_rt.config import Config, Role, Server
 from duco_rt.config import Log as LogConfig
-from duco_rt.data_dir import instance_id
 from duco_rt.device.buses import chassis_ids
-from duco_rt.metrics import Metrics
+from duco_rt.disk.data_dir import instance_id
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Hub, Leases, Live, Log
 from duco_rt.transports.base_data import Meta, Store
 from duco_rt.web.commands import Call

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from duco_rt import demo
 from duco_rt.config import Config
-from duco_rt.data_dir import Owner
-from duco_rt.metrics import Metrics
+from duco_rt.disk.data_dir import Owner
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import client_context, pinned
 from duco_rt.transports.base_data import Meta
 

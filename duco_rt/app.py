@@ -15,14 +15,12 @@ from duco_rt.adapters import Transports, needs
 from duco_rt.app_access import build_access
 from duco_rt.clock import Clock
 from duco_rt.config import Config, Role
-from duco_rt.config_web import web_warnings
+from duco_rt.config.web import web_warnings
 from duco_rt.device.app import DucoApp
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import sources
 from duco_rt.device.local_signals import check_local
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
-from duco_rt.monitor import Monitor
 from duco_rt.pipeline.decoding.compiling import compile_parsing_async
 from duco_rt.pipeline.distribute import Distribute
 from duco_rt.pipeline.ingest import Ingest
@@ -31,6 +29,8 @@ from duco_rt.pipeline.process import Process
 from duco_rt.pipeline.reparse import Means
 from duco_rt.pipeline.reparse_jobs import Reparses
 from duco_rt.pipeline.retention import Retention
+from duco_rt.seeing.metrics import Metrics
+from duco_rt.seeing.monitor import Monitor
 from duco_rt.tls import check_certificates, is_tls
 from duco_rt.transports.base import Hub
 from duco_rt.web.backup import BackupApi

@@ -10,7 +10,7 @@ from aiohttp import web
 from duco_rt.adapters import Transports, needs
 from duco_rt.clock import Clock
 from duco_rt.config import Config
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.access.authentication import Authentication
 from duco_rt.web.access.door import Door, TenantOf, no_device

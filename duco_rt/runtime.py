@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import structlog
 
-from duco_rt import app, logs
+from duco_rt import app
 from duco_rt.adapters import Transports, needs
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
-from duco_rt.data_dir import DataDir
+from duco_rt.disk.data_dir import DataDir
 from duco_rt.errors import BadBody, ConfigError, DucoError, TransportError
 from duco_rt.live_message import read_live
-from duco_rt.loop_errors import LoopErrors
-from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult, Peer, Sample, Value
-from duco_rt.monitor import Monitor
 from duco_rt.pipeline.full_resolution import full_table
 from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.seeing import logs
+from duco_rt.seeing.loop_errors import LoopErrors
+from duco_rt.seeing.metrics import Metrics
+from duco_rt.seeing.monitor import Monitor
 from duco_rt.supervisor import Supervisor
 from duco_rt.table import history_table
 from duco_rt.web.live.in_order import in_order

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 
 from duco_rt.config import Config, Web
-from duco_rt.config_web import is_tls as is_tls  # for who asks about TLS
+from duco_rt.config.web import is_tls as is_tls  # for who asks about TLS
 from duco_rt.errors import ConfigError
 
 

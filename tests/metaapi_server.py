@@ -11,7 +11,7 @@ import msgspec
 from duco_rt.app_access import tenant_of, token_routes
 from duco_rt.clock import SystemClock
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.web.access.authentication import Authentication

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from duco_rt import app
-from duco_rt.config_load import load_config
+from duco_rt.config.load import load_config
 
 REAL = ["hub.kind=mqtt", "hub.url=mqtt://h", "log.kind=kafka", "log.bootstrap_servers=h:1"]
 REAL += ["live.kind=redis-pubsub", "live.url=redis://h", "store.kind=clickhouse", "store.url=clickhouse://h"]

@@ -13,8 +13,8 @@ from duco_rt.app_access import Access, build_access, tenant_of
 from duco_rt.clock import SystemClock
 from duco_rt.config import App, Config, Role, Web
 from duco_rt.errors import ConfigError, NotFound, Unauthorized
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_sqlite import SqliteMeta
 
 KEY, MONITOR = "k" * 43, "m" * 32

@@ -11,7 +11,7 @@ import yaml
 
 from duco_rt import app
 from duco_rt.config import ROLES, Config
-from duco_rt.config_load import load_config
+from duco_rt.config.load import load_config
 
 FILE = Path(__file__).resolve().parent.parent / "compose.yaml"
 SERVICES: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))["services"]

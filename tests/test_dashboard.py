@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from duco_rt.metrics_known import KNOWN, shown
-from duco_rt.top.scrape import Scrape, read_scrape
+from duco_rt.cli.top_scrape import Scrape, read_scrape
+from duco_rt.seeing.metrics_known import KNOWN, shown
 from tests.programs import program
 from tests.test_tidy import REPO
 

@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.supervisor import Pauses, Supervisor, leaves
 
 QUICK = Pauses(0.001, 0.004, 60.0)

@@ -23,8 +23,8 @@ from duco_rt.device.messages import can_messages, json_messages
 from duco_rt.device.outbox import Outbox
 from duco_rt.device.spool import Entry, Spool
 from duco_rt.device.uploads import Upload, UploadMode
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult, Value
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.supervisor import Supervisor
 from duco_rt.transports.base import HubDevice
 

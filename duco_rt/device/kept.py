@@ -7,8 +7,8 @@ from pathlib import Path
 from duco_rt.clock import Clock
 from duco_rt.device.position import PositionFile
 from duco_rt.device.spool import Spool
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 
 
 class Kept:

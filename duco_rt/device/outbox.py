@@ -12,10 +12,10 @@ import structlog
 from duco_rt.clock import Clock
 from duco_rt.device.spool import Entry, Spool
 from duco_rt.errors import TransportError
-from duco_rt.logs import sample_key, steps
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
 from duco_rt.pipeline.runner import backoff_s
+from duco_rt.seeing.logs import sample_key, steps
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import HubDevice
 
 log = structlog.get_logger()

@@ -21,8 +21,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 
 log = structlog.get_logger()
 

@@ -7,11 +7,11 @@ from contextlib import aclosing
 from functools import partial
 
 from duco_rt.clock import Clock, SystemClock
-from duco_rt.delays import FRESH_MS, Delays, StoreLag
-from duco_rt.logs import steps
-from duco_rt.metrics import Metrics
 from duco_rt.model import Sample
 from duco_rt.pipeline.runner import readings, retry
+from duco_rt.seeing.delays import FRESH_MS, Delays, StoreLag
+from duco_rt.seeing.logs import steps
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Log
 from duco_rt.transports.base_data import Store
 

@@ -15,14 +15,14 @@ import structlog
 
 from duco_rt.body import INFLATED_BYTES_MAX
 from duco_rt.clock import Clock
-from duco_rt.delays import Arrivals, Delays
 from duco_rt.errors import TransportError
-from duco_rt.logs import sample_key, steps
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.runner import Complaints, backoff_s, readings, retry
+from duco_rt.seeing.delays import Arrivals, Delays
+from duco_rt.seeing.logs import sample_key, steps
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery, HubCloud, Live, Log
 
 log = structlog.get_logger()

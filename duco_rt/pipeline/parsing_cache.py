@@ -14,11 +14,11 @@ from typing import NamedTuple
 import structlog
 
 from duco_rt.errors import BadParsing, NotFound, ReadingLate, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing
 from duco_rt.pipeline.decoding.compiling import compile_for_live
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.decoding.reading import LIMIT_S
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Meta
 
 log = structlog.get_logger()

@@ -11,13 +11,13 @@ import structlog
 
 from duco_rt.body import INFLATED_BYTES_MAX
 from duco_rt.clock import Clock
-from duco_rt.delays import Delays, StoreLag
-from duco_rt.logs import sample_key, steps
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.pipeline.runner import Complaints, readings, retry
+from duco_rt.seeing.delays import Delays, StoreLag
+from duco_rt.seeing.logs import sample_key, steps
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Log, RawBatch
 from duco_rt.transports.base_data import Store
 

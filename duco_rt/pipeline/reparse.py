@@ -17,12 +17,12 @@ import msgspec
 
 from duco_rt.clock import Clock
 from duco_rt.errors import DucoError, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer, RawSecond, Sample
 from duco_rt.pipeline.parse import Problems, Rereader
 from duco_rt.pipeline.parsing_cache import Known
 from duco_rt.pipeline.reparse_note import Note, NoteFile
 from duco_rt.pipeline.runner import retry
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Meta, Store
 
 _SPAN_FIRST_MS, _SPAN_MAX_MS = 60_000, 300_000

@@ -9,7 +9,7 @@ import structlog
 
 from duco_rt.clock import Clock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Store
 
 log = structlog.get_logger()

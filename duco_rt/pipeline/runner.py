@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 
 T = TypeVar("T")
 log = structlog.get_logger()

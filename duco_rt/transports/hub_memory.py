@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 
 from duco_rt.errors import DeviceOffline, DeviceTimeout, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery, MethodHandler
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_queue import Queues, Reader
 
 

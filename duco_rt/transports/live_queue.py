@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection
 
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 
 
 class Queue:

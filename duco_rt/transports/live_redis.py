@@ -12,8 +12,8 @@ import structlog
 from redis.asyncio.connection import AbstractConnection
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline.runner import backoff_s
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_queue import Queues
 from duco_rt.transports.redis_client import RedisClient
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from redis.asyncio.connection import AbstractConnection
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_queue import Queue, Reader
 from duco_rt.transports.live_redis import RedisLive
 from duco_rt.transports.redis_client import CALL_S, RedisClient

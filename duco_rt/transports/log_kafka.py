@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from duco_rt.errors import BadInput
-from duco_rt.metrics import Metrics
 from duco_rt.model import RawMessage, Sample
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.log_kafka_cluster import Cluster, Login, end
 from duco_rt.transports.log_kafka_codec import decode_parsed, decode_raw, encode_parsed, encode_raw
 from duco_rt.transports.log_kafka_writer import Writer

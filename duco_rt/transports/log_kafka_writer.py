@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from duco_rt.errors import TransportError
-from duco_rt.logs import sample_key
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.logs import sample_key
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.log_kafka_cluster import CONNECT_S, PART_S, STOP_S, Cluster, done, end
 from duco_rt.transports.log_kafka_codec import RECORD_BYTES_MAX, Record, position_of
 

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Generic, TypeVar
 
-from duco_rt.metrics import High, Metrics
 from duco_rt.model import RawMessage, Sample
+from duco_rt.seeing.metrics import High, Metrics
 
 T = TypeVar("T")
 

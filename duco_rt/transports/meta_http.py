@@ -8,8 +8,8 @@ from urllib.parse import quote
 import msgspec
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device, MethodResult, Parsing, ParsingFile
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import check_name
 from duco_rt.transports.meta_http_client import Trust
 from duco_rt.transports.meta_http_commands import HttpCommands

@@ -21,7 +21,7 @@ from duco_rt.errors import (
     NotFound,
     TransportError,
 )
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.certificates import explained
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from duco_rt.disk.sqlite_health import check_whole, if_damaged
 from duco_rt.errors import BadRequest, DucoError, TransportError
-from duco_rt.sqlite_health import check_whole, if_damaged
 
 T = TypeVar("T")
 

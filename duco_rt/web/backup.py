@@ -13,12 +13,12 @@ from typing import BinaryIO
 import structlog
 from aiohttp import web
 
-from duco_rt.backup import snapshot
 from duco_rt.clock import Clock
-from duco_rt.data_dir import check_room
-from duco_rt.data_version import RESTORE_STAGE
+from duco_rt.disk.backup import snapshot
+from duco_rt.disk.data_dir import check_room
+from duco_rt.disk.data_version import RESTORE_STAGE
+from duco_rt.disk.restore import UPLOAD, restore_running
 from duco_rt.errors import BadRequest, Conflict, TransportError
-from duco_rt.restore import UPLOAD, restore_running
 from duco_rt.web.params import reply
 
 log = structlog.get_logger()

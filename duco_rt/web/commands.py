@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from duco_rt.clock import Clock
 from duco_rt.config import Leases as LeasesConfig
 from duco_rt.errors import DucoError, NotFound, TransportError
-from duco_rt.metrics import Metrics, status_label
 from duco_rt.model import UNDER_WAY, Command, MethodResult
 from duco_rt.pipeline.runner import retry
+from duco_rt.seeing.metrics import Metrics, status_label
 from duco_rt.transports.base import Leases
 from duco_rt.transports.base_data import CommandLedger
 from duco_rt.web.leased_notes import LeasedNotes

@@ -10,9 +10,9 @@ from aiohttp import hdrs, web
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import DucoError
-from duco_rt.logs import scrubbed
-from duco_rt.metrics import Metrics
-from duco_rt.monitor import Check, Monitor
+from duco_rt.seeing.logs import scrubbed
+from duco_rt.seeing.metrics import Metrics
+from duco_rt.seeing.monitor import Check, Monitor
 from duco_rt.web.access.door import IDENTITY
 from duco_rt.web.params import reply
 

@@ -11,8 +11,8 @@ import structlog
 from msgspec.structs import replace
 
 from duco_rt.errors import DucoError, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Command
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import CommandLedger
 
 log = structlog.get_logger()

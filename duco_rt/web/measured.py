@@ -8,8 +8,8 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from duco_rt.metrics import Metrics
-from duco_rt.metrics_known import KNOWN
+from duco_rt.seeing.metrics import Metrics
+from duco_rt.seeing.metrics_known import KNOWN
 
 _AREAS = (
     ("/api/resources/", "studio"),

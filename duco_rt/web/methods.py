@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from duco_rt.clock import Clock, SystemClock
 from duco_rt.errors import DeviceTimeout, DucoError, NotFound, TransportError
-from duco_rt.metrics import Metrics, status_label
 from duco_rt.model import UNDER_WAY, Command, CommandState, MethodResult
+from duco_rt.seeing.metrics import Metrics, status_label
 from duco_rt.transports.base import HubCloud
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.ledger import SET_REALTIME, answered, check_answer, check_command, command_of, told, unanswered

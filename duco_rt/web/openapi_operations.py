@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from duco_rt.disk.restore import Outcome
 from duco_rt.model import Command, Parsing
 from duco_rt.pipeline.decoding.fields import Field
-from duco_rt.restore import Outcome
 from duco_rt.rights import Credential
 from duco_rt.web import openapi_answers as say
 from duco_rt.web.access.tokens import AskedToken

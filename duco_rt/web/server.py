@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 from duco_rt import errors
 from duco_rt.clock import Clock, SystemClock
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import is_tls, leaf_sha256, server_context
 from duco_rt.web.access.address import LOOPBACK, host_name
 from duco_rt.web.access.admission import Admission

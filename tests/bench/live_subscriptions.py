@@ -29,9 +29,9 @@ from aiohttp import web
 
 from duco_rt.clock import SystemClock
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Live
 from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.live_redis_pubsub import RedisPubSubLive

@@ -23,16 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from duco_rt import logs
 from duco_rt.adapters import Transports
 from duco_rt.app import build_pipeline
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
-from duco_rt.config_load import load_config
+from duco_rt.config.load import load_config
 from duco_rt.device.messages import can_messages
-from duco_rt.metrics import Metrics
 from duco_rt.model import VEHICLE_CAN, Device, HubMessage, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.seeing import logs
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_memory import MemoryHub
 from tests.bench.full_bus import LIGHT, START_MS
 

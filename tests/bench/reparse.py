@@ -19,17 +19,17 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from duco_rt import logs
 from duco_rt.adapters import open_store
 from duco_rt.adapters_meta import open_meta
 from duco_rt.body import pack_columns
 from duco_rt.clock import SystemClock
-from duco_rt.config_load import load_config
-from duco_rt.metrics import Metrics
+from duco_rt.config.load import load_config
 from duco_rt.model import VEHICLE_CAN, Device, Peer, RawSecond
 from duco_rt.pipeline.decoding.compiling import compile_parsing_async
 from duco_rt.pipeline.reparse import Means, Progress, Result
 from duco_rt.pipeline.reparse_jobs import Asked, Reparses
+from duco_rt.seeing import logs
+from duco_rt.seeing.metrics import Metrics
 from tests.bench.full_bus import FULL, START_MS
 from tests.bench.pipeline import rest
 

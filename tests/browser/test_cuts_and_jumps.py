@@ -28,7 +28,7 @@ JUMPS_MS = (3_600_000, -7_200_000, 86_400_000 * 30, 4_000, -86_400_000 * 365)
 DRAWN = "window.ducoPage.points('vehicle_can', 'speed')"
 PACE = 10
 CALM_S = 5
-"""At the end the machine goes at our pace, by which the page's clock of it settles wherever ten times as fast led it."""
+"""At the end the machine goes at our pace, by which the page knows its clock again, wherever ten times as fast led."""
 LAST = SECONDS + CALM_S
 
 

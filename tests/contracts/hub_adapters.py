@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Hub
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from duco_rt.errors import DeviceOffline, DeviceTimeout, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery, Hub, HubDevice, MethodHandler
 from tests.contracts.hub_adapters import ADAPTERS, WITHIN_S, Open, Reading, begun, carried, up
 

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Live
 from tests.servers.redis import RedisServer
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, Peer, RawMessage, Sample
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Log
 
 WITHIN_S = 10.0

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadRequest, GroupChanged, NotFound, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing, ParsingFile
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Meta
 from tests.database_texts import KCD
 from tests.dbc_texts import dbc_text

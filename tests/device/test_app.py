@@ -22,8 +22,8 @@ from duco_rt.device.app import DucoApp
 from duco_rt.device.app_metrics import ComputerMetrics
 from duco_rt.device.buses import BusSource, Source
 from duco_rt.errors import ConfigError, DeviceOffline
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_memory import MemoryHub
 from tests.device.virtual import bus, frame, new_channel, until_async
 

@@ -8,8 +8,8 @@ import pytest
 
 from duco_rt.device.kept import Kept
 from duco_rt.device.spool import Entry, Spool
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 from tests.device.test_outbox import Steady, message
 
 

@@ -12,8 +12,8 @@ import pytest
 from duco_rt.device.outbox import Outbox
 from duco_rt.device.spool import Spool
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import MethodHandler
 from tests.device.virtual import until_async
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.device.spool import Entry, Spool
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 
 
 def message(seq: int, size: int = 10, msg_type: str = "vehicle_can") -> HubMessage:
@@ -180,7 +180,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from duco_rt.device.spool import Spool
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from tests.device.test_spool import message
 spool = Spool(Path(sys.argv[1]), "D", 1_000_000, Metrics())
 for seq in range(1000):

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from duco_rt.top.scrape import Scrape, read_scrape
+from duco_rt.cli.top_scrape import Scrape, read_scrape
 from tests.programs import Program, live, program
 
 LIVE_WAY = ("device sends", "ingest took", "live published", "studio delivered")

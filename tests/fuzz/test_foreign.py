@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadInput
-from duco_rt.metrics import Metrics
 from duco_rt.model import Sample
 from duco_rt.pipeline.distribute import Distribute
 from duco_rt.pipeline.ingest import encode_live
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.messages import is_realtime, message_of
 from duco_rt.transports.hub_mqtt import topics
 from duco_rt.transports.log_kafka_codec import decode_parsed, decode_raw, encode_parsed, encode_raw

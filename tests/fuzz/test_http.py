@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.slow_clients import Connection, Connections
 from duco_rt.web.server import listen
 from tests.web.conftest import Site

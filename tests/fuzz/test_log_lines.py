@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from duco_rt.logs import scrubbed
+from duco_rt.seeing.logs import scrubbed
 
 NAMES = """
 import logging
-from duco_rt import logs
+from duco_rt.seeing import logs
 logs.configure("warning", "text")
 name = "a\\n2026 [info] audit who=nobody\\r\\x1b[2J\\x9b31m\\u202eb\\x85c"
 logs.log.warning("first", name=name, names=[name])

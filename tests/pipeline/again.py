@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from duco_rt import body
-from duco_rt.metrics import Metrics
 from duco_rt.model import CLIENT_RAW_DATA, Parsing, Peer, RawSecond, Sample
 from duco_rt.parts import split
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.reparse import Means, Progress, Result
 from duco_rt.pipeline.reparse_jobs import Asked, Reparses
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Meta, Store
 from tests.can_seconds import TS_MS, Frame, second_of
 from tests.dbc_texts import J1939_TAIL, dbc_text

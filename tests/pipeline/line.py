@@ -11,12 +11,12 @@ from typing import Any
 
 from duco_rt.device.messages import can_messages
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, Device, HubMessage, ParsingFile, Peer, RawSecond, Sample
 from duco_rt.pipeline.distribute import Distribute
 from duco_rt.pipeline.ingest import Ingest
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.process import Process
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Live
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.live_memory import MemoryLive

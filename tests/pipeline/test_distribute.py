@@ -7,9 +7,9 @@ import dataclasses
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import Sample
 from duco_rt.pipeline.distribute import Distribute
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.log_memory import MemoryLog
 from tests.pipeline.line import BATCH, PEER, RecordingStore, spin
 

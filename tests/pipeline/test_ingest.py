@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.ingest import encode_live
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_memory import MemoryLive
 from tests.pipeline.line import NOW_MS, PEER, message, running, spin
 

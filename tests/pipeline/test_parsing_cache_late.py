@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device, Parsing, ParsingFile
 from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
+from duco_rt.seeing.metrics import Metrics
 from tests.pipeline.compiler import Compiler
 from tests.pipeline.line import DBC, AwayMeta, open_meta
 

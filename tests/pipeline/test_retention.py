@@ -8,10 +8,10 @@ import pytest
 import structlog
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline import retention
 from duco_rt.pipeline.retention import DayClock, Retention
 from duco_rt.pipeline.runner import until_first
+from duco_rt.seeing.metrics import Metrics
 from tests.pipeline.line import NOW_MS, FixedClock, RecordingStore
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duco_rt.errors import BadInput, DeviceTimeout, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline import runner
+from duco_rt.seeing.metrics import Metrics
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))

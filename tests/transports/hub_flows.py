@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
 from duco_rt.pipeline.runner import readings, retry
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import HubCloud, HubDevice, MethodHandler
 from tests.contracts.hub_adapters import WITHIN_S, carried
 

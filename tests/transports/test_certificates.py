@@ -13,7 +13,7 @@ import pytest
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import client_context
 from duco_rt.transports.certificates import explained
 from duco_rt.transports.hub_mqtt.hub import MqttHub

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery
 from duco_rt.transports.hub_memory import MemoryHub
 

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_queue import Queues, Reader
 
 A, B = "a", "b"

@@ -13,8 +13,8 @@ from typing import Protocol
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
 from duco_rt.transports.live_redis_streams import RedisStreamsLive
 from tests.servers.redis import RedisServer, carried, read

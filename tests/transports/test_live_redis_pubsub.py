@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
 from tests.servers.redis import RedisServer, carried, read
 from tests.servers.server import HOST

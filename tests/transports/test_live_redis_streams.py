@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_redis_streams import RedisStreamsLive
 from tests.servers.redis import RedisServer, carried, read
 

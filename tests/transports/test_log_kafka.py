@@ -17,9 +17,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, Peer, RawMessage, Sample, Span, Value
 from duco_rt.pipeline.runner import readings, retry
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports import log_kafka, log_kafka_cluster
 from duco_rt.transports.log_kafka import KafkaLog
 from duco_rt.transports.log_kafka_codec import Record
@@ -112,7 +112,7 @@ async def test_what_a_closed_reader_had_goes_to_the_other(make: Callable[[], Kaf
 
 _OTHER = """
 import asyncio, sys
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports import log_kafka, log_kafka_cluster
 
 log_kafka.SESSION_S = 1.0

@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports import log_kafka_writer
 from duco_rt.transports.log_kafka_cluster import Cluster, Login
 from duco_rt.transports.log_kafka_codec import RECORD_BYTES_MAX, Record

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer, Sample
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.log_memory import MemoryBatch, MemoryLog
 
 SOON_S = 0.02

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt.errors import BadRequest, DeviceOffline, DeviceTimeout, DucoError, NotFound, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device, MethodResult, ParsingFile
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_http import HttpMeta
 from tests.dbc_texts import dbc_text
 from tests.metaapi_server import MetaApiServer

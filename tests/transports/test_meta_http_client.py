@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_http import HttpMeta
 from tests.metaapi_server import MetaApiServer
 from tests.servers.server import free_port

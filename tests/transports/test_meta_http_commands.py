@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_http import HttpMeta
 from tests.contracts.test_command_ledger import row, run
 from tests.metaapi_server import MetaApiServer

@@ -12,11 +12,11 @@ from aiohttp import web
 
 from duco_rt.adapters_meta import open_meta
 from duco_rt.config import Config, MetaStore, Web
-from duco_rt.data_dir import Owner
+from duco_rt.disk.data_dir import Owner
 from duco_rt.errors import Conflict, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device
 from duco_rt.rights import Role, token_text
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import client_context, leaf_sha256
 from duco_rt.transports.base_data import Meta
 from duco_rt.transports.meta_http import HttpMeta

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from duco_rt.disk.sqlite_health import snapshot
 from duco_rt.errors import ConfigError, GroupChanged, NotFound
 from duco_rt.model import Command, Device, MethodResult, ParsingFile
 from duco_rt.rights import Credential
-from duco_rt.sqlite_health import snapshot
 from duco_rt.transports.meta_sqlite import SqliteMeta
 
 FILES = [(ParsingFile("a.dbc", f"text {n}"),) for n in range(6)]

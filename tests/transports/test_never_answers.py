@@ -15,8 +15,8 @@ import pytest
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, Peer, RawMessage, Sample
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.checkpoints_redis import RedisCheckpoints
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 from duco_rt.transports.leases_redis import RedisLeases

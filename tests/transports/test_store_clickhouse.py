@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Peer, RawSecond, Sample
 from duco_rt.pipeline.runner import retry
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports import store_sql
 from duco_rt.transports.store_clickhouse import ClickHouseStore
 from tests.servers.clickhouse import ClickHouseServer

@@ -17,7 +17,6 @@ from duco_rt import demo
 from duco_rt.app import static_folder
 from duco_rt.app_access import tenant_of, token_routes
 from duco_rt.config import Leases, Web
-from duco_rt.metrics import Metrics
 from duco_rt.model import VEHICLE_CAN, MethodResult, Parsing
 from duco_rt.pipeline.decoding.compiling import compile_here, compile_parsing_async
 from duco_rt.pipeline.decoding.plan import Plan
@@ -25,6 +24,7 @@ from duco_rt.pipeline.parsing_cache import Compile, ParsingCache
 from duco_rt.pipeline.reparse import Means as Reading
 from duco_rt.pipeline.reparse_jobs import Reparses
 from duco_rt.rights import Role
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.live_memory import MemoryLive

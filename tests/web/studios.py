@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from duco_rt.config import Leases, Web
-from duco_rt.metrics import Metrics
 from duco_rt.model import Command, Device, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.meta_http import HttpMeta

@@ -11,10 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from duco_rt.backup import Snapshot, snapshot
-from duco_rt.backup_archive import Archive, verify
 from duco_rt.clock import Clock
 from duco_rt.config import Web
+from duco_rt.disk.backup import Snapshot, snapshot
+from duco_rt.disk.backup_archive import Archive, verify
 from duco_rt.errors import TransportError
 from duco_rt.model import Device
 from duco_rt.web import backup as backup_module

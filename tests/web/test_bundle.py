@@ -105,7 +105,9 @@ def test_the_page_is_bundled() -> None:
     assert set(paths) | {"early.js", "sign-in.js"} == own  # these are asked for by themselves
     assert "\nimport * as v0 from './vendor/" in f"\n{text}"
     sheets = {file.name for file in folder.glob("*.css")}
-    assert set(bundle.sheet("style.css", lambda name: (folder / name).read_text("utf-8"))[1]) | {"sign-in.css"} == sheets
+    assert (
+        set(bundle.sheet("style.css", lambda name: (folder / name).read_text("utf-8"))[1]) | {"sign-in.css"} == sheets
+    )
 
 
 def test_sheets_stand_in_the_order_of_their_imports() -> None:

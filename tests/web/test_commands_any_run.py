@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from duco_rt.config import Leases
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import UNDER_WAY, Device, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.leases_memory import MemoryLeases
 from duco_rt.transports.meta_sqlite import SqliteMeta

@@ -11,8 +11,8 @@ import pytest
 from duco_rt.clock import SystemClock
 from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.monitor import Monitor
 from duco_rt.rights import EVERY, Role
+from duco_rt.seeing.monitor import Monitor
 from duco_rt.web.health import Health
 from tests.web.conftest import Site
 

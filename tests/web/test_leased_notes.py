@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from duco_rt.errors import BadRequest, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Command, Device
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.web.leased_notes import LeasedNotes
 from tests.contracts.test_command_ledger import NOW, row

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline.reparse_note import NoteFile
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.health import Health
 from duco_rt.web.reparse import ReparseApi
 from duco_rt.web.server import Server, listen, routes

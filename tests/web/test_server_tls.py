@@ -10,7 +10,7 @@ import pytest
 
 from duco_rt.config import Web
 from duco_rt.errors import ConfigError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import client_context, leaf_sha256
 from duco_rt.web.health import Health
 from duco_rt.web.server import Server, listen, routes

@@ -12,9 +12,9 @@ from azure.eventhub import EventData
 
 from duco_rt.clock import Clock
 from duco_rt.errors import BadInput, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
 from duco_rt.pipeline.runner import until_first
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.acks import Handed, Owned, Position
 from duco_rt.transports.hub_iothub.checkpoints import Checkpoints, named
 from duco_rt.transports.hub_iothub.client import EventsClient, FromNow, Start

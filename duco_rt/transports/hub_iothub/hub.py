@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from duco_rt.clock import Clock
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery
 from duco_rt.transports.hub_iothub.checkpoints import Checkpoints
 from duco_rt.transports.hub_iothub.client import EventsClient

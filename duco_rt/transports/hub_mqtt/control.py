@@ -9,8 +9,8 @@ import secrets
 
 from duco_rt.clock import Clock
 from duco_rt.errors import BadInput, DeviceOffline, DeviceTimeout, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import NAME, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt import topics
 from duco_rt.transports.hub_mqtt.client import Publication, Session
 from duco_rt.transports.hub_mqtt.connection import NO_SUBSCRIBERS, Connection, connected

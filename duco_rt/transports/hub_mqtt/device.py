@@ -10,8 +10,8 @@ from typing import Literal, Protocol
 
 from duco_rt.clock import Clock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import MethodHandler
 from duco_rt.transports.hub_mqtt.client import Publication, Session
 from duco_rt.transports.hub_mqtt.connection import NO_SUBSCRIBERS, Connection, connected

@@ -11,8 +11,8 @@ from typing import Any
 
 from duco_rt.clock import Clock, SystemClock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery
 from duco_rt.transports.hub_mqtt import topics
 from duco_rt.transports.hub_mqtt.address import address

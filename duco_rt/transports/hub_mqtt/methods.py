@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from duco_rt.errors import BadInput, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import MethodHandler
 from duco_rt.transports.hub_mqtt.client import Publication
 from duco_rt.transports.hub_mqtt.connection import Connection

@@ -7,8 +7,8 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from duco_rt.errors import BadInput
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt import topics
 from duco_rt.transports.hub_mqtt.connection import Connection
 

@@ -9,8 +9,8 @@ import structlog
 
 from duco_rt.clock import Clock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline.runner import backoff_s
+from duco_rt.seeing.metrics import Metrics
 
 log = structlog.get_logger()
 

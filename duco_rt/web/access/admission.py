@@ -14,8 +14,8 @@ from aiohttp import StreamReader, hdrs, web
 
 from duco_rt.config import Web
 from duco_rt.errors import Unauthorized
-from duco_rt.metrics import Metrics
 from duco_rt.rights import Identity
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.audit import CODE
 from duco_rt.web.access.authentication import cookie_name
 from duco_rt.web.access.door import Handler, address_of, known_identity

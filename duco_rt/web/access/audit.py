@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from duco_rt.clock import Clock
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.door import ADDRESS, DENIED, IDENTITY, TENANT, Door, Handler
 from duco_rt.web.access.needs import Need
 from duco_rt.web.access.rates import Rates

@@ -10,8 +10,8 @@ from aiohttp import hdrs, web
 from duco_rt.clock import Clock
 from duco_rt.config import Web
 from duco_rt.errors import TransportError, Unauthorized
-from duco_rt.metrics import Metrics
 from duco_rt.rights import ANONYMOUS, EVERY, Credential, Identity, read_token
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import is_tls
 from duco_rt.transports.base_data import Credentials
 from duco_rt.web.access.known import Known

@@ -17,7 +17,7 @@ from jwt.exceptions import PyJWTError
 from duco_rt.clock import Clock
 from duco_rt.config import Web
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 
 log = structlog.get_logger()
 

@@ -13,9 +13,9 @@ from jwt.types import Options
 from duco_rt.clock import Clock
 from duco_rt.config import Web
 from duco_rt.errors import Unauthorized
-from duco_rt.metrics import Metrics
 from duco_rt.model import NAME
 from duco_rt.rights import EVERY, ROLES, TENANT_ROLES, Identity, Role
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.authentication import REFUSED
 from duco_rt.web.access.issuer import Issuer
 

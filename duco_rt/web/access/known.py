@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from duco_rt.clock import Clock
 from duco_rt.errors import TooMany, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.rights import Credential
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Credentials
 
 KNOWN_MAX = 20_000

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.params import refusal, refusal_text
 
 log = structlog.get_logger()

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from aiohttp import web
 
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
 from duco_rt.rights import Identity
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.admission import user_of
 from duco_rt.web.access.rates import BURST_S, Rates
 from duco_rt.web.params import refusal

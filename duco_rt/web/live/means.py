@@ -10,10 +10,10 @@ from duco_rt.app_fields import CLIENT_FIELDS
 from duco_rt.clock import Clock
 from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import CLIENT_RAW_DATA, VEHICLE_CAN, History, Peer
 from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.runner import Complaints
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Leases, Live
 from duco_rt.transports.base_data import Store
 from duco_rt.web.access.watch import IsGood, always

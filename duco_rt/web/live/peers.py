@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable
 from contextlib import aclosing, suppress
 from functools import partial
 
-from duco_rt.delays import Delays
 from duco_rt.errors import BadBody, TransportError
-from duco_rt.logs import steps
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import retry
+from duco_rt.seeing.delays import Delays
+from duco_rt.seeing.logs import steps
 from duco_rt.web.live.asking import Question
 from duco_rt.web.live.connection import Connection
 from duco_rt.web.live.fanout import Delivery

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from duco_rt.clock import SystemClock
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
 from duco_rt.transports.hub_iothub.hub import IotHub
 from tests.servers.iothub.cloud import Cloud

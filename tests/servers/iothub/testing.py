@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from duco_rt.clock import SystemClock
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage, MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
 from duco_rt.transports.hub_iothub.hub import IotHub
 from duco_rt.transports.hub_properties import application_properties

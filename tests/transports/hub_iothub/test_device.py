@@ -12,8 +12,8 @@ import pytest
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import BadInput, ConfigError, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline.runner import retry
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.device import IotHubDialect
 from duco_rt.transports.hub_iothub.hub import IotHub
 from duco_rt.transports.hub_mqtt.device import MqttHubDevice

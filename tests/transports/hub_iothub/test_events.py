@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import HubMessage
 from duco_rt.pipeline.runner import readings
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Delivery
 from duco_rt.transports.hub_iothub import client, events
 from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints, named

@@ -13,8 +13,8 @@ import pytest
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.pipeline.runner import readings, retry
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.checkpoints import SqliteCheckpoints
 from duco_rt.transports.hub_iothub.hub import IotHub
 from tests.contracts.hub_adapters import carried

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt.address import address
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 from tests.contracts.hub_adapters import begun, carried

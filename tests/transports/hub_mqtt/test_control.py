@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt.errors import DeviceOffline, DeviceTimeout, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt.client import Publication, Session
 from duco_rt.transports.hub_mqtt.connection import Connection, connected
 from duco_rt.transports.hub_mqtt.hub import MqttHub

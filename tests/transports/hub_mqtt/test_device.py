@@ -17,8 +17,8 @@ import pytest
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt.client import Session
 from duco_rt.transports.hub_mqtt.connection import connected
 from duco_rt.transports.hub_mqtt.device import MqttHubDevice
@@ -127,7 +127,7 @@ async def statuses(broker: Mosquitto) -> AsyncIterator[asyncio.Queue[bool]]:
 
 DEVICE = """
 import asyncio, sys
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.model import MethodResult
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 asyncio.run(MqttHub(sys.argv[1], Metrics(), client_id="x").device("D").run(None, lambda: None))

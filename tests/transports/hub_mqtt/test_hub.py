@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 from tests.contracts.hub_adapters import begun, subscribed, up
 from tests.servers.mosquitto import Mosquitto
@@ -68,7 +68,7 @@ async def test_two_ingestors_share(broker: Mosquitto) -> None:
 
 READER = """
 import asyncio, sys
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 async def main():
     async for delivery in MqttHub(sys.argv[1], Metrics(), client_id=sys.argv[2]).stored():

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from duco_rt.metrics import Metrics
 from duco_rt.model import MethodResult
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt import topics
 from duco_rt.transports.hub_mqtt.client import Publication, Session
 from duco_rt.transports.hub_mqtt.connection import Connection, connected

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt import topics
 from duco_rt.transports.hub_mqtt.client import Publication, Session
 from duco_rt.transports.hub_mqtt.connection import Connection, connected

@@ -9,7 +9,7 @@ import pytest
 
 from duco_rt.clock import SystemClock
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_mqtt.client import Session
 from duco_rt.transports.hub_mqtt.connection import connected
 from duco_rt.transports.hub_mqtt.reconnect import stay_connected

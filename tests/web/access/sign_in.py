@@ -12,9 +12,9 @@ import aiohttp
 
 from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import Device
 from duco_rt.rights import Credential, Role
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.web.access.authentication import Authentication
 from duco_rt.web.access.door import Door, no_device

@@ -12,8 +12,8 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from duco_rt import logs
 from duco_rt.config import Web
+from duco_rt.seeing import logs
 from duco_rt.web.access.audit import Refusals, open_log
 from tests.web.conftest import BASE, LOCAL_KEY, Site
 from tests.web.test_metaapi import FILES

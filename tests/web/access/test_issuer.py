@@ -10,7 +10,7 @@ from aiohttp import web
 
 from duco_rt.config import Web
 from duco_rt.errors import ConfigError, TransportError
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.issuer import ASK_EVERY_S, KEEP_S, RETRY_S, Issuer
 from tests.servers.oidc import OidcIssuer, new_key, oidc_issuer
 from tests.web.access.test_jwt_bearer import MovedClock

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from duco_rt.config import Web
 from duco_rt.errors import Unauthorized
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.authentication import REFUSED
 from duco_rt.web.access.jwt_bearer import JwtBearer, grants_of
 from tests.servers.oidc import CLIENT_ID, Key, OidcIssuer, new_key, oidc_issuer, unsigned

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from duco_rt.errors import TooMany, TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.rights import Credential
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access import known
 from duco_rt.web.access.known import AWAY_S, Known
 from duco_rt.web.access.tokens import mint

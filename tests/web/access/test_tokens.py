@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from duco_rt.app_access import token_routes
 from duco_rt.config import Web
 from duco_rt.errors import BadRequest
-from duco_rt.metrics import Metrics
 from duco_rt.rights import Identity, Role, read_token
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.web.access.authentication import REFUSED, Authentication
 from duco_rt.web.access.door import Door, no_device

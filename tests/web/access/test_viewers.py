@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
 from duco_rt.rights import ANONYMOUS, Identity
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.viewers import Due, Viewers
 from tests.web.conftest import Site
 from tests.web.live.viewing import LIVE, becomes

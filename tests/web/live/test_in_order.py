@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import msgspec
 
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_memory import MemoryLive
 from duco_rt.web.live.in_order import in_order
 from duco_rt.web.live.ordering import Ordering

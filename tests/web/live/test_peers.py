@@ -11,8 +11,8 @@ import pytest
 
 from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.metrics import Metrics
 from duco_rt.model import History, Peer
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.live_memory import MemoryLive
 from duco_rt.web.live import place
 from tests.web.conftest import NOW_MS, ListStore, Site

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from duco_rt.config import Web
-from duco_rt.metrics import Metrics
+from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.live.means import Means
 from duco_rt.web.live.service import LiveService
 from tests.accelerated import LoopClock, run_accelerated

@@ -1,0 +1,245 @@
+"""What the commands do. Each takes the parsed arguments and returns an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+
+import msgspec
+
+from duco_rt import app, demo
+from duco_rt.adapters_meta import open_meta
+from duco_rt.cli.backup import backup, restore
+from duco_rt.cli.owner import meta_for_command
+from duco_rt.cli.reparse import reparse
+from duco_rt.cli.token import token
+from duco_rt.cli.top import top
+from duco_rt.config import Config
+from duco_rt.config.load import load_config
+from duco_rt.decoder import Decoder
+from duco_rt.device.replay_bus import read_log
+from duco_rt.disk.data_dir import DataDir
+from duco_rt.errors import ConfigError, NotFound
+from duco_rt.model import NAME, Device, ParsingFile
+from duco_rt.parsing_files import read_files, read_sources
+from duco_rt.pipeline.decoding.compiling import check_parsing_async
+from duco_rt.runtime import Runtime
+from duco_rt.seeing import logs
+from duco_rt.transports.base_data import Meta
+
+_SWITCH_S = 0.0005
+"""After so long a thread that reads or writes much lets the event loop go on, which viewers wait for."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """`run`: everything that the configuration asks for, until SIGINT or SIGTERM."""
+    return _serve(_config_with_roles(args))
+
+
+def _config_with_roles(args: argparse.Namespace) -> Config:
+    overrides = list(args.overrides)
+    if args.roles:
+        overrides.append(f"app.roles=[{','.join(repr(role.strip()) for role in args.roles.split(','))}]")
+    return load_config(args.config, overrides=overrides)
+
+
+def _serve(config: Config) -> int:
+    logs.configure(config.app.log_level, config.app.log_format)
+    _raise_file_limit()
+    try:
+        _run_loop(_until_signal(config))
+    except ExceptionGroup as group:
+        for error in _leaves(group):
+            print(f"duco_rt: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets this process have: each viewer is one."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS says "no limit" and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+async def _until_signal(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(1)  # asked twice: at once, whatever is open
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, on_signal)
+        except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            break
+    async with Runtime(config) as runtime:
+        print(f"duco_rt is ready: {runtime.url}", flush=True)
+        # what is there now stays: collections need not walk it, which would hold up the live path for 50 ms
+        gc.collect()
+        gc.freeze()
+        await stop.wait()
+
+
+def _run_loop(main: Coroutine[object, object, None]) -> None:
+    """uvloop where it exists; elsewhere a loop that can watch sockets."""
+    sys.setswitchinterval(_SWITCH_S)
+    try:
+        import uvloop
+    except ImportError:
+        # MQTT watches its socket by add_reader, which Windows' default loop has not
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(main)
+    else:
+        uvloop.run(main)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found
+
+
+def check(args: argparse.Namespace) -> int:
+    """`check`: what is wrong with the configuration."""
+    for warning in app.check(_config_with_roles(args)):
+        print(f"warning: {warning}")
+    print("the configuration is good")
+    return 0
+
+
+def decode(args: argparse.Namespace) -> int:
+    """`decode`: JSON lines on stdout."""
+    if not args.dbc:
+        raise ConfigError("decode: --dbc [BUS=]FILE is needed")
+    decoder = Decoder.from_files(args.dbc, sources=_sources(args))
+    encode = msgspec.json.Encoder().encode
+    write = sys.stdout.buffer.write
+    if args.last:
+        for ts, signals in decoder.last(read_log(args.log)):
+            write(encode({"ts": ts, "signals": signals}) + b"\n")
+    else:
+        channels, decoded = Counter[str](), 0
+        for frame in decoder.decode(read_log(args.log)):
+            row = frame._asdict()
+            if frame.signals is None:
+                del row["signals"]
+            write(encode(row) + b"\n")
+            channels[str(frame.channel)] += 1
+            decoded += frame.message is not None
+        if channels and not decoded:
+            seen = ", ".join(sorted(channels))
+            print(f"duco_rt: none of {channels.total()} frames matched; buses in the log: {seen}", file=sys.stderr)
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def replay(args: argparse.Namespace) -> int:
+    """`replay`: run with a recording as the bus of one device."""
+    if not args.speed > 0:
+        raise ConfigError(f"--speed {args.speed:g}: must be over 0")
+    files = _files(args)
+    next(read_log(args.log), None)  # one that cannot be read is told before anything starts
+    settings = [
+        *args.overrides,
+        f"device.replay={args.log}",
+        f"device.replay_speed={args.speed}",
+        f"device.chassis_id={args.device}",
+    ]
+    config = load_config(args.config, overrides=settings)
+    asyncio.run(_prepare_replay(config, args.device, files))
+    return _serve(config)
+
+
+def _files(args: argparse.Namespace) -> tuple[ParsingFile, ...]:
+    """The databases of `--dbc`, with the addresses of `--sources`."""
+    return read_files(args.dbc, _sources(args))
+
+
+def _sources(args: argparse.Namespace) -> tuple[int, ...]:
+    if args.sources is None:
+        return ()
+    if not args.dbc:
+        raise ConfigError(f"--sources {args.sources}: goes with --dbc [BUS=]FILE")
+    return read_sources(args.sources)
+
+
+async def _prepare_replay(config: Config, chassis_id: str, files: tuple[ParsingFile, ...]) -> None:
+    """See that the device is known, with its parsing, before the run begins."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(DataDir(Path(config.app.data_dir)))
+        meta = await open_meta(config, folder.path, stack)
+        try:
+            device = await meta.device(chassis_id)
+        except NotFound as e:
+            if not files:
+                raise ConfigError(f"--device {chassis_id}: not known; give it a parsing with --dbc [BUS=]FILE") from e
+            device = Device(chassis_id, demo.TENANT, chassis_id)
+        if files:
+            known = Device(chassis_id, device.tenant, device.name, chassis_id)
+            await _put(meta, known, files, config.meta.read_limit_s)
+
+
+async def _put(meta: Meta, device: Device, files: tuple[ParsingFile, ...], limit_s: float) -> None:
+    await check_parsing_async(files, limit_s)
+    await meta.put_parsing(device.chassis_id, files, device.tenant)
+    await meta.put_device(device)
+
+
+def device(args: argparse.Namespace) -> int:
+    """`device add|list|remove`: asks the process that holds the data directory, or does it itself."""
+    config = load_config(args.config, overrides=args.overrides)
+    for what, value in (("ID", args.id), ("--tenant", args.tenant)) if args.action == "add" else ():
+        if not NAME.match(value):
+            raise ConfigError(f"{what} {value!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+    asyncio.run(_device(config, args))
+    return 0
+
+
+async def _device(config: Config, args: argparse.Namespace) -> None:
+    async with AsyncExitStack() as stack:
+        meta = await meta_for_command(config, stack)
+        if args.action == "add":
+            if not args.dbc:
+                raise ConfigError("device add: --dbc [BUS=]FILE is needed")
+            await _put(meta, Device(args.id, args.tenant, args.id, args.id), _files(args), config.meta.read_limit_s)
+            print(f"{args.id}: tenant {args.tenant}, parsing {args.id}")
+        elif args.action == "remove":
+            await meta.remove_device(args.id)
+            print(f"{args.id}: removed; its data stays until its retention ends")
+        else:
+            rows = [("DEVICE", "TENANT", "PARSING", "NAME")]
+            rows += [(d.chassis_id, d.tenant, d.parsing or "-", d.name) for d in await meta.devices()]
+            widths = [max(len(row[i]) for row in rows) for i in range(3)]
+            for row in rows:
+                print("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip())
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "check": check,
+    "decode": decode,
+    "replay": replay,
+    "device": device,
+    "reparse": reparse,
+    "backup": backup,
+    "restore": restore,
+    "token": token,
+    "top": top,
+}

@@ -1,0 +1,1 @@
+"""The folder that everything kept lies under: who holds it, its version, backups."""

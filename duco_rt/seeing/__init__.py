@@ -1,0 +1,1 @@
+"""What an operator sees: metrics, delays, the log, the state of the process itself."""
