@@ -19,23 +19,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(_joined(arguments))
     try:
         from duco_rt.cli import commands as cli
+        from duco_rt.seeing.logs import escaped
     except ModuleNotFoundError as e:
         print(f"duco_rt: {e.name} is not installed here; `make run` installs into .venv", file=sys.stderr)
         return 1
 
+    before = os.umask(0o077)  # what a command writes is its owner's alone, whatever the folder lets in
     try:
         return cli.COMMANDS[args.command](args)
     except (ConfigError, BadInput, Conflict, NotFound) as e:
-        print(f"duco_rt: {e}", file=sys.stderr)
+        print(f"duco_rt: {escaped(str(e))}", file=sys.stderr)
         return 2
     except DucoError as e:
-        print(f"duco_rt: {e}", file=sys.stderr)
+        print(f"duco_rt: {escaped(str(e))}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 130
+    finally:
+        os.umask(before)
 
 
 def _joined(arguments: Sequence[str]) -> list[str]:
@@ -47,6 +51,12 @@ def _joined(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
+
+
+_FIRST = (
+    "Works before the first run, too: in the default data directory, or in an empty folder that app.data_dir names."
+    " Any other one is made by run, replay and restore alone."
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -106,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_device(commands: argparse._SubParsersAction[_Parser], common: _Parser, dbc: _Parser) -> None:
     device = commands.add_parser("device", help="devices that MetaAPI knows")
     actions = device.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = actions.add_parser("add", parents=[common, dbc], help="add or replace a device and its parsing")
+    about = "Add or replace a device and its parsing."
+    text = about.lower().rstrip(".")
+    add = actions.add_parser("add", parents=[common, dbc], help=text, description=f"{about} {_FIRST}")
     add.add_argument("id", metavar="ID")
     add.add_argument("--tenant", required=True)
     actions.add_parser("list", parents=[common], help="all devices")
@@ -125,15 +137,20 @@ def _add_top(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> 
 def _add_token(commands: argparse._SubParsersAction[_Parser], common: _Parser) -> None:
     token = commands.add_parser("token", help="who may use the system, where web.auth is not none")
     actions = token.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = actions.add_parser("add", parents=[common], help="make a token; it is printed this once")
+    about = "Make a token; it is printed this once."
+    text = about.lower().rstrip(".")
+    add = actions.add_parser("add", parents=[common], help=text, description=f"{about} {_FIRST}")
     add.add_argument("name", metavar="NAME", help="whose it is")
     text = "a tenant, or '*' for all; may be repeated"
     add.add_argument("--tenant", dest="tenants", required=True, action="append", metavar="T", help=text)
     roles = ("viewer", "operator", "admin", "service", "monitor")
     add.add_argument("--role", required=True, choices=roles, help="service and monitor are roles in '*' alone")
     add.add_argument("--days", type=int, metavar="N", help="ends after so many days; default: when it is removed")
-    actions.add_parser("list", parents=[common], help="all tokens, without their secrets")
-    remove = actions.add_parser("remove", parents=[common], help="take a token back, with its sessions")
+    found = actions.add_parser("list", parents=[common], help="all tokens, without their secrets")
+    found.add_argument("--sessions", action="store_true", help="the browsers that are signed in instead")
+    remove = actions.add_parser(
+        "remove", parents=[common], help="take a token back, with its sessions; or end a session"
+    )
     remove.add_argument("id", metavar="ID")
 
 

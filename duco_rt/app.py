@@ -61,7 +61,17 @@ def build_pipeline(
         parts += [Distribute(t.log, t.store, batch, metrics), Retention(t.store, clock, metrics)]
     if needs(config, "process") and parsings is not None:
         parts.append(
-            Process(t.log, t.store, parsings, config.app.msg_types, batch, clock, metrics, inflated_bytes_max=most)
+            Process(
+                t.log,
+                t.store,
+                parsings,
+                config.app.msg_types,
+                batch,
+                clock,
+                metrics,
+                inflated_bytes_max=most,
+                later_file=Path(config.app.data_dir) / "parse-later.json",
+            )
         )
     if needs(config, "ingest") and parsings is not None:
         types, stats = config.app.msg_types, config.live.stats
@@ -171,8 +181,7 @@ def build_web(
 
 def build_metaapi(config: Config, t: Transports) -> MetaApi:
     """MetaAPI's endpoints, with its limits."""
-    limit_s, bytes_max = config.meta.read_limit_s, config.meta.parsing_bytes_max
-    return MetaApi(t.meta, t.hub.connected, limit_s, bytes_max)
+    return MetaApi(t.meta, t.hub.connected, config.meta)
 
 
 def build_reparse(config: Config, t: Transports, clock: Clock, metrics: Metrics) -> ReparseApi:

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,10 @@ import aiohttp
 import msgspec
 
 from duco_rt.adapters import open_store
-from duco_rt.cli.owner import error_of, holder, json_of, remote_of
+from duco_rt.adapters_meta import renew_meta
+from duco_rt.cli.columns import columns
+from duco_rt.cli.owner import check_folder, error_of, holder, json_of, remote_of
+from duco_rt.cli.token import Shown, There
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
 from duco_rt.config.load import load_config
@@ -24,9 +27,9 @@ from duco_rt.disk.backup import snapshot
 from duco_rt.disk.backup_archive import Manifest, verify
 from duco_rt.disk.data_dir import DataDir, Owner
 from duco_rt.disk.data_version import is_fresh
-from duco_rt.disk.restore import Outcome, restore_folder
+from duco_rt.disk.restore import Means, Outcome, restore_folder
 from duco_rt.disk.small_file import sync_folder
-from duco_rt.errors import BadInput, ConfigError, TransportError
+from duco_rt.errors import BadInput, ConfigError, DucoError, TransportError
 from duco_rt.moments import show_moment
 from duco_rt.seeing import logs
 
@@ -45,7 +48,7 @@ def backup(args: argparse.Namespace) -> int:
         raise ConfigError(f"{file}: {'is a folder' if file.is_dir() else 'its folder is not there'}")
     manifest = asyncio.run(_backup(config, file))
     for what in manifest.left_out:
-        print(f"not in it: {what}", file=sys.stderr)
+        print(logs.escaped(f"not in it: {what}"), file=sys.stderr)
     print(f"{file}: backup of {show_moment(manifest.made)}, {_amount(manifest)}; read again and found whole")
     return 0
 
@@ -92,6 +95,7 @@ def _verified(part: Path) -> Manifest:
 async def _here(config: Config) -> AsyncIterator[AsyncIterator[bytes]]:
     """The pieces of an archive of a folder that nobody has."""
     folder = Path(config.app.data_dir)
+    check_folder(config)
     if is_fresh(folder):
         raise ConfigError(f"app.data_dir = {str(folder)!r}: there is nothing in it")
     async with AsyncExitStack() as stack:
@@ -135,16 +139,19 @@ async def _restore(config: Config, file: Path, *, replace: bool) -> None:
     if owner is not None:
         if replace:
             raise ConfigError("--replace: a process has the data directory; stop it, or restore into it without")
+        before = await _tokens(owner)
         outcome = await _into(owner, file)
+        _say_tokens([token for token in await _tokens(owner) if token not in before])
         counts = ", ".join(f"{count} {what}" for what, count in outcome.counts.items()) or "nothing of MetaAPI"
         _say(outcome.notes)
         print(f"{file}: the process at {owner.url} has {counts} now, and {outcome.parts} parts of history more")
         return
     folder = Path(config.app.data_dir)
     embedded = msgspec.structs.replace(config, store=msgspec.structs.replace(config.store, kind="chdb"))
-    opened = partial(open_store, embedded, folder)
-    fresh = await restore_folder(file, folder, opened, SystemClock(), replace=replace)
+    means = Means(partial(open_store, embedded, folder), renew_meta)
+    fresh = await restore_folder(file, folder, means, SystemClock(), replace=replace)
     _say(manifest.left_out)
+    _say_tokens([Shown(t.id, t.name, t.grants, t.created_ms, t.expires_ms) for t in fresh.tokens])
     if fresh.aside is not None:
         print(f"what was there is in {fresh.aside}", file=sys.stderr)
     print(f"{file}: backup of {show_moment(manifest.made)}, {_amount(manifest)}, is in {folder}")
@@ -169,9 +176,25 @@ async def _into(owner: Owner, file: Path) -> Outcome:
         raise TransportError(f"an answer that is not one of this version: {e}") from e
 
 
+async def _tokens(owner: Owner) -> Sequence[Shown]:
+    """All that the process knows; none where it does not keep them."""
+    async with remote_of(owner) as process:
+        try:
+            return await There(process).list()
+        except DucoError:
+            return ()
+
+
+def _say_tokens(tokens: Sequence[Shown]) -> None:
+    """Whoever could write the file could put some in, and those that were taken back since are good again."""
+    if tokens:
+        print("tokens that were not there before (`token remove ID` takes one back):", file=sys.stderr)
+        print(columns([("ID", "ROLES", "NAME"), *((t.id, t.roles, t.name) for t in tokens)]), file=sys.stderr)
+
+
 def _say(notes: tuple[str, ...]) -> None:
     for note in notes:
-        print(f"not brought in: {note}", file=sys.stderr)
+        print(logs.escaped(f"not brought in: {note}"), file=sys.stderr)
 
 
 def _amount(manifest: Manifest) -> str:

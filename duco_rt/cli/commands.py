@@ -14,10 +14,12 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from duco_rt import app, demo
 from duco_rt.adapters_meta import open_meta
 from duco_rt.cli.backup import backup, restore
+from duco_rt.cli.columns import columns
 from duco_rt.cli.owner import meta_for_command
 from duco_rt.cli.reparse import reparse
 from duco_rt.cli.token import token
@@ -26,7 +28,7 @@ from duco_rt.config import Config
 from duco_rt.config.load import load_config
 from duco_rt.decoder import Decoder
 from duco_rt.device.replay_bus import read_log
-from duco_rt.disk.data_dir import DataDir
+from duco_rt.disk.data_dir import DataDir, check_place, is_open_to_others
 from duco_rt.errors import ConfigError, NotFound
 from duco_rt.model import NAME, Device, ParsingFile
 from duco_rt.parsing_files import read_files, read_sources
@@ -34,6 +36,8 @@ from duco_rt.pipeline.decoding.compiling import check_parsing_async
 from duco_rt.runtime import Runtime
 from duco_rt.seeing import logs
 from duco_rt.transports.base_data import Meta
+
+log = structlog.get_logger()
 
 _SWITCH_S = 0.0005
 """After so long a thread that reads or writes much lets the event loop go on, which viewers wait for."""
@@ -53,14 +57,24 @@ def _config_with_roles(args: argparse.Namespace) -> Config:
 
 def _serve(config: Config) -> int:
     logs.configure(config.app.log_level, config.app.log_format)
+    for warning in _warnings(config):
+        log.warning(warning)
     _raise_file_limit()
     try:
         _run_loop(_until_signal(config))
     except ExceptionGroup as group:
         for error in _leaves(group):
-            print(f"duco_rt: {type(error).__name__}: {error}", file=sys.stderr)
+            print(logs.escaped(f"duco_rt: {type(error).__name__}: {error}"), file=sys.stderr)
         return 1
     return 0
+
+
+def _warnings(config: Config) -> list[str]:
+    """What an operator who asks for credentials hardly wants."""
+    if config.web.auth == "none" or not is_open_to_others(Path(config.app.data_dir)):
+        return []
+    what = "other accounts of this machine can look into that folder; chmod go= keeps them out"
+    return [f"app.data_dir = {config.app.data_dir!r}: {what}"]
 
 
 def _raise_file_limit() -> None:
@@ -118,7 +132,10 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 def check(args: argparse.Namespace) -> int:
     """`check`: what is wrong with the configuration."""
-    for warning in app.check(_config_with_roles(args)):
+    config = _config_with_roles(args)
+    warnings = [*app.check(config), *_warnings(config)]
+    check_place(Path(config.app.data_dir))
+    for warning in warnings:
         print(f"warning: {warning}")
     print("the configuration is good")
     return 0
@@ -213,12 +230,14 @@ def device(args: argparse.Namespace) -> int:
 
 
 async def _device(config: Config, args: argparse.Namespace) -> None:
+    is_add = args.action == "add"
+    if is_add and not args.dbc:
+        raise ConfigError("device add: --dbc [BUS=]FILE is needed")
+    files = _files(args) if is_add else ()
     async with AsyncExitStack() as stack:
-        meta = await meta_for_command(config, stack)
-        if args.action == "add":
-            if not args.dbc:
-                raise ConfigError("device add: --dbc [BUS=]FILE is needed")
-            await _put(meta, Device(args.id, args.tenant, args.id, args.id), _files(args), config.meta.read_limit_s)
+        meta = await meta_for_command(config, stack, adds=is_add)
+        if is_add:
+            await _put(meta, Device(args.id, args.tenant, args.id, args.id), files, config.meta.read_limit_s)
             print(f"{args.id}: tenant {args.tenant}, parsing {args.id}")
         elif args.action == "remove":
             await meta.remove_device(args.id)
@@ -226,9 +245,7 @@ async def _device(config: Config, args: argparse.Namespace) -> None:
         else:
             rows = [("DEVICE", "TENANT", "PARSING", "NAME")]
             rows += [(d.chassis_id, d.tenant, d.parsing or "-", d.name) for d in await meta.devices()]
-            widths = [max(len(row[i]) for row in rows) for i in range(3)]
-            for row in rows:
-                print("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip())
+            print(columns(rows))
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

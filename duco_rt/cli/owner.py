@@ -12,9 +12,18 @@ import aiohttp
 import msgspec
 
 from duco_rt.adapters_meta import open_meta
-from duco_rt.config import Config
-from duco_rt.disk.data_dir import DataDir, Owner, owner_of
-from duco_rt.errors import BadRequest, Conflict, DucoError, Forbidden, NotFound, TransportError, Unauthorized
+from duco_rt.config import App, Config
+from duco_rt.disk.data_dir import DataDir, Owner, check_there, owner_of
+from duco_rt.errors import (
+    BadRequest,
+    ConfigError,
+    Conflict,
+    DucoError,
+    Forbidden,
+    NotFound,
+    TransportError,
+    Unauthorized,
+)
 from duco_rt.tls import client_context, pinned
 from duco_rt.transports.base_data import Meta
 
@@ -90,11 +99,31 @@ def metaapi_for_command(config: Config) -> Remote | None:
     return None if owner is None else remote_of(owner)
 
 
-async def meta_for_command(config: Config, stack: AsyncExitStack) -> Meta:
-    """MetaAPI's data: of the process that has it, or else the file itself, held as long as the stack."""
+def check_folder(config: Config, *, adds: bool = False) -> None:
+    """Raise ConfigError where no data directory is there, so that one that is mistyped is not made.
+
+    `adds`: the command can be the first one. The folder may be empty then, or not there where it is the default one.
+    """
+    folder = Path(config.app.data_dir)
+    if adds and config.app.data_dir == App().data_dir and not folder.exists():
+        return
+    try:
+        check_there(folder, may_begin=adds)
+    except ConfigError as e:
+        if not adds or folder.exists():
+            raise
+        raise ConfigError(f"{e}; `run` makes it, or do so yourself, for its owner alone (mode 0700)") from e
+
+
+async def meta_for_command(config: Config, stack: AsyncExitStack, *, adds: bool = False) -> Meta:
+    """MetaAPI's data: of the process that has it, or else the file itself, held as long as the stack.
+
+    `adds` as for `check_folder`.
+    """
     folder = Path(config.app.data_dir)
     owner = holder(config) if config.meta.kind != "http" else None
     if owner is None and config.meta.kind != "http":
+        check_folder(config, adds=adds)
         stack.enter_context(DataDir(folder))
     return await open_meta(config, folder, stack, owner=owner)
 

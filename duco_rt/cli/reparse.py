@@ -16,7 +16,7 @@ import msgspec
 
 from duco_rt.adapters import open_store
 from duco_rt.adapters_meta import open_meta
-from duco_rt.cli.owner import error_of, holder, json_of, remote_of
+from duco_rt.cli.owner import check_folder, error_of, holder, json_of, remote_of
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
 from duco_rt.config.load import load_config
@@ -60,6 +60,7 @@ async def _reparse(config: Config, asked: Asked, display: Display) -> None:
 
 async def _here(config: Config, folder: Path, asked: Asked, display: Display) -> Result:
     async with AsyncExitStack() as stack:
+        check_folder(config)
         stack.enter_context(DataDir(folder))
         meta = await open_meta(config, folder, stack)
         await meta.device(asked.chassis_id)  # before the engine takes its second to load
@@ -127,7 +128,7 @@ class Display:
     def note(self, text: str) -> None:
         """Something that the user should know."""
         self.end_line()
-        print(f"{self._chassis_id}: {text}", file=sys.stderr, flush=True)
+        print(logs.escaped(f"{self._chassis_id}: {text}"), file=sys.stderr, flush=True)
 
     def progress(self, now: Progress) -> None:
         """How far it is."""

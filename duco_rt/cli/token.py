@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from duco_rt.cli.columns import columns
 from duco_rt.cli.owner import Remote, meta_for_command, metaapi_for_command
 from duco_rt.clock import SystemClock
 from duco_rt.config import Config
@@ -65,9 +66,9 @@ class There:
         found: _New = _as(await self._remote.ask("POST", "api/metaapi/tokens", asked), _New)
         return found, found.token
 
-    async def list(self) -> Sequence[Shown]:
-        """All, oldest first."""
-        found: _List = _as(await self._remote.ask("GET", "api/metaapi/tokens"), _List)
+    async def list(self, kind: str = "token") -> Sequence[Shown]:
+        """All, oldest first; sessions newest first."""
+        found: _List = _as(await self._remote.ask("GET", f"api/metaapi/tokens?kind={kind}"), _List)
         return found.tokens
 
     async def remove(self, token_id: str) -> None:
@@ -89,14 +90,18 @@ class Here:
         _note("added", token_id=kept.id, token_name=kept.name, roles=shown.roles)
         return shown, text
 
-    async def list(self) -> Sequence[Shown]:
-        """All, oldest first."""
-        return [Shown(t.id, t.name, t.grants, t.created_ms, t.expires_ms) for t in await self._meta.tokens()]
+    async def list(self, kind: str = "token") -> Sequence[Shown]:
+        """All, oldest first; sessions newest first."""
+        now_ms = SystemClock().wall_ms()
+        found = await self._meta.tokens()
+        if kind == "session":
+            found = [each for each in await self._meta.sessions() if not each.is_expired(now_ms)]
+        return [Shown(t.id, t.name, t.grants, t.created_ms, t.expires_ms) for t in found]
 
     async def remove(self, token_id: str) -> None:
         """Take one back, or NotFound."""
         found = await self._meta.credential(token_id)
-        if found is None or found.kind != "token":
+        if found is None:
             raise NotFound(f"token {token_id!r} is not known")
         await self._meta.remove_credential(token_id)
         _note("removed", token_id=token_id, token_name=found.name)
@@ -132,19 +137,19 @@ async def _token(config: Config, args: argparse.Namespace) -> None:
         remote = metaapi_for_command(config)
         tokens: Here | There
         if remote is None:
-            tokens = Here(await meta_for_command(config, stack))
+            tokens = Here(await meta_for_command(config, stack, adds=args.action == "add"))
         else:
             tokens = There(await stack.enter_async_context(remote))
         if args.action == "add":
             shown, text = await tokens.add(args.name, _grants(args), args.days)
             print(text, flush=True)
             said = f"token {shown.id} of {shown.name}: {shown.roles}, {shown.end}; it is shown this once"
-            print(said, file=sys.stderr)
+            print(logs.escaped(said), file=sys.stderr)
         elif args.action == "remove":
             await tokens.remove(args.id)
             print(f"token {args.id}: removed")
         else:
-            _print(await tokens.list())
+            _print(await tokens.list("session" if args.sessions else "token"))
 
 
 def _print(tokens: Sequence[Shown]) -> None:
@@ -152,6 +157,4 @@ def _print(tokens: Sequence[Shown]) -> None:
     for each in tokens:
         ends = "-" if each.expires is None else show_moment(each.expires)
         rows.append((each.id, each.roles, show_moment(each.created), ends, each.name))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip())
+    print(columns(rows))

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from duco_rt.cli.top_rows import View
+from duco_rt.seeing.logs import escaped
 
 _HEAD = ("STAGE", "RATE /s", "OF", "P50", "P99", "QUEUE", "HIGH", "DROPPED")
 _RIGHT = {"RATE /s", "P50", "P99", "QUEUE", "HIGH", "DROPPED"}
@@ -18,7 +19,7 @@ _STATES_MAX = 8
 def screen(title: str, shown: View | str, height: int = 1000) -> RenderableType:
     """All of it; `shown` as a text is what went wrong instead. The least needed lines go where `height` is short."""
     if isinstance(shown, str):
-        return Group(Text(title, style="bold"), Text(), Text(shown, style="bold red"))
+        return Group(Text(escaped(title), style="bold"), Text(), Text(escaped(shown), style="bold red"))
     heads = [_title(title, shown), *_states(shown)]
     table = _stages(shown)
     rest = [*_growing(shown), *_facts(shown), *_details(shown)]
@@ -31,7 +32,7 @@ def _title(title: str, shown: View) -> Text:
     text.append(
         " READY " if shown.is_ready else " NOT READY ", "bold white on green" if shown.is_ready else "bold white on red"
     )
-    text.append(f"  {title}", "bold")
+    text.append(f"  {escaped(title)}", "bold")
     return text
 
 
@@ -76,6 +77,6 @@ def _details(shown: View) -> Iterable[Text]:
 
 def _line(name: str, text: str, name_style: str, style: str) -> Text:
     line = Text(overflow="ellipsis", no_wrap=True)
-    line.append(f"{name:<12}", name_style)
-    line.append(text.replace("\n", " "), style)
+    line.append(f"{escaped(name):<12}", name_style)
+    line.append(escaped(text.replace("\n", " ")), style)
     return line

@@ -141,7 +141,8 @@ class Store(Server, frozen=True):
 class MetaStore(_Section, frozen=True):
     """MetaAPI's data: under `data_dir`, or another process's.
 
-    `refresh_s`: how soon a changed parsing is noticed; `read_limit_s`: how long its databases may take to be read.
+    `refresh_s`: how soon a changed parsing is noticed; `read_limit_s`: how long its databases may take to be read;
+    `tenants_add_devices`: whether a tenant's admin may add machines that nobody has.
     """
 
     kind: Literal["sqlite", "http"] = "sqlite"
@@ -150,6 +151,9 @@ class MetaStore(_Section, frozen=True):
     token_file: str = ""
     ca_file: str = ""
     parsing_bytes_max: Count = 4 * 1024 * 1024
+    devices_tenant_max: Count = 10_000
+    parsings_tenant_max: Count = 1_000
+    tenants_add_devices: bool = False
     refresh_s: Annotated[float, Meta(gt=0, le=10)] = 5.0
     read_limit_s: Annotated[float, Meta(gt=0, le=60)] = 20.0
 
@@ -212,9 +216,12 @@ class Web(_Section, frozen=True):
     oidc_roles_claim: str = "duco_roles"
     oidc_name_claim: str = "preferred_username"
     connections_max: Count = 12_000
+    connections_address_max: Count = 1_000
     viewers_max: Count = 10_000
     viewers_user_max: Count = 200
+    viewers_tenant_max: Count = 2_000
     requests_user_per_s_max: Annotated[float, Meta(gt=0)] = 200.0
+    requests_tenant_per_s_max: Annotated[float, Meta(gt=0)] = 1_000.0
     denied_per_s_max: Annotated[float, Meta(gt=0)] = 10.0
     messages_per_s_max: Annotated[float, Meta(gt=0)] = 50.0
     messages_user_per_s_max: Annotated[float, Meta(gt=0)] = 200.0
@@ -223,6 +230,7 @@ class Web(_Section, frozen=True):
     header_timeout_s: Seconds = 10.0
     body_timeout_s: Seconds = 30.0
     idle_timeout_s: Seconds = 75.0
+    write_timeout_s: Seconds = 30.0
     history_fields_max: Count = 500
     history_hours_max: Annotated[float, Meta(gt=0)] = 24.0
     history_values_max: Count = 2_000_000

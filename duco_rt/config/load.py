@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -52,7 +52,7 @@ def load_config(
         if source == "--set ":
             _refuse_secret(section, name, source)
         is_secret = (section, name) in _secrets()
-        tree.setdefault(section, {})[name] = value if is_secret else _literal(value)
+        tree.setdefault(section, {})[name] = value if is_secret else _literal(section, name, value)
         try:
             _convert({section: {name: tree[section][name]}}, strict=False, source=source)
         except ConfigError:
@@ -89,14 +89,25 @@ def _read_file(path: str | Path | None) -> dict[str, Any]:
         raise ConfigError(f"{file}: {e}") from e
 
 
-def _literal(value: str) -> object:
-    """A list or table is read as TOML; anything else stays text, and its key's type reads it."""
-    if value[:1] in "[{":
+def _literal(section: str, name: str, value: str) -> object:
+    """A list or table is read as TOML, of a key that takes several words also words with commas between them; anything
+    else stays text, and its key's type reads it."""
+    if value[:1] in ("[", "{"):
         try:
             return tomllib.loads(f"v = {value}")["v"]
         except tomllib.TOMLDecodeError:
             return value
+    if name in _keys(section) and _takes_words(get_type_hints(get_type_hints(Config)[section])[name]):
+        return [word.strip() for word in value.split(",")] if value.strip() else []
     return value
+
+
+def _takes_words(kind: object) -> bool:
+    """Whether it is a tuple of texts."""
+    if get_origin(kind) is not tuple:
+        return False
+    item = get_args(kind)[0]
+    return item is str or get_origin(item) is Literal
 
 
 def _convert(tree: dict[str, Any], *, strict: bool, source: str) -> Config:

@@ -78,6 +78,11 @@ def web_warnings(config: Config) -> list[str]:
             f"web.host = {web.host!r} without TLS: tokens and data go in plain text; set web.cert_file and"
             ' web.key_file, or web.public_url = "https://…" where a proxy in front has the certificate'
         )
+    if is_tls(web) and not web.cert_file and not web.proxies:
+        warnings.append(
+            f"web.public_url = {web.public_url!r} without web.cert_file: a proxy must be in front, and all requests"
+            " seem to come from it: set web.proxies to its address"
+        )
     goes_far = meta.kind == "http" and not is_loopback(urlsplit(meta.url).hostname or "")
     if goes_far and meta.token and meta.url.startswith("http:"):
         warnings.append(f"meta.url = {meta.url!r}: meta.token goes there in plain text; use https://")

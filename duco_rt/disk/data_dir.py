@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
 import shutil
+import stat
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import structlog
 
-from duco_rt.disk.data_version import bring_up, check_version
+from duco_rt.disk.data_version import FILE, bring_up, check_version, is_fresh
 from duco_rt.disk.small_file import write_whole
 from duco_rt.errors import ConfigError, Conflict, TransportError
 from duco_rt.model import NAME
@@ -21,6 +24,10 @@ from duco_rt.model import NAME
 log = structlog.get_logger()
 
 _LOCK_AT = 1 << 30  # past the text, so that Windows lets others read it
+
+_LOCK = "lock"
+_AGAIN_S = 1.0
+"""So long a start tries to get the folder: who asks whose it is holds it for a moment, too."""
 
 _ROOM_BYTES, _ROOM_SHARE = 200_000_000, 0.01
 """Less free space than that is no room: of a disk under 20 GB its hundredth part."""
@@ -57,10 +64,10 @@ class DataDir:
             check_version(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)  # one that is there keeps what its owner chose
-            fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as e:
             raise ConfigError(f"app.data_dir = {str(self.path)!r}: {e.strerror}") from e
-        if not _try_lock(fd):
+        fd = _open_lock(self.path, os.O_CREAT)
+        if not _lock_soon(fd):
             os.close(fd)
             owner = _read(self.path)
             raise Conflict(
@@ -99,13 +106,9 @@ class DataDir:
 
 def owner_of(path: Path) -> Owner | None:
     """The process that holds the folder; None where nobody does. Raises ConfigError where that cannot be read."""
-    file = path / "lock"
-    if not file.exists():
+    if not (path / _LOCK).exists() and not (path / _LOCK).is_symlink():
         return None
-    try:
-        fd = os.open(file, os.O_RDWR)
-    except OSError as e:
-        raise ConfigError(f"app.data_dir = {str(path)!r}: lock: {e.strerror}; whose folder it is can ask") from e
+    fd = _open_lock(path)
     try:
         if _try_lock(fd):
             return None
@@ -115,9 +118,65 @@ def owner_of(path: Path) -> Owner | None:
     return Owner(*(str(found.get(key, "")) for key in Owner._fields))
 
 
+def check_place(path: Path) -> None:
+    """Raise ConfigError where `DataDir` would, but for a process that has the folder; nothing is made or changed."""
+    there = path
+    try:
+        while not there.exists() and there != there.parent:
+            there = there.parent
+        what = "" if there == path else f"{there}: "
+        if not there.is_dir():
+            raise ConfigError(f"app.data_dir = {str(path)!r}: {what}{os.strerror(errno.ENOTDIR)}")
+    except OSError as e:
+        raise ConfigError(f"app.data_dir = {str(path)!r}: {e.strerror}") from e
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(f"app.data_dir = {str(path)!r}: {what}cannot be written")
+    check_version(path)
+    owner_of(path)
+
+
+def check_there(path: Path, *, may_begin: bool = False) -> None:
+    """Raise ConfigError where nothing of this program is in the folder, so that a mistyped name makes none.
+
+    `may_begin`: one that is there and empty will do.
+    """
+    if (path / _LOCK).exists() or (path / FILE).exists():
+        return
+    if not path.exists():
+        raise ConfigError(f"nothing is there: app.data_dir = {str(path)!r}")
+    if not is_fresh(path):
+        raise ConfigError(f"app.data_dir = {str(path)!r}: what is in that folder is nothing of duco_rt")
+    if not may_begin:
+        raise ConfigError(f"app.data_dir = {str(path)!r}: there is nothing in it")
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether other accounts of this machine can look into the folder; of one that is not there nobody can."""
+    try:
+        return sys.platform != "win32" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+    except OSError:
+        return False
+
+
+def _open_lock(path: Path, more: int = 0) -> int:
+    """The lock file to read and write, never what a link of that name points at: it is cut and written over."""
+    flags = os.O_RDWR | more | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        fd = os.open(path / _LOCK, flags, 0o600)
+    except OSError as e:
+        is_link = (path / _LOCK).is_symlink()
+        why = "is a symbolic link, which is not followed; remove it" if is_link else f"{e.strerror}"
+        hint = "; whose folder it is can ask" if isinstance(e, PermissionError) else ""
+        raise ConfigError(f"app.data_dir = {str(path)!r}: {_LOCK}: {why}{hint}") from e
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ConfigError(f"app.data_dir = {str(path)!r}: {_LOCK}: is no plain file; remove it")
+    return fd
+
+
 def _read(path: Path) -> dict[str, object]:
     try:
-        found = json.loads((path / "lock").read_text(encoding="utf-8"))
+        found = json.loads((path / _LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -155,6 +214,15 @@ async def check_room(path: Path) -> None:
             f"app.data_dir = {str(path)!r}: its disk is full, {disk.free / 1e6:.0f} MB of {disk.total / 1e9:.1f} GB"
             " free; make room, or lower store.raw_limit_gb and store.parsed_limit_gb"
         )
+
+
+def _lock_soon(fd: int) -> bool:
+    end_s = time.monotonic() + _AGAIN_S
+    while not _try_lock(fd):
+        if time.monotonic() >= end_s:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _try_lock(fd: int) -> bool:

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -21,6 +21,7 @@ from duco_rt.disk.backup_archive import Manifest, extract, verify
 from duco_rt.disk.data_dir import DataDir
 from duco_rt.disk.data_version import ASIDE, RESTORE_STAGE, RESTORING, is_fresh, stamp_version
 from duco_rt.errors import BadInput, ConfigError, TransportError
+from duco_rt.rights import Credential
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -28,7 +29,9 @@ T = TypeVar("T")
 UPLOAD = "upload.tar"
 """The archive as it came to a process that runs, in `RESTORE_STAGE`."""
 
-_FILES = "files"
+_FILES, _META = "files", "meta.sqlite"
+_STAY = ("lock", RESTORING, RESTORE_STAGE, "lost+found")
+_UNUSABLE = "MetaAPI's data in the backup cannot be used; nothing was brought in"
 
 
 @runtime_checkable
@@ -68,15 +71,22 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Fresh(NamedTuple):
-    """What a folder got."""
+    """What a folder got. `tokens`: those that were not there before."""
 
     manifest: Manifest
     aside: Path | None
+    tokens: Sequence[Credential] = ()
 
 
-async def restore_folder(
-    file: Path, folder: Path, open_store: Callable[[], Awaitable[object]], clock: Clock, *, replace: bool
-) -> Fresh:
+class Means(NamedTuple):
+    """What a folder is filled with. `renew_meta` puts the rows of MetaAPI's database, given its file and the one that
+    there is now, into a new file in its place, and tells the tokens that are new."""
+
+    open_store: Callable[[], Awaitable[object]]
+    renew_meta: Callable[[Path, Path], Awaitable[Sequence[Credential]]]
+
+
+async def restore_folder(file: Path, folder: Path, means: Means, clock: Clock, *, replace: bool) -> Fresh:
     """Bring a backup into a folder that nothing is in; what is in it moves aside where `replace` says so.
 
     Raises BadInput where the file is not whole, ConfigError where the folder is not empty, Conflict where a process
@@ -84,13 +94,20 @@ async def restore_folder(
     """
     manifest = await asyncio.to_thread(verify, file)
     with DataDir(folder, restoring=True):
-        aside = await _work(lambda: _make_room(folder, replace=replace))
-        stage = folder / RESTORING
-        await asyncio.to_thread(extract, file, stage)
+        _check_empty(folder, replace=replace)
+        stage = folder / RESTORE_STAGE
+        try:
+            await _work(lambda: _new_stage(stage))
+            await asyncio.to_thread(extract, file, stage)
+            tokens = await _renewed(stage, folder, means)
+            aside = await _work(lambda: _make_room(folder))
+        except BaseException:
+            shutil.rmtree(stage, ignore_errors=True)
+            raise
         newest: dict[str, int] = {}
         parts = await asyncio.to_thread(_parts, stage)
         if parts:
-            store = await open_store()
+            store = await means.open_store()
             assert isinstance(store, Attaches)
             try:
                 for table, part in parts:
@@ -99,7 +116,24 @@ async def restore_folder(
             finally:
                 await store.close()
         await _work(lambda: _settle(folder, stage, manifest, newest, clock.wall_ms() // 1000))
-    return Fresh(manifest, aside)
+    return Fresh(manifest, aside, tokens)
+
+
+def _new_stage(stage: Path) -> None:
+    shutil.rmtree(stage, ignore_errors=True)
+    stage.mkdir(mode=0o700)
+
+
+async def _renewed(stage: Path, folder: Path, means: Means) -> Sequence[Credential]:
+    file = stage / _META
+    if not file.exists():
+        return ()
+    try:
+        return await means.renew_meta(file, folder / _META)
+    except ConfigError as e:
+        raise BadInput(f"{_UNUSABLE}: {e}") from e
+    except OSError as e:
+        raise TransportError(f"restore: {e.filename or ''}: {e.strerror}") from e
 
 
 async def _work(work: Callable[[], T]) -> T:
@@ -109,21 +143,24 @@ async def _work(work: Callable[[], T]) -> T:
         raise TransportError(f"restore: {e.filename or ''}: {e.strerror}") from e
 
 
-def _make_room(folder: Path, *, replace: bool) -> Path | None:
-    """An empty folder but for the lock, marked as not whole; where the old content is, None where there was none."""
-    if is_fresh(folder):
-        (folder / RESTORING).mkdir(mode=0o700)
-        return None
-    if not replace:
+def _check_empty(folder: Path, *, replace: bool) -> None:
+    if not replace and not is_fresh(folder):
         raise ConfigError(
             f"app.data_dir = {str(folder)!r}: there is something in it; --replace moves that aside, to"
             f" {folder.name}.{ASIDE}TIME, and deletes nothing"
         )
+
+
+def _make_room(folder: Path) -> Path | None:
+    """An empty folder but for the lock, marked as not whole; where the old content is, None where there was none."""
+    if is_fresh(folder):
+        (folder / RESTORING).mkdir(mode=0o700)
+        return None
     shutil.rmtree(folder / RESTORING, ignore_errors=True)  # of a restore that was interrupted
     (folder / RESTORING).mkdir(mode=0o700)
     name = f"{ASIDE}{datetime.fromtimestamp(time.time(), UTC):%Y%m%dT%H%M%SZ}"
     real = folder.resolve()
-    moving = [entry for entry in real.iterdir() if entry.name not in ("lock", RESTORING, "lost+found")]
+    moving = [entry for entry in real.iterdir() if entry.name not in _STAY]
     moving = [entry for entry in moving if not entry.name.startswith(ASIDE)]
     aside = _new_folder(real.with_name(f"{real.name}.{name}"))
     for entry in moving:
@@ -176,6 +213,7 @@ def _settle(folder: Path, stage: Path, manifest: Manifest, newest: dict[str, int
     if hasattr(os, "sync"):
         os.sync()
     shutil.rmtree(stage)
+    (folder / RESTORING).rmdir()
 
 
 def _plain(stage: Path) -> Iterator[Path]:
@@ -186,7 +224,7 @@ async def _restore_meta(meta: Restores, file: Path) -> dict[str, int]:
     try:
         return await meta.restore(file)
     except ConfigError as e:
-        raise BadInput(f"MetaAPI's data in the backup cannot be used; nothing was brought in: {e}") from e
+        raise BadInput(f"{_UNUSABLE}: {e}") from e
 
 
 async def restore_running(folder: Path, meta: object, store: object) -> Outcome:
@@ -201,9 +239,9 @@ async def restore_running(folder: Path, meta: object, store: object) -> Outcome:
     manifest = await asyncio.to_thread(extract, stage / UPLOAD, files)
     await _work((stage / UPLOAD).unlink)
     notes, counts = list(manifest.left_out), dict[str, int]()
-    if (files / "meta.sqlite").exists():
+    if (files / _META).exists():
         if isinstance(meta, Restores):
-            counts = await _restore_meta(meta, files / "meta.sqlite")
+            counts = await _restore_meta(meta, files / _META)
         else:
             notes.append("devices, parsings, groups, tokens and commands: this process does not keep MetaAPI's data")
     parts = await asyncio.to_thread(_parts, files)

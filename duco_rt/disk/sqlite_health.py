@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
+from collections.abc import Collection
 from pathlib import Path
 
 from duco_rt.errors import ConfigError
@@ -21,6 +22,8 @@ def check_whole(file: Path) -> None:
     """
     if not file.exists():
         return
+    if not file.is_file():
+        raise ConfigError(f"app.data_dir = {str(file.parent)!r}: {file.name} is no file; move it aside")
     _check_beginnings(file)
     # a connection that can write would write the log into the file at its end
     db = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
@@ -32,6 +35,26 @@ def check_whole(file: Path) -> None:
         db.close()
     if found != "ok":
         raise damaged(file, " ".join(found.split()))
+
+
+def check_tables(file: Path, known: Collection[str]) -> None:
+    """Raise ConfigError where a file that came from elsewhere has what would do something of its own, triggers and
+    views, or a table that is not one of the known."""
+    check_whole(file)
+    db = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        rows = db.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY name").fetchall()
+    except sqlite3.DatabaseError as e:
+        raise if_damaged(file, e) from e
+    finally:
+        db.close()
+    for kind, name, sql in rows:
+        is_virtual = sql.upper().startswith("CREATE VIRTUAL")
+        is_known = name in known or name.startswith("sqlite_")
+        if kind == "index" or (kind == "table" and is_known and not is_virtual):
+            continue
+        what = "virtual table" if is_virtual else kind
+        raise ConfigError(f"{file.name} has a {what} {name[:80]!r}, which none of duco_rt has")
 
 
 def _check_beginnings(file: Path) -> None:

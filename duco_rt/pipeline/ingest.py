@@ -7,6 +7,7 @@ path leaves the store going.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import aclosing
 from functools import partial
 
@@ -18,7 +19,7 @@ from duco_rt.clock import Clock
 from duco_rt.errors import TransportError
 from duco_rt.model import HubMessage, RawMessage, Sample
 from duco_rt.pipeline.parse import Parser, Problems
-from duco_rt.pipeline.parsing_cache import ParsingCache
+from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.pipeline.runner import Complaints, backoff_s, readings, retry
 from duco_rt.seeing.delays import Arrivals, Delays
 from duco_rt.seeing.logs import sample_key, steps
@@ -63,6 +64,7 @@ class Ingest:
         self._metrics = metrics
         self._room = asyncio.Semaphore(_APPENDS_MAX)
         self._live_room = asyncio.Semaphore(_PUBLISHES_MAX)
+        self._beside: Counter[str] = Counter()  # by tenant: live messages that wait for their parsing
         self._open = 0
         self._open_high = metrics.depth("ingest_depth", lambda: self._open)
         self._arrivals, self._delays = Arrivals(metrics), Delays(metrics, "live")
@@ -100,7 +102,7 @@ class Ingest:
         attempt = 0
         while True:
             try:
-                known = await retry("meta", lambda: self._parsings.get(message.chassis_id), self._metrics)
+                known = await retry("meta", lambda: self._parsings.now(message.chassis_id), self._metrics)
                 record = RawMessage(message, known.tenant if known else "", received_ms)
                 await retry("log", partial(self._log.append_raw, [record]), self._metrics)
                 return
@@ -135,7 +137,9 @@ class Ingest:
 
     async def _publish(self, message: HubMessage) -> None:
         async with asyncio.timeout(_META_S):  # the storage path waits as long as it takes
-            known = await self._parsings.get(message.chassis_id)
+            known = await self._parsings.now(message.chassis_id)
+            if known is not None and known.waits:
+                known = await self._with_plan(message.chassis_id, known.tenant)
         if known is None:
             return  # the storage path counts and keeps it
         problems = Problems()
@@ -145,6 +149,20 @@ class Ingest:
             if parsed.sample is not None:
                 await self._live.publish(parsed.sample.peer.channel, encode_live(parsed.sample))
                 self._published(parsed.sample)
+
+    async def _with_plan(self, chassis_id: str, tenant: str) -> Known | None:
+        """Wait for a parsing that is being read, beside the messages of others."""
+        if self._beside[tenant] >= _PUBLISHES_MAX:
+            raise TimeoutError(f"{_PUBLISHES_MAX} messages of {tenant} wait for their parsing")
+        self._beside[tenant] += 1
+        self._live_room.release()
+        try:
+            return await self._parsings.get(chassis_id)
+        finally:
+            self._beside[tenant] -= 1
+            if not self._beside[tenant]:
+                del self._beside[tenant]
+            await self._live_room.acquire()
 
     def _published(self, sample: Sample) -> None:
         self._metrics.count("ingest_live_total")

@@ -24,13 +24,15 @@ class Parsed:
     """What one second of a message gives: its raw row, and the sample that is complete with it.
 
     `lacks_parts` is the number of parts of a large second of which not all have been seen here. `next_again`: the
-    second after it was parsed before it, without the beginnings of longer messages that this one has.
+    second after it was parsed before it, without the beginnings of longer messages that this one has. `waits`: its
+    parsing is not there yet.
     """
 
     raw: RawSecond
     sample: Sample | None
     lacks_parts: int = 0
     next_again: bool = False
+    waits: bool = False
 
 
 class Parser:
@@ -96,9 +98,9 @@ class Parser:
             parts=second.parts,
         )
         if known is None or known.plan is None:
-            if known is not None:
-                problems["no_parsing"] += 1
-            return Parsed(row, None)
+            waits = known is not None and known.waits
+            problems["no_parsing"] += known is not None and not waits
+            return Parsed(row, None, waits=waits)
         try:
             whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)
             if whole is None:

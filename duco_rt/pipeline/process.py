@@ -1,10 +1,15 @@
-"""Raw log → raw store, and parsed → parsed log. A batch is committed when both have it."""
+"""Raw log → raw store, and parsed → parsed log. A batch is committed when both have it.
+
+A machine whose parsing is not read yet holds up nobody: its seconds are kept raw, and parsed by `later`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import structlog
@@ -12,6 +17,8 @@ import structlog
 from duco_rt.body import INFLATED_BYTES_MAX
 from duco_rt.clock import Clock
 from duco_rt.model import Peer, RawMessage, RawSecond, Sample
+from duco_rt.pipeline.later import Later
+from duco_rt.pipeline.later_file import LaterFile
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.pipeline.runner import Complaints, readings, retry
@@ -63,7 +70,9 @@ class Process:
         metrics: Metrics,
         *,
         inflated_bytes_max: int = INFLATED_BYTES_MAX,
+        later_file: Path | None = None,
     ) -> None:
+        """`later_file` has, over the end of the process, what waits for its parsing."""
         self._log = raw_log
         self._store = store
         self._parsings = parsings
@@ -73,6 +82,7 @@ class Process:
         self._clock = clock
         self._metrics = metrics
         self._complaints = Complaints("process", metrics)
+        self._later = Later(store, raw_log, parsings, msg_types, LaterFile(later_file), metrics)
         self._delays, self._lag = Delays(metrics, "raw"), StoreLag()
         self._insert = metrics.histogram("store_insert_seconds", table="raw")
         metrics.gauge("store_lag_seconds", lambda: self._lag.lag_s(clock.wall_ms()), table="raw")
@@ -81,14 +91,17 @@ class Process:
         """Until cancelled. After a failure the log gives again what was not committed."""
         self._parser = self._make_parser()  # what an error left behind in one is not gone on with
         read = partial(self._log.read_raw, self._messages_max, self._age_max_s)
-        async with aclosing(readings("log", read, self._metrics)) as batches:
+        async with asyncio.TaskGroup() as tasks, aclosing(readings("log", read, self._metrics)) as batches:
+            later = tasks.create_task(self._later.run())
             async for batch in batches:
                 await self._work(batch)
+            later.cancel()
 
     async def _work(self, batch: RawBatch) -> None:
         rows: list[RawSecond] = []
         samples: list[Sample] = []
         wanted: dict[_Position, int] = {}
+        waiting: list[RawSecond] = []
         size_bytes = 0
         self._lag.begin(min((record.received_ms for record in batch.records), default=self._clock.wall_ms()))
         for record in batch.records:
@@ -105,6 +118,8 @@ class Process:
                     wanted[position] = parsed.lacks_parts
                 if parsed.next_again:
                     wanted[position.next()] = 0
+                if parsed.waits:
+                    waiting.append(replace(parsed.raw, streams=b"", order=b"", times=b"", data=b""))
                 size_bytes += _size_bytes(parsed.raw)
                 if size_bytes >= _HELD_BYTES_MAX:
                     await self._keep_both(rows, samples)
@@ -115,6 +130,8 @@ class Process:
         await self._keep_both(rows, samples)
         if wanted:
             await self._parse_stored(wanted)
+        if waiting:
+            self._complain(waiting[0].peer.chassis_id, await self._later.add(waiting))
         await retry("log", batch.commit, self._metrics)
         self._metrics.count("process_messages_total", len(batch.records))
 
@@ -178,7 +195,7 @@ class Process:
         await retry("log", lambda: self._log.append_parsed(samples), self._metrics)
 
     async def _known(self, chassis_id: str) -> Known | None:
-        return await retry("meta", partial(self._parsings.get, chassis_id), self._metrics)
+        return await retry("meta", partial(self._parsings.now, chassis_id), self._metrics)
 
     def _complain(self, sample: str, problems: Problems) -> None:
         why = {"why": problems.why} if problems.why else {}

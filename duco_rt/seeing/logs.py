@@ -113,11 +113,12 @@ def _visible(key: str, value: object) -> object:
     if not isinstance(value, str):
         return value
     if key in _BLOCKS:
-        return "\n".join(f"    {_escaped(part)}" for part in value.split("\n"))
-    return _escaped(value)
+        return "\n".join(f"    {escaped(part)}" for part in value.split("\n"))
+    return escaped(value)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """A text that begins no line and steers no terminal: control characters as Python writes them."""
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

@@ -64,7 +64,7 @@ def _depth(name: str, text: str, **labels: str) -> tuple[Known, Known]:
 
 _CAN = "unknown_id unknown_page error_frame short_frame fastpacket_bad fastpacket_incomplete"
 _CAN += " multipacket_bad multipacket_headless multipacket_incomplete"
-_BODY = "unknown_device unknown_msg_type unread_body no_parsing decode_failed incomplete_second failed"
+_BODY = "unknown_device unknown_msg_type unread_body no_parsing decode_failed incomplete_second failed not_noted"
 _LIVE_FAILED = "delivery message parsing question settle subscription tick viewer last_known"
 _TRANSPORTS = "hub live log meta store leases"
 _ERRORS = "DeviceOffline DeviceTimeout TransportError"
@@ -120,6 +120,8 @@ PROCESS = (
     _counter("process_messages_total", "Messages whose seconds are in the raw store"),
     _counter("process_seconds_total", "Seconds in the raw store"),
     _counter("process_problems_total", "Bad input, kept raw, by what is wrong", kind=f"{_BODY} {_CAN}"),
+    _counter("process_later_total", "Seconds kept raw until their parsing is read"),
+    _gauge("process_later_peers", "Machines and message types with seconds that wait for their parsing"),
     _counter("parsing_unusable_total", "Parsings that cannot be used"),
     _counter("parsing_late_total", "Parsings that were not read in time"),
     _counter("parsing_refresh_failed_total", "Looks for changed parsings that MetaAPI did not answer"),
@@ -178,6 +180,7 @@ COMMANDS = (
     _counter("ledger_notes_dropped_total", "Heartbeats that the command ledger never got"),
     _counter("ledger_lost_total", "Ends of commands that could not be written into the ledger"),
     _counter("meta_from_cache_total", "Answers given from memory while MetaAPI was away"),
+    _counter("meta_stale_total", "Such answers that were too old: 30 s, or six rounds of meta.refresh_s"),
 )
 
 WEB = (
@@ -185,9 +188,10 @@ WEB = (
              area="studio commands metaapi page health access other", status="1xx 2xx 3xx 4xx 5xx"),
     _gauge("web_connections", "Connections of clients, WebSockets as well"),
     _counter("web_refused_total", "What was refused, as it was over a limit",
-             why="connections viewers viewers_user requests denied head encoding"),
-    _counter("web_cut_total", "Connections and bodies that took too long, or made room for others",
-             why="head body room"),
+             why="connections connections_address viewers viewers_user viewers_tenant requests requests_tenant denied"
+                 " head encoding"),
+    _counter("web_cut_total", "Connections, bodies and answers that took too long, or made room for others",
+             why="head body write room"),
     _delay("web_request_seconds", "Answering a request; no WebSockets",
            area="studio commands metaapi page health access other"),
 )  # fmt: skip

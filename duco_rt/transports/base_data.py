@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -25,9 +26,19 @@ COMMANDS_PAGE_MAX = 500
 """Rows of the command ledger in one answer."""
 
 TOKENS_MAX = 10_000
+TOKENS_TENANT_MAX = 1_000
+"""Tokens in all, and with a role in one tenant, or in all of them."""
+
 SESSIONS_MAX = 100_000
 SESSIONS_TOKEN_MAX = 200
-"""Sessions in all, and of one token: for one more the one goes that would end first."""
+SESSIONS_USER_MAX = 200
+"""Sessions in all, of one token, and of one name without a token: for one more the one goes that would end first."""
+
+SESSIONS_PAGE_MAX = 10_000
+"""Sessions in one list."""
+
+DEVICE_NAME_MAX = 200
+"""Characters of a device's name."""
 
 
 class Store(Protocol):
@@ -93,6 +104,10 @@ class CommandLedger(Protocol):
 
     A command is known by chassisId and commandId. What a call returned from survives the end of the process. Rows that
     are under way when MetaAPI ends are expired when it begins again.
+
+    A row is of the tenant that the device had when it began. Of a device that went to another tenant the former rows
+    are not there, whoever asks: not read, not counted, their ids free; once it is back they are there again. A device
+    that was removed is of its last tenant.
     """
 
     async def begin_command(self, command: Command) -> Command | None:
@@ -138,8 +153,11 @@ class Credentials(Protocol):
     """Tokens and sessions. What a call returned from survives the end of the process."""
 
     async def add_credential(self, credential: Credential) -> None:
-        """Keep a token or session; Conflict where its id is taken or there are `TOKENS_MAX`, NotFound where the token
-        that it was opened with was taken back. Sessions that are over go."""
+        """Keep a token or session. Sessions that are over go.
+
+        Conflict where its id is taken, there are `TOKENS_MAX` tokens, or `TOKENS_TENANT_MAX` with a role in one of its
+        tenants; NotFound where the token that it was opened with was taken back.
+        """
         ...
 
     async def credential(self, credential_id: str) -> Credential | None:
@@ -148,6 +166,16 @@ class Credentials(Protocol):
 
     async def tokens(self) -> list[Credential]:
         """All tokens, oldest first, their digests left empty; no sessions."""
+        ...
+
+    async def sessions(self, tenant: str | None = None) -> list[Credential]:
+        """Sessions, newest first, `SESSIONS_PAGE_MAX` at most, their digests left empty; of all, or those with a role
+        in the tenant."""
+        ...
+
+    async def remove_grant(self, credential_id: str, tenant: str) -> None:
+        """Take the role in a tenant (or in `*`) out of one, and out of the sessions that were opened with it; what has
+        no role left goes. NotFound where it is not known, or has no role there."""
         ...
 
     async def remove_credential(self, credential_id: str) -> None:
@@ -167,11 +195,15 @@ class Meta(CommandLedger, Credentials, Protocol):
         ...
 
     async def put_device(self, device: Device) -> None:
-        """Add or replace; its parsing must exist."""
+        """Add or replace; its parsing must exist. BadRequest where its tenant has as many as it may have."""
         ...
 
     async def remove_device(self, chassis_id: str) -> None:
         """Forget a device; its data and commands stay until their retention ends."""
+        ...
+
+    async def tenant_before(self, chassis_id: str) -> str | None:
+        """The tenant that a removed device was of; None where it is known, or never was."""
         ...
 
     async def parsing(self, name: str, version: int | None = None) -> Parsing:
@@ -181,7 +213,8 @@ class Meta(CommandLedger, Credentials, Protocol):
     async def put_parsing(self, name: str, files: Sequence[ParsingFile], owner: str | None = None) -> Parsing:
         """Keep a new version; the same files again give the version that is there.
 
-        A new parsing belongs to `owner`, a tenant, or to nobody; whose one is that is there does not change.
+        A new parsing belongs to `owner`, a tenant, or to nobody; whose one is that is there does not change. BadRequest
+        where the owner has as many as it may have.
         """
         ...
 
@@ -218,3 +251,15 @@ def check_name(what: str, value: str) -> None:
     """Raise BadRequest where a tenant, device or parsing cannot be called so."""
     if not NAME.match(value):
         raise BadRequest(f"{what} {value[:80]!r}: 1 to 64 of A-Z a-z 0-9 _ -")
+
+
+def check_device(device: Device) -> None:
+    """Raise BadRequest where a device cannot be called so: its id, its tenant, or its name, of up to `DEVICE_NAME_MAX`
+    printable characters."""
+    check_name("chassisId", device.chassis_id)
+    check_name("tenant", device.tenant)
+    name = device.name
+    if len(name) > DEVICE_NAME_MAX or not all(
+        char.isprintable() or unicodedata.category(char) == "Zs" for char in name
+    ):
+        raise BadRequest(f"name {name[:80]!r}: at most {DEVICE_NAME_MAX} characters, all of them printable")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import monotonic
 from urllib.parse import quote
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from duco_rt.errors import TransportError
 from duco_rt.model import Device, MethodResult, Parsing, ParsingFile
 from duco_rt.seeing.metrics import Metrics
-from duco_rt.transports.base_data import check_name
+from duco_rt.transports.base_data import check_device, check_name
 from duco_rt.transports.meta_http_client import Trust
 from duco_rt.transports.meta_http_commands import HttpCommands
 from duco_rt.transports.meta_http_credentials import HttpCredentials
@@ -35,6 +36,10 @@ class _Tenants(msgspec.Struct):
     tenants: list[str]
 
 
+class _Before(msgspec.Struct):
+    tenant: str | None
+
+
 class _Groups(msgspec.Struct):
     groups: list[dict[str, object]]
 
@@ -50,8 +55,9 @@ class HttpMeta(HttpCommands, HttpCredentials):
         method_timeout_s: float = 10.0,
         timeout_s: float = 3.0,
         trust: Trust | None = None,
+        stale_s: float = 30.0,
     ) -> None:
-        super().__init__(url, metrics, timeout_s, trust)
+        super().__init__(url, metrics, timeout_s, trust, stale_s)
         self._method_timeout_s = 2 * method_timeout_s + timeout_s
 
     async def devices(self, tenant: str | None = None) -> list[Device]:
@@ -65,14 +71,17 @@ class HttpMeta(HttpCommands, HttpCredentials):
 
     async def put_device(self, device: Device) -> None:
         """Add or replace."""
-        check_name("chassisId", device.chassis_id)
-        check_name("tenant", device.tenant)
+        check_device(device)
         body = {"tenant": device.tenant, "name": device.name, "parsing": device.parsing}
         await self._ask("PUT", f"/devices/{device.chassis_id}", body)
 
     async def remove_device(self, chassis_id: str) -> None:
         """Forget a device, or NotFound."""
         await self._ask("DELETE", f"/devices/{quote(chassis_id, safe='')}")
+
+    async def tenant_before(self, chassis_id: str) -> str | None:
+        """The tenant that a removed device was of."""
+        return self._as(await self._ask("GET", f"/devices/{quote(chassis_id, safe='')}/before"), _Before).tenant
 
     async def parsing(self, name: str, version: int | None = None) -> Parsing:
         """A version of a parsing, or NotFound."""
@@ -126,9 +135,10 @@ class HttpMeta(HttpCommands, HttpCredentials):
         return self._as(found, MethodResult)
 
     async def check(self) -> None:
-        """Raises TransportError where MetaAPI does not answer now, though the cache may serve."""
+        """Raises TransportError where MetaAPI does not answer now, or not what it is asked: though the cache serves."""
         status, _, body = await self._request("GET", "/presence?tenant=-", timeout_s=_CHECK_S)
         self._as(self._value(status, body), dict[str, bool | None])
+        self._ages.check(monotonic())
 
 
 def _only_if(expected: int | None) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from ssl import SSLContext
+from time import monotonic
 from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
@@ -23,6 +24,7 @@ from duco_rt.errors import (
 )
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.certificates import explained
+from duco_rt.transports.meta_http_ages import Ages
 
 T = TypeVar("T")
 
@@ -56,13 +58,17 @@ class Trust(NamedTuple):
 class HttpClient:
     """One MetaAPI at `url`, within `timeout_s` a question unless told otherwise."""
 
-    def __init__(self, url: str, metrics: Metrics, timeout_s: float, trust: Trust | None = None) -> None:
+    def __init__(
+        self, url: str, metrics: Metrics, timeout_s: float, trust: Trust | None = None, stale_s: float = 30.0
+    ) -> None:
+        """`stale_s`: `check_age` fails where an answer is older, and MetaAPI gives no other."""
         self._url = url.rstrip("/")
         self._trust = trust or Trust()
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._cache: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._ages = Ages(metrics, stale_s)
         self._closed = False
 
     async def close(self) -> None:
@@ -77,21 +83,25 @@ class HttpClient:
             status, etag, body = await self._request(
                 "GET", path, headers={"If-None-Match": cached[0]} if cached else {}
             )
-        except TransportError:
+        except TransportError as e:
             if cached is None:
                 raise
             self._metrics.count("meta_from_cache_total")
+            self._ages.fail(path, str(e), monotonic())
             return msgspec.json.decode(cached[1])
         if status == 304 and cached is not None:
             self._cache.move_to_end(path)
+            self._ages.answer(path, monotonic())
             return msgspec.json.decode(cached[1])
         if status == 404:
             self._cache.pop(path, None)
+            self._ages.forget(path)
         value = self._value(status, body)
         if etag:
             self._cache[path] = etag, body
+            self._ages.answer(path, monotonic())
             if len(self._cache) > _CACHED_MAX:
-                self._cache.popitem(last=False)
+                self._ages.forget(self._cache.popitem(last=False)[0])
         return value
 
     async def _ask(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import quote
 
 import msgspec
@@ -18,8 +19,8 @@ class _Token(msgspec.Struct):
     created: int
     expires: int | None
 
-    def credential(self) -> Credential:
-        return Credential(self.id, "token", self.name, self.grants, "", self.created, self.expires)
+    def credential(self, kind: Literal["token", "session"]) -> Credential:
+        return Credential(self.id, kind, self.name, self.grants, "", self.created, self.expires)
 
 
 class _Tokens(msgspec.Struct):
@@ -43,7 +44,20 @@ class HttpCredentials(HttpClient):
 
     async def tokens(self) -> list[Credential]:
         """All tokens, oldest first, without their digests."""
-        return [token.credential() for token in self._as(await self._ask("GET", "/tokens"), _Tokens).tokens]
+        return [each.credential("token") for each in await self._rows_of("")]
+
+    async def sessions(self, tenant: str | None = None) -> list[Credential]:
+        """Sessions, newest first, without their digests."""
+        query = "?kind=session" + ("" if tenant is None else f"&tenant={quote(tenant, safe='')}")
+        return [each.credential("session") for each in await self._rows_of(query)]
+
+    async def _rows_of(self, query: str) -> list[_Token]:
+        return self._as(await self._ask("GET", f"/tokens{query}"), _Tokens).tokens
+
+    async def remove_grant(self, credential_id: str, tenant: str) -> None:
+        """Take one role out, or NotFound."""
+        path = f"/tokens/{quote(credential_id, safe='')}?tenant={quote(tenant, safe='')}"
+        await self._ask("DELETE", path)
 
     async def remove_credential(self, credential_id: str) -> None:
         """Take one back with its sessions, or NotFound."""

@@ -9,27 +9,24 @@ from pathlib import Path
 import msgspec
 
 from duco_rt.clock import Clock, SystemClock
-from duco_rt.errors import GroupChanged, NotFound
-from duco_rt.model import Device, Parsing, ParsingFile
-from duco_rt.transports import meta_sqlite_commands, meta_sqlite_credentials
+from duco_rt.errors import BadRequest, GroupChanged, NotFound
+from duco_rt.model import Parsing, ParsingFile
+from duco_rt.transports import meta_sqlite_commands, meta_sqlite_credentials, meta_sqlite_devices
 from duco_rt.transports.base_data import check_name
 from duco_rt.transports.meta_sqlite_commands import SqliteCommands
 from duco_rt.transports.meta_sqlite_credentials import SqliteCredentials
-from duco_rt.transports.meta_sqlite_restore import restore
+from duco_rt.transports.meta_sqlite_devices import Bounds, SqliteDevices
+from duco_rt.transports.meta_sqlite_restore import check_foreign, restore
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parsings (
     name TEXT NOT NULL, version INTEGER NOT NULL, files TEXT NOT NULL, PRIMARY KEY (name, version)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS devices (
-    chassisId TEXT PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, parsing TEXT
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS groups (
     tenant TEXT NOT NULL, groupId TEXT NOT NULL, position INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (tenant, groupId)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS forgotten_groups (tenant TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS devices_of_tenant ON devices (tenant);
 """
 
 _OWNERS = (
@@ -44,15 +41,16 @@ _group = msgspec.json.Decoder(dict[str, object])
 _NEVER_CHANGED: dict[str, object] = {"version": 1, "changed": 0}
 
 
-class SqliteMeta(SqliteCommands, SqliteCredentials):
+class SqliteMeta(SqliteDevices, SqliteCommands, SqliteCredentials):
     """Devices, versioned parsings, groups, the command ledger, tokens and sessions."""
 
-    schema = _SCHEMA + meta_sqlite_commands.SCHEMA + meta_sqlite_credentials.SCHEMA
+    schema = _SCHEMA + meta_sqlite_devices.SCHEMA + meta_sqlite_commands.SCHEMA + meta_sqlite_credentials.SCHEMA
 
-    def __init__(self, file: Path, clock: Clock | None = None) -> None:
+    def __init__(self, file: Path, clock: Clock | None = None, bounds: Bounds | None = None) -> None:
         """`clock` says when a group was changed, and which sessions are over."""
         super().__init__(file)
         self._clock = clock or SystemClock()
+        self._bounds = bounds or Bounds()
 
     async def open(self) -> bool:
         """Open the file; True until `seeded` was called once."""
@@ -65,54 +63,25 @@ class SqliteMeta(SqliteCommands, SqliteCredentials):
         version: int = db.execute("PRAGMA user_version").fetchone()[0]
         return version == 0
 
-    async def restore(self, file: Path) -> dict[str, int]:
+    async def restore(self, file: Path, *, fresh: bool = False) -> dict[str, int]:
         """Take over what another such file says, one transaction; how much of what there is then. ConfigError where
-        that file is damaged; it is brought up to today's tables, and of no use afterwards."""
+        that file is damaged, or has what is not ours; it is brought up to today's tables, and of no use afterwards.
+
+        `fresh`: nothing is in this one yet, and all but sessions is taken as it is.
+        """
+        known = self._known()
+        await self._run(lambda: check_foreign(known, file))
         other = SqliteMeta(file, self._clock)
         try:
             await other.open()
         finally:
             await other.close()
         db = self._known()
-        return await self._run(lambda: restore(db, file))
+        return await self._run(lambda: restore(db, file, fresh=fresh))
 
     async def seeded(self) -> None:
         """What a new file starts with is in it."""
         await self._rows("PRAGMA user_version = 1")
-
-    async def devices(self, tenant: str | None = None) -> list[Device]:
-        """All devices, or a tenant's."""
-        rows = await self._rows(
-            "SELECT chassisId, tenant, name, parsing FROM devices WHERE ?1 IS NULL OR tenant = ?1 ORDER BY chassisId",
-            tenant,
-        )
-        return [Device(*row) for row in rows]
-
-    async def device(self, chassis_id: str) -> Device:
-        """One device, or NotFound."""
-        rows = await self._rows("SELECT chassisId, tenant, name, parsing FROM devices WHERE chassisId = ?", chassis_id)
-        if not rows:
-            raise NotFound(f"device {chassis_id!r} is not known")
-        return Device(*rows[0])
-
-    async def put_device(self, device: Device) -> None:
-        """Add or replace."""
-        check_name("chassisId", device.chassis_id)
-        check_name("tenant", device.tenant)
-        if device.parsing is not None:
-            await self.parsing(device.parsing)
-        await self._rows(
-            "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?)",
-            device.chassis_id,
-            device.tenant,
-            device.name,
-            device.parsing,
-        )
-
-    async def remove_device(self, chassis_id: str) -> None:
-        """Forget a device, or NotFound."""
-        await self.device(chassis_id)
-        await self._rows("DELETE FROM devices WHERE chassisId = ?", chassis_id)
 
     async def parsing(self, name: str, version: int | None = None) -> Parsing:
         """A version of a parsing, or NotFound."""
@@ -131,7 +100,8 @@ class SqliteMeta(SqliteCommands, SqliteCredentials):
         check_name("parsing", name)
         if owner is not None:
             check_name("tenant", owner)
-        return await self._write(lambda db: _put_parsing(db, name, tuple(files), owner))
+        most = self._bounds.parsings
+        return await self._write(lambda db: _put_parsing(db, name, tuple(files), owner, most))
 
     async def parsing_tenants(self, name: str) -> tuple[str | None, frozenset[str]]:
         """Whose it is, and the tenants of its devices; NotFound."""
@@ -183,11 +153,17 @@ def _begin_owners(db: sqlite3.Connection) -> None:
         raise
 
 
-def _put_parsing(db: sqlite3.Connection, name: str, files: tuple[ParsingFile, ...], owner: str | None) -> Parsing:
+def _put_parsing(
+    db: sqlite3.Connection, name: str, files: tuple[ParsingFile, ...], owner: str | None, most: int
+) -> Parsing:
     sql = "SELECT version, files FROM parsings WHERE name = ? ORDER BY version DESC LIMIT 1"
     row = db.execute(sql, (name,)).fetchone()
     if row is not None and _files.decode(row[1]) == files:
         return Parsing(name, row[0], files)
+    if row is None and owner is not None:
+        count = db.execute("SELECT count(*) FROM parsing_owners WHERE tenant = ?", (owner,)).fetchone()[0]
+        if count >= most:
+            raise BadRequest(f"tenant {owner!r} has {count} parsings, at most {most} (meta.parsings_tenant_max)")
     version = row[0] + 1 if row else 1
     text = msgspec.json.encode(files).decode()
     db.execute("INSERT INTO parsings VALUES (?, ?, ?)", (name, version, text))

@@ -17,19 +17,21 @@ from duco_rt.model import UNDER_WAY, Command, CommandState, MethodResult
 from duco_rt.transports.base_data import COMMANDS_PAGE_MAX
 from duco_rt.transports.meta_sqlite_file import SqliteFile
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS commands (
+_TABLE = """CREATE TABLE IF NOT EXISTS commands (
     id INTEGER PRIMARY KEY AUTOINCREMENT, chassisId TEXT NOT NULL, commandId TEXT NOT NULL, action TEXT NOT NULL,
     reason TEXT NOT NULL, who TEXT NOT NULL, state TEXT NOT NULL, queued INTEGER NOT NULL, sent INTEGER,
-    answered INTEGER, answer TEXT, error TEXT, beats INTEGER NOT NULL, lastBeat INTEGER, UNIQUE (chassisId, commandId)
-);
-CREATE INDEX IF NOT EXISTS commands_newest ON commands (chassisId, queued);
-CREATE INDEX IF NOT EXISTS commands_leased ON commands (chassisId, queued) WHERE state = 'leased';
-CREATE INDEX IF NOT EXISTS commands_under_way ON commands (state) WHERE state IN ('queued', 'sent');
-CREATE TABLE IF NOT EXISTS acknowledged (
+    answered INTEGER, answer TEXT, error TEXT, beats INTEGER NOT NULL, lastBeat INTEGER,
+    tenant TEXT NOT NULL, UNIQUE (chassisId, commandId, tenant)
+)"""
+_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS commands_newest ON commands (chassisId, queued)",
+    "CREATE INDEX IF NOT EXISTS commands_leased ON commands (chassisId, queued) WHERE state = 'leased'",
+    "CREATE INDEX IF NOT EXISTS commands_under_way ON commands (state) WHERE state IN ('queued', 'sent')",
+)
+_ACKNOWLEDGED = """CREATE TABLE IF NOT EXISTS acknowledged (
     chassisId TEXT PRIMARY KEY, action TEXT NOT NULL, ms INTEGER NOT NULL
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID"""
+SCHEMA = "".join(f"{statement};\n" for statement in (_TABLE, *_INDEXES, _ACKNOWLEDGED))
 
 ROWS_MAX = 1_000
 """Of a device: leased ones, and as many others. Heartbeats of many viewers push no command out."""
@@ -39,8 +41,17 @@ DAYS_MAX = 30
 ANSWER_BYTES_MAX = 64 * 1024
 
 _COLUMNS = "chassisId, commandId, action, reason, who, state, queued, sent, answered, answer, error, beats, lastBeat"
-_ONE = f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ? AND commandId = ?"  # nosec B608  # our columns
-_PAGE = f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ? AND queued < ? ORDER BY queued DESC, id DESC LIMIT ?"  # nosec B608  # our columns
+_TENANT = (
+    "coalesce((SELECT tenant FROM devices WHERE chassisId = ?1), (SELECT tenant FROM removed WHERE chassisId = ?1), '')"
+)
+"""Of the device ?1 now, or last: no other tenant's rows are there."""
+
+_IS = f"chassisId = ?1 AND tenant = {_TENANT} AND commandId = ?2"
+_ONE = f"SELECT {_COLUMNS} FROM commands WHERE {_IS}"  # nosec B608  # our columns
+_PAGE = (
+    f"SELECT {_COLUMNS} FROM commands WHERE chassisId = ?1 AND tenant = {_TENANT} AND queued < ?2"  # nosec B608  # our columns
+    " ORDER BY queued DESC, id DESC LIMIT ?3"
+)
 _NEXT: dict[str, tuple[str, ...]] = {
     "queued": ("sent", "failed", "expired"),
     "sent": ("acknowledged", "failed", "expired"),
@@ -59,6 +70,7 @@ class SqliteCommands(SqliteFile):
     def _begin_ledger(self, db: sqlite3.Connection) -> None:
         """What was under way when the last process ended. In the thread."""
         self._fresh = {}
+        _add_tenant(db)
         db.execute(
             "UPDATE commands SET state = 'expired', error = CASE state"
             " WHEN 'sent' THEN 'unknown outcome: MetaAPI ended before the device''s answer came'"
@@ -84,8 +96,7 @@ class SqliteCommands(SqliteFile):
             return earlier
         beats, last_ms = earlier.beats + 1, max(command.queued_ms, earlier.last_beat_ms or 0)
         if earlier.is_settled:
-            sql = "UPDATE commands SET beats = ?, lastBeat = ? WHERE chassisId = ? AND commandId = ?"
-            db.execute(sql, (beats, last_ms, *key))
+            db.execute(f"UPDATE commands SET beats = ?3, lastBeat = ?4 WHERE {_IS}", (*key, beats, last_ms))  # nosec B608  # our columns
             return msgspec.structs.replace(earlier, beats=beats, last_beat_ms=last_ms)
         self._insert(db, msgspec.structs.replace(command, beats=beats, last_beat_ms=last_ms))
         return None
@@ -107,9 +118,8 @@ class SqliteCommands(SqliteFile):
         for command in commands:
             last_ms = max(command.queued_ms, command.last_beat_ms or 0)
             known = db.execute(
-                "UPDATE commands SET beats = beats + ?, lastBeat = max(coalesce(lastBeat, 0), ?)"
-                " WHERE chassisId = ? AND commandId = ?",
-                (command.beats + 1, last_ms, command.chassis_id, command.command_id),
+                f"UPDATE commands SET beats = beats + ?3, lastBeat = max(coalesce(lastBeat, 0), ?4) WHERE {_IS}",  # nosec B608  # our columns
+                (command.chassis_id, command.command_id, command.beats + 1, last_ms),
             )
             if not known.rowcount and _is_device(db, command.chassis_id):
                 self._insert(db, command)
@@ -153,13 +163,34 @@ class SqliteCommands(SqliteFile):
             c.answered_ms,
         ]
         values = [*columns, _text(c.answer), c.error, c.beats, c.last_beat_ms]
-        places = ", ".join("?" * len(values))
-        db.execute(f"INSERT OR REPLACE INTO commands ({_COLUMNS}) VALUES ({places})", values)
+        places = ", ".join(f"?{n}" for n in range(1, len(values) + 1))
+        db.execute(f"INSERT OR REPLACE INTO commands ({_COLUMNS}, tenant) VALUES ({places}, {_TENANT})", values)
         key = c.chassis_id, c.state == "leased"
         self._fresh[key] = self._fresh.get(key, PRUNE_EVERY) + 1
         if self._fresh[key] >= PRUNE_EVERY:  # also with the first row after a start
             self._fresh[key] = 0
             _prune(db, *key, c.queued_ms)
+
+
+def _add_tenant(db: sqlite3.Connection) -> None:
+    """Rows of a release that did not note whose they are belong to the device's tenant of today."""
+    if any(row[1] == "tenant" for row in db.execute("PRAGMA table_info(commands)")):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        db.execute("ALTER TABLE commands RENAME TO commands_before")  # its UNIQUE becomes another one
+        db.execute(_TABLE)
+        whose = "coalesce((SELECT tenant FROM devices WHERE devices.chassisId = commands_before.chassisId), '')"
+        db.execute(
+            f"INSERT INTO commands (id, {_COLUMNS}, tenant) SELECT id, {_COLUMNS}, {whose} FROM commands_before"  # nosec B608  # our columns
+        )
+        db.execute("DROP TABLE commands_before")
+        for index in _INDEXES:
+            db.execute(index)
+        db.execute("COMMIT")
+    except sqlite3.Error:
+        db.execute("ROLLBACK")
+        raise
 
 
 def _page(found: list[Command], limit: int) -> list[Command]:

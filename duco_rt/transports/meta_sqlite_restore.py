@@ -8,21 +8,50 @@ the rows that it lacks. Sessions of browsers stay, if their token does.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
+from duco_rt.disk.sqlite_health import check_tables
+
 _group = msgspec.json.Decoder(dict[str, object])
+_Way = Callable[[sqlite3.Connection, str, str], None]
 
 
-def restore(db: sqlite3.Connection, file: Path) -> dict[str, int]:
-    """Bring in a database with the same tables; how many devices, parsings, groups and tokens there are then."""
+def check_foreign(db: sqlite3.Connection, file: Path) -> None:
+    """Raise ConfigError where the file is damaged, or has what this database has not; nothing of it is run."""
+    check_tables(file, _tables(db, "main"))
+
+
+def token_ids(file: Path) -> frozenset[str]:
+    """Of the tokens in a file that nobody has open, and that stays as it is; none where it cannot be read."""
+    has_log = file.with_name(f"{file.name}-wal").exists()
+    more = "" if has_log else "&immutable=1"  # which makes no files of its own beside it
+    try:
+        db = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro{more}", uri=True)
+        try:
+            return frozenset(str(row[0]) for row in db.execute("SELECT id FROM credentials WHERE kind = 'token'"))
+        finally:
+            db.close()
+    except sqlite3.Error:
+        return frozenset()
+
+
+def restore(db: sqlite3.Connection, file: Path, *, fresh: bool = False) -> dict[str, int]:
+    """Bring in a database with the same tables; how many devices, parsings, groups and tokens there are then.
+
+    `fresh`: nothing is in this one yet, and all but sessions is taken as it is.
+    """
     db.execute("ATTACH DATABASE ? AS backup", (str(file),))
     try:
         db.execute("BEGIN IMMEDIATE")
         try:
-            _bring_in(db)
+            _bring_in(db, {} if fresh else _WAYS)
+            if fresh:
+                db.execute("DELETE FROM main.credentials WHERE kind = 'session'")
+                seeded: int = db.execute("PRAGMA backup.user_version").fetchone()[0]
+                db.execute(f"PRAGMA main.user_version = {seeded:d}")
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
@@ -37,13 +66,13 @@ def restore(db: sqlite3.Connection, file: Path) -> dict[str, int]:
     }
 
 
-def _bring_in(db: sqlite3.Connection) -> None:
+def _bring_in(db: sqlite3.Connection, ways: Mapping[str, _Way]) -> None:
     here, there = _tables(db, "main"), _tables(db, "backup")
     for table in sorted(here & there):
         columns = ", ".join(
             f'"{name}"' for name in _columns(db, "main", table) if name in _columns(db, "backup", table)
         )
-        _WAYS.get(table, _replace)(db, table, columns)
+        ways.get(table, _replace)(db, table, columns)
 
 
 def _tables(db: sqlite3.Connection, schema: str) -> set[str]:
@@ -122,12 +151,29 @@ def _credentials(db: sqlite3.Connection, table: str, columns: str) -> None:
     )
 
 
+def _devices(db: sqlite3.Connection, table: str, columns: str) -> None:
+    """One that the backup lacks is removed: it was somebody's."""
+    db.execute(
+        "INSERT OR REPLACE INTO main.removed (chassisId, tenant) SELECT chassisId, tenant FROM main.devices"
+        " WHERE chassisId NOT IN (SELECT chassisId FROM backup.devices)"
+    )
+    _replace(db, table, columns)
+
+
+def _removed(db: sqlite3.Connection, table: str, columns: str) -> None:
+    """What is here is newer; a device that is there is not removed."""
+    db.execute("INSERT OR IGNORE INTO main.removed (chassisId, tenant) SELECT chassisId, tenant FROM backup.removed")
+    db.execute("DELETE FROM main.removed WHERE chassisId IN (SELECT chassisId FROM main.devices)")
+
+
 def _keep(db: sqlite3.Connection, table: str, columns: str) -> None:
     """`_groups` sees to it."""
 
 
-_WAYS: dict[str, Callable[[sqlite3.Connection, str, str], None]] = {
+_WAYS: dict[str, _Way] = {
     "commands": _ledger,
+    "devices": _devices,
+    "removed": _removed,
     "acknowledged": _ledger,
     "parsings": _parsings,
     "parsing_owners": _owners,

@@ -19,7 +19,7 @@ from duco_rt.transports import store_buckets as buckets
 from duco_rt.transports import store_parsed as parsed
 from duco_rt.transports import store_rows as rows
 from duco_rt.transports import store_sql as sql
-from duco_rt.transports.store_chdb_folder import cannot_open, check_folder, holder_of
+from duco_rt.transports.store_chdb_folder import cannot_open, check_folder, holder_of, make_folder
 from duco_rt.transports.store_chdb_parts import Parts
 from duco_rt.transports.store_chdb_writes import Writes
 from duco_rt.transports.store_native import Columns, read_blocks
@@ -91,8 +91,8 @@ class ChdbStore:
         give_way()  # before the engine makes threads of its own, which take it over
         from chdb import session
 
+        make_folder(self._folder)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             holder = holder_of(self._folder)
         except OSError as error:
             raise TransportError(f"store: {error}") from error

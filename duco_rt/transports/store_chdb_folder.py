@@ -1,7 +1,7 @@
-"""The engine's folder before it is opened: who has it, and whether what describes its tables is there and can be read.
+"""The engine's folder before it is opened: who has it, and whether its tables and what describes them are there.
 
-The engine would begin anew beside data whose description is missing, and of one that is garbage it does not say which
-file that is.
+The engine would begin anew beside data whose description is missing, and where the data of a description is, and of
+one that is garbage it does not say which file that is.
 """
 
 from __future__ import annotations
@@ -14,11 +14,24 @@ from duco_rt.errors import ConfigError, DucoError, TransportError
 
 _DESCRIBED = re.compile(rb"ATTACH (?:DATABASE|TABLE|MATERIALIZED VIEW) .{1,200}?UUID '([0-9a-f-]{36})'", re.DOTALL)
 _DESCRIPTIONS = ("metadata/*.sql", "store/*/*/*.sql", "metadata_dropped/*.sql")
+_LINKS = ("metadata/*", "data/*/*")
+"""Where the engine points at the folder of a database, once it has a table, and of a table."""
 
 _OPEN_BYTES = 1_000_000  # the engine does not open its folder without room for some small files
 
 REMEDY = "move that folder aside and begin anew, or restore a backup: python -m duco_rt restore FILE --replace"
 """What the operator can do; nothing is deleted or written over for him."""
+
+
+def make_folder(folder: Path) -> None:
+    """See that it is there. Raises ConfigError where something else has its name, TransportError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as e:
+        what = f"{folder.name} is no folder; move it aside"
+        raise ConfigError(f"app.data_dir = {str(folder.parent)!r}: {what}") from e
+    except OSError as e:
+        raise TransportError(f"store: {e}") from e
 
 
 def check_folder(folder: Path) -> None:
@@ -31,11 +44,30 @@ def check_folder(folder: Path) -> None:
                 if found is None:
                     raise damaged(folder, f"{file.relative_to(folder)} is not what describes a table")
                 described.add(found[1].decode())
+                _check_data(folder, file, found[0], found[1].decode())
+        for pattern in _LINKS:
+            for link in sorted(folder.glob(pattern)):
+                if link.is_symlink() and not link.exists():
+                    raise _gone(folder, link, link.resolve())
         for place in sorted(folder.glob("store/*/*")):
             if place.name not in described and _has_data(place):
                 raise damaged(folder, f"what describes {place.relative_to(folder)} is missing under metadata")
     except OSError as e:
         raise damaged(folder, f"{e.filename}: {e.strerror}") from e
+
+
+def _check_data(folder: Path, file: Path, statement: bytes, uuid: str) -> None:
+    """A table has its folder before it is described; a view has none, one that was dropped may have none any more."""
+    place = folder / "store" / uuid[:3] / uuid
+    is_table = statement.startswith(b"ATTACH TABLE ") and file.parent.name != "metadata_dropped"
+    if is_table and not place.is_dir():
+        raise _gone(folder, file, place)
+
+
+def _gone(folder: Path, file: Path, place: Path) -> ConfigError:
+    where = place.relative_to(folder.resolve()) if place.is_relative_to(folder.resolve()) else place
+    named = f"{where}, which {file.relative_to(folder)} says is there,"
+    return damaged(folder, f"the data in {named} is gone: bring it back (is its disk mounted?)")
 
 
 def _has_data(place: Path) -> bool:

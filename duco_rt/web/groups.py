@@ -6,6 +6,7 @@ another one is there, so that of two people who edit at once none loses a change
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable
@@ -98,6 +99,7 @@ class Groups:
         """`upsert`: PUT makes a group that is not there, as MetaAPI's own endpoint does."""
         self._meta = meta
         self._upsert = upsert
+        self._adding = asyncio.Lock()  # what was counted holds until the new one is there
 
     async def list(self, request: web.Request) -> web.Response:
         """All groups in order."""
@@ -106,9 +108,10 @@ class Groups:
     async def create(self, request: web.Request) -> web.Response:
         """A new group; 201 with its groupId."""
         tenant = tenant_of(request)
-        group = _checked(await body_of(request, Group))
-        await self._check_room(tenant)
-        return _answer(await self._meta.put_group(tenant, _stored(uuid.uuid4().hex, group)), 201)
+        group = _stored(uuid.uuid4().hex, _checked(await body_of(request, Group)))
+        async with self._adding:
+            await self._check_room(tenant)
+            return _answer(await self._meta.put_group(tenant, group), 201)
 
     async def read(self, request: web.Request) -> web.Response:
         """One group."""
@@ -118,12 +121,15 @@ class Groups:
     async def replace(self, request: web.Request) -> web.Response:
         """Change a group that is there; with `If-None-Match: *` make one that is not."""
         tenant, group_id, expected = tenant_of(request), name_of(request, "groupId"), _expected(request)
-        group = _checked(await body_of(request, Group))
-        if expected == 0:
-            await self._check_room(tenant)
-        elif expected is None and not self._upsert:
-            await self._find(tenant, group_id)
-        stored = await self._meta.put_group(tenant, _stored(group_id, group), expected)
+        group = _stored(group_id, _checked(await body_of(request, Group)))
+        if expected == 0 or (expected is None and self._upsert):
+            async with self._adding:
+                await self._check_room(tenant, group_id)
+                stored = await self._meta.put_group(tenant, group, expected)
+        else:
+            if expected is None:
+                await self._find(tenant, group_id)
+            stored = await self._meta.put_group(tenant, group, expected)
         return _answer(stored, 201 if expected == 0 else 200)
 
     @_guarded
@@ -132,8 +138,10 @@ class Groups:
         await self._meta.remove_group(tenant_of(request), name_of(request, "groupId"), _expected(request))
         return reply({})
 
-    async def _check_room(self, tenant: str) -> None:
-        if len(await self._meta.groups(tenant)) >= _GROUPS_MAX:
+    async def _check_room(self, tenant: str, group_id: str | None = None) -> None:
+        """Whether there may be one more, where that id is not there."""
+        there = {group["groupId"] for group in await self._meta.groups(tenant)}
+        if len(there) >= _GROUPS_MAX and group_id not in there:
             raise BadRequest(f"a tenant has at most {_GROUPS_MAX} groups")
 
     async def _find(self, tenant: str, group_id: str) -> dict[str, object]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 from aiohttp import web
 
-from duco_rt.errors import BadRequest, NotFound
+from duco_rt.config import MetaStore
+from duco_rt.errors import BadRequest, Conflict, NotFound
 from duco_rt.model import Device, MethodResult, ParsingFile
 from duco_rt.pipeline.decoding.compiling import check_parsing_async
-from duco_rt.pipeline.decoding.limits import SOURCE_MAX, TEXT_BYTES_MAX
-from duco_rt.pipeline.decoding.reading import LIMIT_S
+from duco_rt.pipeline.decoding.limits import SOURCE_MAX
 from duco_rt.rights import Identity
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.access.audit import IDLE, note
-from duco_rt.web.access.door import forbidden, hidden, identity_of, require, unknown_device
+from duco_rt.web.access.door import DENIED, forbidden, hidden, identity_of, require
 from duco_rt.web.access.owners import Ownership, tenants_administered
 from duco_rt.web.commands import Call
 from duco_rt.web.groups import Groups
@@ -24,7 +25,12 @@ from duco_rt.web.ledger import ASKED_BY, asked_by
 from duco_rt.web.ledger_api import LedgerApi
 from duco_rt.web.params import body_of, int_of, name_of, reply, tenant_of
 
+_DEFAULTS = MetaStore()
 _FILES_MAX = 20
+_NOT_ADDED = (
+    "in all tenants, or meta.tenants_add_devices = true, for a machine that this tenant does not have;"
+    " or add it on the server: python -m duco_rt device add"
+)
 _NOTED = ("action", "commandId")
 """Of a command's payload, in the audit log."""
 
@@ -69,14 +75,12 @@ class MetaApi:
         self,
         meta: Meta,
         connected: Callable[[str], bool | None],
-        read_limit_s: float = LIMIT_S,
-        parsing_bytes_max: int = TEXT_BYTES_MAX,
+        config: MetaStore = _DEFAULTS,
     ) -> None:
-        """`connected(chassisId)` is the hub's word; None where it has none. `parsing_bytes_max`: of all its texts."""
+        """`connected(chassisId)` is the hub's word; None where it has none."""
         self._meta = meta
         self._connected = connected
-        self._read_limit_s = read_limit_s
-        self._bytes_max = parsing_bytes_max
+        self._config = config
         self._changing = asyncio.Lock()  # whose a name is stays as it was looked up: nobody else has the database
         self.groups = Groups(meta, upsert=True)
         self.ledger = LedgerApi(meta)
@@ -90,7 +94,7 @@ class MetaApi:
         return reply(_device(await self._meta.device(name_of(request, "chassisId"))))
 
     async def put_device(self, request: web.Request) -> web.Response:
-        """Add or replace a device: for who is admin in its tenant, and in the one that it leaves."""
+        """Add or replace a device: for who is admin in its tenant, and in the one that it leaves; `_check_taking`."""
         chassis_id = name_of(request, "chassisId")
         body = await body_of(request, DeviceBody)
         if body.chassisId not in (None, chassis_id):
@@ -107,15 +111,31 @@ class MetaApi:
         asker = identity_of(request)
         if asker.may("admin"):
             return
+        await self._check_taking(request, device)
         if device.parsing is not None:
             whose = await self._whose(device.parsing)
             if whose is not None and not whose.may_use(asker, device.tenant):
                 raise hidden(request, _unknown_parsing(device.parsing))
-        try:
-            now = await self._meta.device(device.chassis_id)
-        except NotFound:
+
+    async def _check_taking(self, request: web.Request, device: Device) -> None:
+        """Nobody gets a machine, its data and its command path by being the first to name it; nor is it told whether it
+        is another tenant's."""
+        asker, now = identity_of(request), None
+        with suppress(NotFound):
+            now = (await self._meta.device(device.chassis_id)).tenant
+        if now is not None and asker.may("viewer", now):
+            require(request, "admin", now)
             return
-        require(request, "admin", now.tenant, unknown_device(device.chassis_id))
+        if not self._config.tenants_add_devices:
+            raise forbidden(request, "admin", _NOT_ADDED)
+        last = await self._meta.tenant_before(device.chassis_id) if now is None else now
+        if last is not None and not asker.may("admin", last):
+            request[DENIED] = "foreign"
+            raise Conflict(f"device {device.chassis_id!r} cannot be used")
+
+    async def tenant_before(self, request: web.Request) -> web.Response:
+        """The tenant that a removed device was of; null where it is known, or never was."""
+        return reply({"tenant": await self._meta.tenant_before(name_of(request, "chassisId"))})
 
     async def remove_device(self, request: web.Request) -> web.Response:
         """Forget a device."""
@@ -149,11 +169,11 @@ class MetaApi:
         body = await body_of(request, ParsingBody)
         if not 1 <= len(body.files) <= _FILES_MAX:
             raise BadRequest(f"files: 1 to {_FILES_MAX}, {len(body.files)} given")
-        size, most = sum(len(file.text.encode(errors="surrogatepass")) for file in body.files), self._bytes_max
+        size, most = sum(_size(file) for file in body.files), self._config.parsing_bytes_max
         if size > most:
             raise BadRequest(f"files: {size} bytes of text, at most {most} (meta.parsing_bytes_max)")
         files = [ParsingFile(f.name, f.text, f.bus, f.format, _sources(f)) for f in body.files]
-        await check_parsing_async(files, self._read_limit_s)
+        await check_parsing_async(files, self._config.read_limit_s, owner or "")
         async with self._changing:
             await self._check_change(request, name)
             return reply(await self._meta.put_parsing(name, files, owner))
@@ -164,7 +184,8 @@ class MetaApi:
         if whose is None or whose.may_change(asker):
             return
         if not whose.may_read(asker):
-            raise hidden(request, _unknown_parsing(name))
+            request[DENIED] = "foreign"
+            raise Conflict(f"parsing {name!r}: this name cannot be used")
         raise forbidden(request, "admin", f"in the tenant that parsing {name!r} belongs to")
 
     async def _whose(self, name: str) -> Ownership | None:
@@ -238,6 +259,11 @@ def _owner_of(request: web.Request) -> str | None:
 def _unknown_parsing(name: str, version: int | None = None) -> str:
     """What MetaAPI says of a parsing that it does not know."""
     return f"parsing {name!r}{f' version {version}' if version else ''} is not known"
+
+
+def _size(file: FileBody) -> int:
+    texts = file.text, file.name, file.bus or ""
+    return sum(len(text.encode(errors="surrogatepass")) for text in texts)
 
 
 def _sources(file: FileBody) -> tuple[int, ...]:

@@ -167,8 +167,14 @@ class Session(Struct):
     expires: Ms | None
 
 
+class TenantBefore(Struct):
+    """Null where the device is known, or never was."""
+
+    tenant: str | None
+
+
 class TokenRow(Struct):
-    """A token without its secret; `expires` null: no end."""
+    """A token or session without its secret; `expires` null: no end."""
 
     id: str
     name: str
@@ -178,7 +184,7 @@ class TokenRow(Struct):
 
 
 class TokenRows(Struct):
-    """Oldest first."""
+    """Oldest first; sessions newest first."""
 
     tokens: list[TokenRow]
 

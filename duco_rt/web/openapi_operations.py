@@ -132,7 +132,15 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "metaapi", "One device", {200: say.DeviceAnswer}, is_tagged=True
     ),
     ("PUT", f"{_META}/devices/{{chassisId}}"): Operation(
-        "metaapi", "Add or change a device", {200: say.DeviceAnswer}, body=DeviceBody
+        "metaapi",
+        "Add or change a device",
+        {200: say.DeviceAnswer},
+        body=DeviceBody,
+        refusals=(409,),
+        about=(
+            "For who is admin in its tenant, and in the one that it leaves. One that is not known is added by an admin"
+            " of all tenants; with `meta.tenants_add_devices` by the tenant's, unless another has or had it (409)."
+        ),
     ),
     ("DELETE", f"{_META}/devices/{{chassisId}}"): Operation(
         "metaapi", "Forget a device; its data stay", {200: say.Nothing}
@@ -160,7 +168,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "metaapi",
         "Tokens, never with their secrets",
         {200: say.TokenRows},
-        (TENANT._replace(about="With a role in this tenant; without it admin in all is needed"),),
+        (
+            TENANT._replace(about="With a role in this tenant; without it admin in all is needed"),
+            Param(
+                "kind", {"enum": ["token", "session"]}, "Sessions: browsers that are signed in, newest first", "token"
+            ),
+        ),
     ),
     ("POST", f"{_META}/tokens"): Operation(
         "metaapi",
@@ -170,7 +183,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         about="Only roles that the asker may give: as admin of each tenant, as service for service and monitor.",
     ),
     ("DELETE", f"{_META}/tokens/{{id}}"): Operation(
-        "metaapi", "Take a token back, and the sessions opened with it", {200: say.Nothing}
+        "metaapi",
+        "Take a token back, and the sessions opened with it; or end one session",
+        {200: say.Nothing},
+        (TENANT._replace(about="Take out its role in this tenant alone; one that has no role left goes"),),
     ),
     # MetaAPI, for the other processes
     ("GET", f"{_META}/credentials/{{id}}"): Operation("metaapi", "A token or session as it is kept", {200: Credential}),
@@ -181,9 +197,12 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", f"{_META}/parsings/{{name}}/tenants"): Operation(
         "metaapi", "Whose a parsing is, and who uses it", {200: say.ParsingTenants}
     ),
+    ("GET", f"{_META}/devices/{{chassisId}}/before"): Operation(
+        "metaapi", "The tenant that a removed device was of", {200: say.TenantBefore}
+    ),
     ("GET", f"{_META}/devices/{{chassisId}}/commands"): Operation(
         "metaapi",
-        "The command ledger of a device",
+        "The command ledger of a device, of its tenant of today",
         {200: say.CommandRows},
         (*LEDGER_PAGE, Param("commandId", {"type": "string"}, "Only this one")),
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from duco_rt.model import COMMAND_ID_MAX
-from duco_rt.transports.base_data import COMMANDS_PAGE_MAX
+from duco_rt.transports.base_data import COMMANDS_PAGE_MAX, DEVICE_NAME_MAX
 from duco_rt.web.access.tokens import DAYS_MAX, GRANTS_MAX, NAME_MAX
 
 Schema = Mapping[str, object]
@@ -78,7 +78,7 @@ PATH_PARAMS = {
 }
 
 REFINED: Mapping[str, Mapping[str, Schema]] = {
-    "DeviceBody": {"tenant": NAME},
+    "DeviceBody": {"tenant": NAME, "name": {"maxLength": DEVICE_NAME_MAX}},
     "FileBody": {
         "format": {"enum": ["dbc", "kcd", "sym", "arxml"]},
         "sources": {"items": {"type": "integer", "minimum": 0, "maximum": 253}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import socket
@@ -20,6 +19,7 @@ from duco_rt.clock import Clock, SystemClock
 from duco_rt.config import Web
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.tls import is_tls, leaf_sha256, server_context
+from duco_rt.web.access.accepting import Accepting
 from duco_rt.web.access.address import LOOPBACK, host_name
 from duco_rt.web.access.admission import Admission
 from duco_rt.web.access.audit import CODE, Audit
@@ -78,6 +78,7 @@ def routes(
             web.put(f"{base}/devices/{{chassisId}}", metaapi.put_device),
             web.delete(f"{base}/devices/{{chassisId}}", metaapi.remove_device),
             web.get(f"{base}/devices/{{chassisId}}/parsing", _tagged(metaapi.device_parsing)),
+            web.get(f"{base}/devices/{{chassisId}}/before", metaapi.tenant_before),
             web.get(f"{base}/parsings/{{name}}", _tagged(metaapi.parsing)),
             web.put(f"{base}/parsings/{{name}}", metaapi.put_parsing),
             web.get(f"{base}/parsings/{{name}}/tenants", metaapi.parsing_tenants),
@@ -226,7 +227,7 @@ class Server:
         metrics = metrics or Metrics()
         audit, admission = Audit(door, clock or SystemClock(), metrics), Admission(config, metrics)
         self._connections = Connections(config, metrics)
-        self._accepting: asyncio.Server | None = None
+        self._accepting: Accepting | None = None
         middlewares = [audit.middleware, _errors_as_json, admission.guard, door.middleware, admission.share]
         middlewares.insert(0, Measured(metrics).middleware)
         application = web.Application(middlewares=middlewares, client_max_size=config.body_bytes_max)
@@ -244,7 +245,7 @@ class Server:
         """Accept connections."""
         await self._runner.setup()
         assert self._runner.server is not None
-        self._accepting = await self._connections.accept(self._listening, self._runner.server, self._tls)
+        self._accepting = self._connections.accept(self._listening, self._runner.server, self._tls)
 
     async def close(self) -> None:
         """Stop listening and end what is open."""

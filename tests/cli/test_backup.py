@@ -16,6 +16,10 @@ from duco_rt.disk.data_version import VERSION
 from duco_rt.errors import BadInput, ConfigError, Conflict, TransportError
 
 
+OLD: dict[str, object] = {"id": "old", "name": "anna", "grants": {"duco": "viewer"}, "created": 1, "expires": None}
+NEW: dict[str, object] = {**OLD, "id": "new", "name": "mal\nlory", "grants": {"*": "admin"}}
+
+
 def archive(folder: Path) -> bytes:
     """A whole one."""
     (folder / "source").write_bytes(b"0123456789abcdef")
@@ -38,6 +42,7 @@ class Other:
         self.breaks = False
         self.received = b""
         self.keys: list[str | None] = []
+        self.tokens: list[list[dict[str, object]]] = []
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Both endpoints."""
@@ -53,6 +58,12 @@ class Other:
             request.transport.abort()
         return response
 
+    async def list(self, request: web.Request) -> web.Response:
+        """Its tokens, each time others."""
+        if not self.tokens:
+            return _error(404, "no_such_route", "GET")
+        return web.json_response({"tokens": self.tokens.pop(0)})
+
 
 @pytest.fixture
 async def other(tmp_path: Path) -> AsyncIterator[Other]:
@@ -60,6 +71,7 @@ async def other(tmp_path: Path) -> AsyncIterator[Other]:
     made = Other(tmp_path / "data")
     application = web.Application()
     application.add_routes([web.post("/api/backup", made.handle), web.post("/api/restore", made.handle)])
+    application.add_routes([web.get("/api/metaapi/tokens", made.list)])
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -118,6 +130,7 @@ async def test_a_restore_into_a_process(other: Other, tmp_path: Path, capsys: py
     """All of the file is sent, and what came of it is told."""
     file = tmp_path / "b.tar"
     file.write_bytes(archive(tmp_path))
+    other.tokens = [[OLD], [OLD, NEW]]
     other.answer = web.json_response(
         {"made": 1, "parts": 7, "counts": {"devices": 2, "tokens": 1}, "notes": ["history: x"]}
     )
@@ -125,7 +138,10 @@ async def test_a_restore_into_a_process(other: Other, tmp_path: Path, capsys: py
     said = capsys.readouterr()
     assert other.received == file.read_bytes()
     assert "has 2 devices, 1 tokens now, and 7 parts of history more" in said.out
-    assert said.err == "not brought in: history: x\n"
+    assert said.err == (
+        "tokens that were not there before (`token remove ID` takes one back):\n"
+        "ID   ROLES    NAME\nnew  *:admin  mal\\nlory\nnot brought in: history: x\n"
+    )
 
 
 async def test_a_restore_that_is_refused(other: Other, tmp_path: Path) -> None:

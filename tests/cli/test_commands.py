@@ -40,6 +40,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("a.log").write_text("(1620692699.797900) can1 100#01\n(1620692700.100000) can1 7FF#02\n")
     Path("noise.log").write_text("this is no log\n")
     Path("noise.xyz").write_text("")
+    Path("odd/lock").mkdir(parents=True)
+    Path("newer").mkdir()
+    Path("newer/version").write_text('{"number": 99, "program": "9.0", "at": 1}')
     Path("bad.toml").write_text("[web]\nport = 'x'\n")
     return tmp_path
 
@@ -81,7 +84,10 @@ WRONG: dict[str, tuple[str, list[str]]] = {
     "add: bad database": ("device add D1 --tenant t --dbc bad.dbc", ["bad.dbc", "line 5"]),
     "add: name": ("device add a.b --tenant t --dbc key.dbc", ["a.b"]),
     "add: tenant": ("device add D1 --tenant a.b --dbc key.dbc", ["tenant", "a.b"]),
-    "remove: unknown": ("device remove D9", ["D9"]),
+    "check: no folder can be there": ("check --set app.data_dir=a.log/data", ["app.data_dir", "a.log", "directory"]),
+    "check: a lock that is a folder": ("check --set app.data_dir=odd", ["app.data_dir = 'odd'", "lock", "directory"]),
+    "run: a lock that is a folder": ("run --set app.data_dir=odd", ["app.data_dir = 'odd'", "lock", "directory"]),
+    "check: a newer one's": ("check --set app.data_dir=newer", ["app.data_dir = 'newer'", "version 99"]),
 }
 
 
@@ -163,12 +169,39 @@ def test_devices_without_a_running_process(capfd: pytest.CaptureFixture[str]) ->
     assert rows == [["DEVICE", "TENANT", "PARSING"], ["D1", "t2", "D1"], ["DUCO_001", "duco", "demo"]]
     assert main(["device", "remove", "D1"]) == 0
     assert main(["device", "remove", "D1"]) == 2
-    assert main(["device", "list", "--set", "app.data_dir=other"]) == 0
-    assert "D1" not in capfd.readouterr().out.replace("removed", "").split("DEVICE")[-1]
+    assert "device 'D1' is not known" in capfd.readouterr().err
+
+
+def test_names_steer_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    """A device's name can be anything; in the table it is text, and one row. So is a word that comes back."""
+    assert main(["device", "add", "D1", "--tenant", "t", "--dbc", "key.dbc"]) == 0
+    db = sqlite3.connect(Path("data") / "meta.sqlite")
+    db.execute("UPDATE devices SET name = ?", ("\x1b]0;owned\x07\nD2  t  D2  \u202eforged",))
+    db.commit()
+    db.close()
+    capfd.readouterr()
+    assert main(["device", "list"]) == 0
+    rows = capfd.readouterr().out.split("\n")
+    assert rows[1] == "D1        t       D1       \\x1b]0;owned\\x07\\nD2  t  D2  \\u202eforged"
+    assert len(rows) == 4
+    assert main(["device", "remove", "\x1b[2J\nduco_rt: done"]) == 2
+    assert "\x1b" not in (err := capfd.readouterr().err) and len(err.splitlines()) == 1
+
+
+def test_a_folder_that_others_can_look_into(capfd: pytest.CaptureFixture[str]) -> None:
+    """Is worth a warning where credentials are asked for."""
+    Path("data").mkdir(mode=0o755)
+    Path("data").chmod(0o755)
+    words = "warning: app.data_dir = 'data': other accounts of this machine can look into that folder"
+    for auth, mode, expected in (("tokens", 0o755, True), ("none", 0o755, False), ("tokens", 0o700, False)):
+        Path("data").chmod(mode)
+        assert main(["check", "--set", f"web.auth={auth}"]) == 0
+        assert (words in capfd.readouterr().out) == expected
 
 
 def test_a_removed_demo_device_stays_away(capfd: pytest.CaptureFixture[str]) -> None:
     """What a fresh folder starts with comes once."""
+    assert main(["device", "add", "D1", "--tenant", "t1", "--dbc", "key.dbc"]) == 0
     assert main(["device", "remove", "DUCO_001"]) == 0
     capfd.readouterr()
     assert main(["device", "list"]) == 0
@@ -204,6 +237,8 @@ def test_run(process: subprocess.Popen[str], free_port: int, capfd: pytest.Captu
     assert main(["device", "add", "D1", "--tenant", "t1", "--dbc", "key.dbc"]) == 0
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/api/metaapi/devices/D1", timeout=5) as answer:
         assert json.load(answer)["tenant"] == "t1"
+    for kept in ("chdb", "chdb/store", "device", "meta.sqlite"):
+        assert Path("data", kept).stat().st_mode & 0o077 == 0, kept
     assert main(["device", "list"]) == 0
     assert main(["device", "remove", "D1"]) == 0
     out = capfd.readouterr().out

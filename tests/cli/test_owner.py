@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from duco_rt.__main__ import main
 from duco_rt.cli.owner import error_of, holder, metaapi_for_command, remote_of
 from duco_rt.config import App, Config, MetaStore, Web
 from duco_rt.disk.data_dir import DataDir, Owner
@@ -23,6 +25,7 @@ from duco_rt.errors import (
 )
 from duco_rt.tls import leaf_sha256, server_context
 from tests.certificates import Certificates
+from tests.dbc_texts import dbc_text
 from tests.servers.server import free_port
 
 ERRORS: dict[str, tuple[object, type[DucoError], str]] = {
@@ -37,6 +40,11 @@ ERRORS: dict[str, tuple[object, type[DucoError], str]] = {
     "half of one": ({"error": {"code": "not_found"}}, TransportError, "none of duco_rt"),
     "no object": ([1], TransportError, "none of duco_rt"),
 }
+
+
+ASKS = ["device list", "device remove D1", "token list", "token remove T1", "backup b.tar",
+        "reparse --device D1 --from -1h --to now"]  # fmt: skip
+ADDS = ["device add D1 --tenant t --dbc key.dbc", "token add anna --tenant t --role viewer"]
 
 
 @pytest.mark.parametrize("case", ERRORS)
@@ -63,6 +71,53 @@ def test_who_holds_the_folder(tmp_path: Path) -> None:
         elsewhere = Config(app=config.app, meta=MetaStore(kind="http", url="http://127.0.0.1:2/m"))
         remote = metaapi_for_command(elsewhere)
         assert remote is not None and remote.url == "http://127.0.0.1:2/m/"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder but for a database; no environment of the developer's."""
+    monkeypatch.chdir(tmp_path)
+    # loggers keep the first stderr that they wrote to, which here is the test's own
+    monkeypatch.setattr("duco_rt.seeing.logs.configure", lambda *_: None)
+    for name in [name for name in os.environ if name.startswith("DUCO_") and "__" in name]:
+        monkeypatch.delenv(name)
+    Path("key.dbc").write_text(dbc_text("256 Engine 2\nrpm : 0|16@1+ (1,0)"))
+    return tmp_path
+
+
+@pytest.mark.servers
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", [*ASKS, *ADDS])
+def test_a_mistyped_folder_is_not_made(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nor is one of somebody else's written into."""
+    assert main([*command.split(), "--set", "app.data_dir=othr"]) == 2
+    out, err = capfd.readouterr()
+    assert out == "" and "nothing is there: app.data_dir = 'othr'" in err
+    assert ("mode 0700" in err) == (command in ADDS)
+    assert not Path("othr").exists()
+    Path("photos").mkdir()
+    Path("photos/a.jpg").touch()
+    assert main([*command.split(), "--set", "app.data_dir=photos"]) == 2
+    assert "app.data_dir = 'photos': what is in that folder is nothing of duco_rt" in capfd.readouterr().err
+    assert [entry.name for entry in Path("photos").iterdir()] == ["a.jpg"]
+
+
+@pytest.mark.servers
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("command", ADDS)
+def test_what_can_be_done_before_the_first_run(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """In the default folder, which is made for its owner alone, or in an empty one."""
+    Path("empty").mkdir()
+    assert main([*command.split(), "--set", "app.data_dir=empty"]) == 0
+    assert main(command.split()) == 0
+    for folder in ("empty", "data"):
+        assert Path(folder, "meta.sqlite").stat().st_mode & 0o077 == 0
+    assert Path("data").stat().st_mode & 0o077 == 0
+    Path("nothing").mkdir()
+    for command in ASKS[:-1]:
+        assert main([*command.split(), "--set", "app.data_dir=nothing"]) == 2
+        assert "app.data_dir = 'nothing': there is nothing in it" in capfd.readouterr().err
+    assert list(Path("nothing").iterdir()) == []
 
 
 @asynccontextmanager

@@ -13,9 +13,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from duco_rt.__main__ import main
+from duco_rt.clock import SystemClock
 from duco_rt.disk.data_dir import owner_of
 from duco_rt.rights import read_token
 from duco_rt.tls import client_context
+from duco_rt.transports.meta_sqlite import SqliteMeta
+from duco_rt.web.access.tokens import mint
 from tests.certificates import Certificates
 from tests.dbc_texts import dbc_text
 from tests.programs import program
@@ -64,6 +67,28 @@ def test_without_a_running_process(capfd: pytest.CaptureFixture[str]) -> None:
     audit = [(line["action"], line["token_name"], line["who"]) for line in lines if line["event"] == "audit"]
     assert audit == [("added", "Anna B.", "local"), ("added", "studio", "local"), ("removed", "Anna B.", "local")]
     assert secret and secret not in repr(lines)
+
+
+def test_sessions(capfd: pytest.CaptureFixture[str]) -> None:
+    """Who is signed in, newest first, is listed apart from the tokens, and ended by its id."""
+    now_ms = SystemClock().wall_ms()
+    minted = [mint("session", name, {"duco": "viewer"}, now_ms + n, now_ms + 60_000) for n, name in enumerate("ab")]
+    over, _ = mint("session", "over", {"duco": "viewer"}, now_ms - 2, now_ms - 1)
+
+    async def keep() -> None:
+        meta = SqliteMeta(Path("data/meta.sqlite"))
+        await meta.open()
+        for kept in (over, *(each[0] for each in minted)):
+            await meta.add_credential(kept)
+        await meta.close()
+
+    assert main(["token", "add", "anna", "--tenant", "duco", "--role", "viewer"]) == 0
+    asyncio.run(keep())
+    assert [row[4] for row in listed(capfd)] == ["anna"]
+    assert [row[4] for row in listed(capfd, "--sessions")] == ["b", "a"]
+    assert main(["token", "remove", minted[0][0].id]) == 0
+    assert [row[4] for row in listed(capfd, "--sessions")] == ["b"]
+    assert [row[4] for row in listed(capfd)] == ["anna"]
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
@@ -146,12 +171,13 @@ async def test_a_process_that_asks_who_it_is(folder: Path, capfd: pytest.Capture
         assert [row[4] for row in await asyncio.to_thread(listed, capfd)] == ["anna"]
         assert await command("token", "remove", token_id) == 0
         assert await status(http, place, token) == 401
+        assert await asyncio.to_thread(listed, capfd, "--sessions") == []
         assert await command("token", "remove", token_id) == 2
         assert await running.end() == 0
     said = log.read_text()
     assert "there is no token yet: nobody can sign in" in said
     assert f'"token_id": "{token_id}"' in said
-    for secret in (token, token.split("_")[2], owner.key):
+    for secret in (token, token.split("_", 2)[2], owner.key):
         assert secret not in said
     db = sqlite3.connect(folder / "data" / "meta.sqlite")
     assert db.execute("SELECT tenant FROM parsing_owners WHERE name = 'D1'").fetchall() == [("t1",)]

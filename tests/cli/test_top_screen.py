@@ -65,6 +65,18 @@ def test_what_is_wrong_comes_first() -> None:
     assert any(line.startswith("lately") and "parts begun again" in line for line in found)
 
 
+def test_what_others_said_steers_no_terminal() -> None:
+    """Names of parts and labels of counters are text; so is an error."""
+    metrics = Metrics()
+    metrics.count("component_restarts_total", 3, component="\x1b[2J")
+    ready = {"components": {"device \x1b]0;x\x07": "failing \x1b[31m"}}
+    shown = view(Change(read_scrape("", 0.0), read_scrape(metrics.text(), 10.0)), ready)
+    for found in (lines(shown, 160, 50), lines("\x1b[2J; asking again", 80, 24)):
+        text = "\n".join(found)
+        assert "\x1b" not in text and "\\x1b[2J" in text
+    assert lines(shown, 160, 50)[1].startswith("device \\x1b]0;x\\x07")
+
+
 def test_a_process_that_does_not_answer_is_told() -> None:
     """In its words."""
     assert any("refused; asking again" in line for line in lines("http://x: refused; asking again", 80, 24))

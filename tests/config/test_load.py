@@ -75,6 +75,24 @@ def test_text_is_read_by_the_type_of_its_key(tmp_path: Path, key: str, way: str)
     assert getattr(getattr(config, section), name) == wanted
 
 
+WORDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "app.roles": ("studio, metaapi", ("studio", "metaapi")),
+    "app.msg_types": ("vehicle_can", ("vehicle_can",)),
+    "device.dbc": ("can1=a.dbc,b.dbc", ("can1=a.dbc", "b.dbc")),
+    "web.proxies": ("", ()),
+}
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_several_words_need_no_brackets(tmp_path: Path, key: str) -> None:
+    """Commas between them; the same by --set and by the environment."""
+    text, wanted = WORDS[key]
+    section, name = key.split(".")
+    by_set = load(tmp_path, "", f"{key}={text}")
+    by_environment = load(tmp_path, **{f"DUCO_{section}__{name}".upper(): text})
+    assert getattr(getattr(by_set, section), name) == getattr(getattr(by_environment, section), name) == wanted
+
+
 def test_buses_come_from_every_layer(tmp_path: Path) -> None:
     """A list of tables, in the file and on the command line."""
     toml = '[[device.buses]]\nname = "can1"\ninterface = "socketcan"\nchannel = "can0"\n'
@@ -120,7 +138,8 @@ BAD_KEYS = {
     "WEB.PORT=1": "WEB.PORT = '1': no such section; there are app, hub",
     "web=5": "web = '5': expected section.key",
     "=5": " = '5': expected section.key",
-    "app.roles=device": "app.roles = 'device': expected `array`",
+    "app.roles=device,nobody": "app.roles[1] = 'nobody': expected one of device, ingest",
+    "device.buses=can0": "device.buses = 'can0': expected `array`",
     "app.roles=[device": "app.roles = '[device': expected `array`",
     "app.roles=['x']": "app.roles[0] = 'x'",
     "log.batch_age_max_s=nan": "log.batch_age_max_s = 'nan'",

@@ -206,6 +206,28 @@ async def test_a_device_that_is_not_known(meta: Meta) -> None:
     assert await meta.commands("D1", 10) == [row()]
 
 
+async def test_what_was_commanded_is_of_the_tenant_of_then(meta: Meta) -> None:
+    """Whoever has the device now neither reads it nor is answered by it; back again, it is there, as it was."""
+    done = await run(meta, row())
+    await meta.note_commands([row("c2", "leased", 1)])
+    await meta.put_device(Device("D1", "other", ""))
+    assert await meta.commands("D1", 10) == []
+    assert await meta.command("D1", "c1") is None
+    theirs = replace(row(at=50), who="theirs")
+    assert await meta.begin_command(theirs) is None
+    await meta.note_commands([row("c2", "leased", 60)])
+    assert await meta.commands("D1", 10) == [row("c2", "leased", 60), theirs]
+    ended = replace(theirs, state="failed", answered_ms=NOW + 70, error="no")
+    assert await meta.move_command(ended, "sent")
+    await meta.remove_device("D1")
+    assert await meta.commands("D1", 10) == [row("c2", "leased", 60), ended]
+    await meta.put_device(Device("D1", "duco", ""))
+    assert await meta.commands("D1", 10) == [row("c2", "leased", 1), done]
+    assert await meta.begin_command(row(at=90)) == replace(done, beats=1, last_beat_ms=NOW + 90)
+    await meta.put_device(Device("D1", "other", ""))
+    assert await meta.commands("D1", 10) == [row("c2", "leased", 60), ended]
+
+
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 

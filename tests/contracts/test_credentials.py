@@ -105,6 +105,49 @@ async def test_sessions_that_are_over_go(meta: Meta) -> None:
         assert await meta.credential(each.id) == each
 
 
+async def test_sessions_are_listed(meta: Meta) -> None:
+    """Newest first, of all or with a role in a tenant, without what checks their secret; tokens are not among them."""
+    mine = token("anna")
+    await meta.add_credential(mine)
+    first, second = session(mine.id), msgspec.structs.replace(session(None), created_ms=NOW_MS + 1)
+    third = msgspec.structs.replace(session(None), created_ms=NOW_MS + 2, grants={"other": "admin", "third": "viewer"})
+    for each in (second, third, first):
+        await meta.add_credential(each)
+    seen = [msgspec.structs.replace(each, digest="", parent=None) for each in (third, second, first)]
+
+    async def listed(tenant: str | None) -> list[Credential]:
+        return [msgspec.structs.replace(each, parent=None) for each in await meta.sessions(tenant)]
+
+    assert await listed(None) == seen
+    assert await listed("duco") == seen[1:]
+    assert await listed("nobody") == []
+
+
+async def test_one_role_is_taken_out(meta: Meta) -> None:
+    """Of a token and of its sessions; where that was the last one it goes, and nothing else changes."""
+    both, other = token("both", grants={"duco": "viewer", "other": "admin"}), token("other")
+    for each in (both, other):
+        await meta.add_credential(each)
+    narrow = session(both.id)
+    wide = msgspec.structs.replace(session(both.id), grants=dict(both.grants))
+    free = session(None)
+    for each in (narrow, wide, free):
+        await meta.add_credential(each)
+    for credential_id, tenant in ((both.id, "third"), ("0" * 16, "duco"), (other.id, "other")):
+        with pytest.raises(NotFound, match=credential_id):
+            await meta.remove_grant(credential_id, tenant)
+    await meta.remove_grant(both.id, "duco")
+    assert await meta.credential(both.id) == msgspec.structs.replace(both, grants={"other": "admin"})
+    assert await meta.credential(wide.id) == msgspec.structs.replace(wide, grants={"other": "admin"})
+    assert await meta.credential(narrow.id) is None
+    for each in (other, free):
+        assert await meta.credential(each.id) == each
+    await meta.remove_grant(both.id, "other")
+    await meta.remove_grant(free.id, "duco")
+    assert [await meta.credential(each.id) for each in (both, wide, free)] == [None, None, None]
+    assert await meta.credential(other.id) == other
+
+
 async def test_many_at_once(meta: Meta) -> None:
     """Each is kept."""
     tokens = [token(str(n), NOW_MS + n) for n in range(50)]

@@ -216,6 +216,26 @@ async def test_names_of_other_letters_are_refused(meta: Meta, name: str) -> None
     assert await meta.devices() == []
 
 
+@pytest.mark.parametrize("name", ["x" * 201, "a\nb", "\x00", "\u202ex", "\u2028"])
+async def test_a_devices_name_is_a_short_text(meta: Meta, name: str) -> None:
+    """200 printable characters; lists of devices stay readable, and as small as they are many."""
+    with pytest.raises(BadRequest, match=r"name .*: at most 200"):
+        await meta.put_device(Device("D1", "duco", name))
+    assert await meta.devices() == []
+    await meta.put_device(Device("D1", "duco", "車" * 199 + "\u3000"))
+
+
+async def test_of_which_tenant_a_removed_device_was(meta: Meta) -> None:
+    """The last one, until it is known again."""
+    for tenant in ("duco", "other"):
+        await meta.put_device(Device("D1", tenant, ""))
+        assert await meta.tenant_before("D1") is None
+    await meta.remove_device("D1")
+    assert (await meta.tenant_before("D1"), await meta.tenant_before("D2")) == ("other", None)
+    await meta.put_device(Device("D1", "third", ""))
+    assert await meta.tenant_before("D1") is None
+
+
 async def test_check(meta: Meta) -> None:
     """Says nothing while all is well, and what is wrong once it is closed."""
     await meta.check()
@@ -225,6 +245,7 @@ async def test_check(meta: Meta) -> None:
 
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+_NAME = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=200)
 _COMMENT = _TEXT.map(lambda text: f'{DBC}CM_ "{text.translate({34: None, 92: None})}";\n')
 _SOURCES = st.lists(st.integers(0, 253), max_size=3, unique=True).map(tuple)
 _FILES = st.lists(
@@ -233,7 +254,7 @@ _FILES = st.lists(
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(files=_FILES, name=_TEXT, title=_TEXT.filter(bool))
+@given(files=_FILES, name=_NAME, title=_TEXT.filter(bool))
 async def test_texts_come_back_as_they_were(meta: Meta, files: list[ParsingFile], name: str, title: str) -> None:
     """File texts, device names and groups of any letters."""
     assert (await meta.put_parsing("p", files)).files == tuple(files)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from duco_rt.adapters_meta import renew_meta
 from duco_rt.clock import SystemClock
 from duco_rt.device.position import PositionFile
 from duco_rt.device.spool import Spool
@@ -18,7 +19,7 @@ from duco_rt.disk.backup import snapshot
 from duco_rt.disk.backup_archive import Archive
 from duco_rt.disk.data_dir import DataDir
 from duco_rt.disk.data_version import RESTORING, VERSION, read_version
-from duco_rt.disk.restore import restore_folder
+from duco_rt.disk.restore import Means, restore_folder
 from duco_rt.errors import BadInput, ConfigError, Conflict, TransportError
 from duco_rt.model import Device, HubMessage
 from duco_rt.rights import Credential
@@ -126,7 +127,7 @@ async def bring_in(file: Path, folder: Path, store: FrozenStore, *, replace: boo
     async def opened() -> FrozenStore:
         return store
 
-    return (await restore_folder(file, folder, opened, SetClock(NOW_S), replace=replace)).aside
+    return (await restore_folder(file, folder, Means(opened, renew_meta), SetClock(NOW_S), replace=replace)).aside
 
 
 async def test_all_that_is_kept_is_in_it(kept: Kept, tmp_path: Path) -> None:

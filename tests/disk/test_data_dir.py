@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from duco_rt.disk.data_dir import DataDir, Owner, check_room, free_bytes, instance_id, owner_of
+from duco_rt.disk import data_dir
+from duco_rt.disk.data_dir import DataDir, Owner, check_place, check_room, free_bytes, instance_id, owner_of
 from duco_rt.errors import ConfigError, Conflict, TransportError
 
 HOLD = """
@@ -35,6 +38,12 @@ def url_of(folder: Path) -> str:
     owner = owner_of(folder)
     assert owner is not None
     return owner.url
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that somebody has is told at once."""
+    monkeypatch.setattr(data_dir, "_AGAIN_S", 0.0)
 
 
 @pytest.fixture
@@ -125,11 +134,75 @@ def test_a_holder_of_an_older_release(tmp_path: Path) -> None:
         assert owner_of(tmp_path) == Owner(URL, "")
 
 
-def test_a_lock_file_that_cannot_be_opened(tmp_path: Path) -> None:
+def ask(folder: Path) -> None:
+    """Take it."""
+    with DataDir(folder):
+        pass
+
+
+WAYS = [ask, owner_of, check_place]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_lock_file_that_cannot_be_opened(tmp_path: Path, way: Callable[[Path], object]) -> None:
     """The key, the folder and why; no traceback."""
     (tmp_path / "lock").mkdir()
-    with pytest.raises(ConfigError, match=r"app\.data_dir = .*lock: "):
-        owner_of(tmp_path)
+    with pytest.raises(ConfigError, match=r"app\.data_dir = .*: lock: (Is a directory|is no plain file)"):
+        way(tmp_path)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="the system has no such flag")
+def test_a_lock_file_that_is_a_link(tmp_path: Path, way: Callable[[Path], object]) -> None:
+    """Is not followed, wherever it points: what is there would be cut and written over."""
+    target = tmp_path / "precious"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "lock").symlink_to(target)
+    for text in (None, "do not lose"):
+        if text is not None:
+            target.write_text(text)
+        with pytest.raises(ConfigError, match="lock: is a symbolic link, which is not followed; remove it"):
+            way(tmp_path / "data")
+    assert target.read_text() == "do not lose"
+
+
+def test_who_only_asks_stops_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the lock for a moment: the start tries again."""
+    monkeypatch.setattr(data_dir, "_AGAIN_S", 5.0)
+    (tmp_path / "lock").touch()
+    fd = os.open(tmp_path / "lock", os.O_RDWR)
+    assert data_dir._try_lock(fd)
+    tries: list[float] = []
+
+    def look_away(for_s: float) -> None:
+        tries.append(for_s)
+        if len(tries) == 2:
+            os.close(fd)
+
+    monkeypatch.setattr(time, "sleep", look_away)
+    with DataDir(tmp_path):
+        assert len(tries) == 2
+
+
+def test_whether_a_folder_will_do(tmp_path: Path) -> None:
+    """As a start would find it; nothing is made, and a process that has it is no trouble."""
+    check_place(tmp_path / "a" / "b")
+    (tmp_path / "file").touch()
+    for bad, words in ((tmp_path / "file", "Not a directory"), (tmp_path / "file" / "x", "file: Not a directory")):
+        with pytest.raises(ConfigError, match=rf"app\.data_dir = .*{words}"):
+            check_place(bad)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+    with DataDir(tmp_path / "held"):
+        check_place(tmp_path / "held")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="everybody can write there")
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    """Nor one below it be made."""
+    (tmp_path / "fixed").mkdir(mode=0o500)
+    for folder in (tmp_path / "fixed", tmp_path / "fixed" / "new"):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            check_place(folder)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such rights there")

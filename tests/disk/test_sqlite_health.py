@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from duco_rt.disk.sqlite_health import snapshot
+from duco_rt.disk.sqlite_health import check_tables, check_whole, snapshot
 from duco_rt.errors import ConfigError
 from duco_rt.transports.meta_sqlite_file import SqliteFile
 
@@ -141,3 +141,24 @@ async def test_a_snapshot_is_of_one_moment(tmp_path: Path) -> None:
     await copy.open()
     assert await copy.count() == 100
     await copy.close()
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """Is named; SQLite would speak of an I/O error."""
+    (tmp_path / "meta.sqlite").mkdir()
+    with pytest.raises(ConfigError, match=r"app\.data_dir = .*: meta\.sqlite is no file; move it aside"):
+        check_whole(tmp_path / "meta.sqlite")
+
+
+def test_what_none_of_ours_has(tmp_path: Path) -> None:
+    """Tables that are known, with their indexes, and nothing else."""
+    file = tmp_path / "meta.sqlite"
+    db = sqlite3.connect(file)
+    db.executescript("CREATE TABLE a (n INTEGER PRIMARY KEY AUTOINCREMENT, m UNIQUE); CREATE INDEX i ON a (m);")
+    check_tables(file, {"a", "b"})
+    with pytest.raises(ConfigError, match=r"meta\.sqlite has a table 'a', which none of duco_rt has"):
+        check_tables(file, {"b"})
+    db.execute("CREATE TRIGGER a_too AFTER DELETE ON a BEGIN SELECT 1; END")
+    db.close()
+    with pytest.raises(ConfigError, match="a trigger 'a_too'"):
+        check_tables(file, {"a", "a_too"})

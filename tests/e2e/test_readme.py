@@ -22,7 +22,7 @@ REPO = Path(__file__).resolve().parent.parent.parent
 def blocks() -> list[str]:
     """The shell blocks of the section."""
     text = (REPO / "README.md").read_text(encoding="utf-8")
-    section = text.split("### To real transports")[1].split("\n## ")[0]
+    section = text.split("### To real transports")[1].split("\n#")[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
 
 

@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from duco_rt import body
+from duco_rt.disk.data_dir import DataDir
 from duco_rt.model import Device, History, ParsingFile, Peer, RawSecond
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.transports.store_chdb import ChdbStore
@@ -45,7 +46,8 @@ def full_dbc(scale: float) -> str:
 
 async def fill(data_dir: Path, seconds: int = SECONDS) -> None:
     """A data folder with raw seconds of a full bus, never parsed."""
-    data_dir.mkdir()
+    with DataDir(data_dir):  # of today's version
+        pass
     meta = SqliteMeta(data_dir / "meta.sqlite")
     await meta.open()
     await meta.put_parsing("full", [ParsingFile("full.dbc", full_dbc(0.5))])

@@ -45,7 +45,7 @@ AMBIGUOUS: dict[str, bytes] = {
     "a chunk without end": post("Transfer-Encoding: chunked", body="ffffffffffffffffff\r\nhello"),
     "no method": b" / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
-    "no host": b"GET /healthz\r\n\r\n",
+    "no version": b"GET /healthz\r\n\r\n",
     "a version of none": b"GET /healthz HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n",
 }
 
@@ -60,8 +60,8 @@ async def test_one_error_and_the_end(site: Site, case: str) -> None:
         answer = await reader.read()
     writer.close()
     statuses = re.findall(rb"HTTP/\d\.\d (\d\d\d)", answer)
-    code = b"foreign_host" if case == "no host" else b"bad_request"
-    assert statuses == [b"403" if case == "no host" else b"400"], answer
+    code = b"http_version_not_supported" if case == "no version" else b"bad_request"
+    assert statuses == [b"505" if case == "no version" else b"400"], answer
     assert b'{"error": {"code": "%s"' % code in answer and b"Traceback" not in answer
     assert (await site.ask("GET", "/healthz"))[0] == 200
 
@@ -76,8 +76,8 @@ async def test_a_client_that_is_gone_fills_no_log(caplog: pytest.LogCaptureFixtu
     config = Web(port=0)
     connections = Connections(config, Metrics())
     with listen(config) as listening:
-        accepting = await connections.accept(listening, web.Server(nobody))
-        connection = connections()
+        accepting = connections.accept(listening, web.Server(nobody))
+        connection = connections.begin("127.0.0.1")
         assert isinstance(connection, Connection)
         connection.log_exception("Unhandled exception", exc_info=RuntimeError("Connection closed."))
         assert not caplog.records

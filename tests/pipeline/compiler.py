@@ -19,13 +19,15 @@ class Compiler:
     def __init__(self) -> None:
         self.compiled: list[tuple[str, int]] = []
         self.limits_s: set[float] = set()
+        self.tenants: set[str] = set()
         self.held: dict[str, asyncio.Event] = {}
         self.late: set[str] = set()
         self.begun = asyncio.Event()
         self.away = False
 
-    async def __call__(self, parsing: Parsing, limit_s: float) -> Plan:
+    async def __call__(self, parsing: Parsing, limit_s: float, tenant: str = "") -> Plan:
         """Make the plan."""
+        self.tenants.add(tenant)
         self.limits_s.add(limit_s)
         self.begun.set()
         if self.away:

@@ -168,6 +168,7 @@ class Line:
     parsings: ParsingCache
     store: RecordingStore = field(default_factory=RecordingStore)
     clock: FixedClock = field(default_factory=FixedClock)
+    compiler: Compiler = field(default_factory=Compiler)
     sent: list[asyncio.Task[None]] = field(default_factory=list)
 
     def send(self, *messages: HubMessage) -> list[asyncio.Task[None]]:
@@ -183,16 +184,22 @@ class Line:
 
 
 @asynccontextmanager
-async def running(folder: Path, live: Live | None = None, limit_s: float = 20) -> AsyncIterator[Line]:
+async def running(
+    folder: Path, live: Live | None = None, limit_s: float = 20, compiler: Compiler | None = None
+) -> AsyncIterator[Line]:
     """Ingest, process and distribute between a memory hub and a recording store."""
     metrics = Metrics()
     async with open_meta(folder) as meta, asyncio.TaskGroup() as tasks:
-        cache = ParsingCache(meta, 60, metrics, compile_parsing=Compiler())
+        compiler = compiler or Compiler()
+        cache = ParsingCache(meta, 60, metrics, compile_parsing=compiler)
         hub, log = MemoryHub(1000, metrics), MemoryLog(1000, metrics)
-        line = Line(meta, tasks, live or MemoryLive(600, metrics), metrics, hub, log, cache)
+        line = Line(meta, tasks, live or MemoryLive(600, metrics), metrics, hub, log, cache, compiler=compiler)
         works: list[Coroutine[Any, Any, None]] = [
             Ingest(hub, log, line.live, cache, TYPES, line.clock, metrics).run(),
-            Process(log, line.store, cache, TYPES, BATCH, line.clock, metrics).run(),
+            Process(
+                log, line.store, cache, TYPES, BATCH, line.clock, metrics, later_file=folder / "parse-later.json"
+            ).run(),
+            cache.run(),
             Distribute(log, line.store, BATCH, metrics).run(),
         ]
         parts = [tasks.create_task(work) for work in works]

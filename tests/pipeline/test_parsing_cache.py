@@ -38,7 +38,7 @@ def cache(meta: AwayMeta, metrics: Metrics) -> ParsingCache:
 @pytest.fixture
 def compiler(cache: ParsingCache) -> Compiler:
     """The compiler of `cache`."""
-    found = cache._compile_parsing
+    found = cache._plans._compile_parsing
     assert isinstance(found, Compiler)
     return found
 

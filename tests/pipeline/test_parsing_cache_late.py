@@ -112,10 +112,10 @@ async def test_an_error_of_ours_in_one_parsing(meta: AwayMeta, metrics: Metrics)
     """Its devices are kept raw, the others go on, and it is tried again later."""
     compiling, fails = Compiler(), True
 
-    async def compile_parsing(parsing: Parsing, limit_s: float) -> Plan:
+    async def compile_parsing(parsing: Parsing, limit_s: float, tenant: str) -> Plan:
         if parsing.name == "p" and fails:
             raise ZeroDivisionError("a defect")
-        return await compiling(parsing, limit_s)
+        return await compiling(parsing, limit_s, tenant)
 
     cache = ParsingCache(meta, 60, metrics, compile_parsing=compile_parsing)
     await meta.put_parsing("q", [ParsingFile("a.dbc", DBC)])

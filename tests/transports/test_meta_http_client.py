@@ -109,3 +109,39 @@ async def test_what_is_no_answer_of_metaapi(what: str) -> None:
         with pytest.raises(TransportError):
             await meta.check()
         await meta.close()
+
+
+async def test_an_old_answer_is_given_and_seen(tmp_path: Path) -> None:
+    """Only the list is not to be had, and MetaAPI answers all else: data goes on, and `check` says how old it is."""
+    broken = False
+
+    async def devices(_: web.Request) -> web.Response:
+        row = {"chassisId": "D1", "tenant": "duco", "name": "Eins", "parsing": "p"}
+        return web.json_response([row], status=500 if broken else 200, headers={"ETag": '"x"'})
+
+    async def presence(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    application = web.Application()
+    application.router.add_get("/api/metaapi/devices", devices)
+    application.router.add_get("/api/metaapi/presence", presence)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", port := free_port())
+    await site.start()
+    metrics = Metrics()
+    meta = HttpMeta(f"http://127.0.0.1:{port}", metrics, stale_s=0.0)
+    try:
+        assert await meta.devices() == [ONE]
+        await meta.check()
+        broken = True
+        assert await meta.devices() == [ONE]
+        with pytest.raises(TransportError, match=r"^last answer to GET /devices is 0 s old: MetaAPI: GET .* 500"):
+            await meta.check()
+        assert metrics.value("meta_stale_total") == 1
+        broken = False
+        assert await meta.devices() == [ONE]
+        await meta.check()
+    finally:
+        await meta.close()
+        await runner.cleanup()

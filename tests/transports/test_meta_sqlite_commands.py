@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from duco_rt.errors import BadRequest
 from duco_rt.model import Device, MethodResult
-from duco_rt.transports import meta_sqlite
+from duco_rt.transports import meta_sqlite, meta_sqlite_commands, meta_sqlite_devices
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.transports.meta_sqlite_commands import ANSWER_BYTES_MAX, PRUNE_EVERY, ROWS_MAX
 from tests.contracts.test_command_ledger import NOW, row, run
@@ -58,7 +58,7 @@ async def test_what_was_under_way_is_expired_after_a_restart(tmp_path: Path) -> 
 async def test_a_file_of_an_earlier_release(tmp_path: Path) -> None:
     """It gets the ledger's tables, and keeps what it has."""
     db = sqlite3.connect(tmp_path / "meta.sqlite")
-    db.executescript("PRAGMA journal_mode=WAL;" + meta_sqlite._SCHEMA)
+    db.executescript("PRAGMA journal_mode=WAL;" + meta_sqlite._SCHEMA + meta_sqlite_devices.SCHEMA)
     db.executescript("INSERT INTO devices VALUES ('D1', 'duco', 'One', NULL); PRAGMA user_version = 1;")
     db.close()
     meta = SqliteMeta(tmp_path / "meta.sqlite")
@@ -71,6 +71,34 @@ async def test_a_file_of_an_earlier_release(tmp_path: Path) -> None:
     assert not await meta.open()
     assert await meta.commands("D1", 10) == [done]
     await meta.close()
+
+
+async def test_a_ledger_without_tenants(tmp_path: Path) -> None:
+    """Its rows become those of their device's tenant, once; of a device that is not known nobody's."""
+    meta = await opened(tmp_path)
+    await meta.close()
+    db = sqlite3.connect(tmp_path / "meta.sqlite")
+    before = meta_sqlite_commands._TABLE.replace("tenant TEXT NOT NULL, ", "").replace(", tenant)", ")")
+    assert before.count("tenant") == 0
+    db.executescript(f"DROP TABLE commands; {before};" + ";".join(meta_sqlite_commands._INDEXES))
+    values = "'start', 'user_action', 'v1', 'leased', ?, NULL, NULL, NULL, NULL, 0, NULL"
+    for at, device in enumerate(("D1", "D1", "gone")):
+        names = meta_sqlite_commands._COLUMNS
+        db.execute(f"INSERT INTO commands ({names}) VALUES (?, ?, {values})", (device, f"c{at}", NOW + at))
+    db.commit()
+    db.close()
+    rows = [row("c1", "leased", 1), row("c0", "leased", 0)]
+    for tenant, expected in (("duco", rows), ("other", [])):
+        meta = SqliteMeta(tmp_path / "meta.sqlite")
+        await meta.open()
+        assert await meta.commands("D1", 10) == rows
+        await meta.put_device(Device("D1", tenant, ""))
+        assert await meta.commands("D1", 10) == expected
+        await meta.put_device(Device("gone", "duco", ""))
+        assert await meta.commands("gone", 10) == []
+        indexes = {found[0] for found in await meta._rows("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        assert {"commands_newest", "commands_leased", "commands_under_way"} <= indexes
+        await meta.close()
 
 
 async def test_a_device_has_a_bounded_number_of_rows(meta: SqliteMeta) -> None:

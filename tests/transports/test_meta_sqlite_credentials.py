@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from duco_rt.errors import Conflict
 from duco_rt.model import Device, ParsingFile
-from duco_rt.rights import read_token
+from duco_rt.rights import Grants, read_token
 from duco_rt.transports import meta_sqlite_credentials
 from duco_rt.transports.meta_sqlite import SqliteMeta
 from duco_rt.web.access.tokens import mint
@@ -64,6 +65,35 @@ async def test_bounds(meta: SqliteMeta, monkeypatch: pytest.MonkeyPatch) -> None
     left = [each for each in (*own, *free) if await meta.credential(each.id) is not None]
     assert left == [own[0], *free]
     assert len(await meta.tokens()) == 2
+
+
+async def test_one_tenant_takes_no_room_of_another(meta: SqliteMeta, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own tokens are bounded, and those in all tenants; the error says which."""
+    monkeypatch.setattr(meta_sqlite_credentials, "TOKENS_TENANT_MAX", 2)
+    every: Grants = {"*": "viewer"}
+    for grants in ({"duco": "viewer"}, {"duco": "admin", "other": "viewer"}, every, every):
+        await meta.add_credential(token("x", grants=grants))
+    for tenant in ("duco", "*"):
+        with pytest.raises(Conflict, match=re.escape(f"tenant '{tenant}' has 2 tokens")):
+            await meta.add_credential(token("x", grants={tenant: "viewer", "third": "viewer"}))
+    await meta.add_credential(token("x", grants={"other": "viewer", "third": "viewer"}))
+    assert len(await meta.tokens()) == 5
+
+
+async def test_a_user_without_a_token_takes_no_room_of_others(
+    meta: SqliteMeta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of sessions of one name the one goes that would end first."""
+    monkeypatch.setattr(meta_sqlite_credentials, "SESSIONS_USER_MAX", 2)
+    mine = token("anna")
+    await meta.add_credential(mine)
+    otto = msgspec.structs.replace(session(None), name="otto")
+    of_token = session(mine.id)
+    own = [session(None, LATER_MS + n) for n in (1, 0, 2)]
+    for each in (otto, of_token, *own):
+        await meta.add_credential(each)
+    left = [each for each in (otto, of_token, *own) if await meta.credential(each.id) is not None]
+    assert left == [otto, of_token, own[0], own[2]]
 
 
 async def test_whose_parsings_of_an_older_release_are(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ async def go_on(meta: SqliteMeta) -> None:
     """What happens after the backup."""
     for files in (FILES[2], FILES[3]):
         await meta.put_parsing("p", files)
+    await meta.note_commands([command(3), command(2)])
     await meta.put_parsing("new", FILES[4], "duco")
     await meta.put_device(Device("D1", "other", "Loader", "new"))
     await meta.put_device(Device("D3", "duco", "Digger 3"))
@@ -68,7 +69,7 @@ async def go_on(meta: SqliteMeta) -> None:
     await meta.add_credential(LATER)
     for credential in (session("c", LATER.id), session("d", None)):
         await meta.add_credential(credential)
-    await meta.note_commands([command(3), command(2)])
+    await meta.note_commands([command(2)])  # of the other tenant
 
 
 async def test_devices_groups_and_tokens_are_those_of_the_backup(meta: SqliteMeta, tmp_path: Path) -> None:
@@ -151,3 +152,10 @@ async def test_one_of_an_older_release(meta: SqliteMeta, tmp_path: Path) -> None
     counts = await meta.restore(tmp_path / "backup.sqlite")
     assert (counts["devices"], counts["tokens"]) == (2, 0)
     assert (await meta.parsing_tenants("p"))[0] == "duco"
+
+
+async def test_a_device_that_the_backup_lacks_was_somebodys(meta: SqliteMeta, tmp_path: Path) -> None:
+    """It is known whose; what the backup has is not removed."""
+    await go_on(meta)
+    await meta.restore(tmp_path / "backup.sqlite")
+    assert [await meta.tenant_before(f"D{n}") for n in (1, 2, 3, 4)] == [None, None, "duco", None]

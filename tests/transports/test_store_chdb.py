@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from duco_rt.errors import Conflict, TransportError
+from duco_rt.errors import ConfigError, Conflict, TransportError
 from duco_rt.model import Peer, RawSecond, Sample
 from duco_rt.transports import store_sql
 from duco_rt.transports.store_chdb import ChdbStore
@@ -100,7 +100,7 @@ async def test_errors_are_readable(tmp_path: Path) -> None:
     with pytest.raises(TransportError, match="takes no folder"):
         await ChdbStore(tmp_path / "a?b").open()
     (tmp_path / "file").write_text("")
-    with pytest.raises(TransportError, match="file"):
+    with pytest.raises(ConfigError, match="file is no folder"):
         await ChdbStore(tmp_path / "file").open()
     store = await ChdbStore(tmp_path / "store").open()
     await asyncio.to_thread(store._query, f"DROP TABLE {store_sql.DATABASE}.{store_sql.PARSED}")

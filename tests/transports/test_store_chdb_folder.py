@@ -64,6 +64,23 @@ def remove(*names: str) -> Callable[[Path], None]:
     return damage
 
 
+def empty(pattern: str) -> Callable[[Path], None]:
+    """What is called so is gone: by mistake, or it is a disk that is not mounted."""
+
+    def damage(folder: Path) -> None:
+        for place in list(folder.glob(pattern)):
+            shutil.rmtree(place)
+
+    return damage
+
+
+def remove_data(folder: Path) -> None:
+    """A table is described, and its folder is gone, as what points at it."""
+    link = folder / "data" / "duco" / "ce_technology"
+    shutil.rmtree(link.resolve())
+    link.unlink()
+
+
 def fill(name: str, data: bytes) -> Callable[[Path], None]:
     """It is something else."""
 
@@ -76,6 +93,9 @@ def fill(name: str, data: bytes) -> Callable[[Path], None]:
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "no description of the database": (remove("duco.sql"), r"what describes store/\S+ is missing under metadata"),
     "none at all": (remove("metadata"), r"what describes store/\S+ is missing under metadata"),
+    "no data": (empty("store/*"), r"the data in store/\S+, which \S+ says is there, is gone: bring it back"),
+    "no folder of it": (empty("store"), r"the data in store/\S+, which \S+ says is there, is gone: bring it back"),
+    "no data of a table": (remove_data, r"the data in store/\S+, which \S+ says is there, is gone: bring it back"),
     "none of a table": (remove("ce_technology"), r"what describes store/\S+ is missing under metadata"),
     "garbage for the database": (
         fill("duco.sql", os.urandom(500)),
@@ -106,9 +126,19 @@ async def test_a_whole_folder(folder: Path, tmp_path: Path) -> None:
     (begun / "detached").mkdir(parents=True)
     (begun / "format_version.txt").write_text("1")
     check_folder(tmp_path / "begun")
+    (tmp_path / "database alone" / "metadata").mkdir(parents=True)  # killed before its first table
+    shutil.copy(folder / "metadata" / "duco.sql", tmp_path / "database alone" / "metadata")
+    check_folder(tmp_path / "database alone")
     store = await ChdbStore(folder).open()
     assert (await store.history(PEER, ["a"], NOW, NOW)).fields["a"] == [1.0]
     await store.close()
+
+
+async def test_a_file_of_its_name(tmp_path: Path) -> None:
+    """Is told as what it is."""
+    (tmp_path / "chdb").touch()
+    with pytest.raises(ConfigError, match=r"app\.data_dir = '\S+': chdb is no folder; move it aside"):
+        await ChdbStore(tmp_path / "chdb").open()
 
 
 OPEN = """

@@ -16,7 +16,7 @@ from aiohttp import web as web_routes
 from duco_rt import demo
 from duco_rt.app import static_folder
 from duco_rt.app_access import tenant_of, token_routes
-from duco_rt.config import Leases, Web
+from duco_rt.config import Leases, MetaStore, Web
 from duco_rt.model import VEHICLE_CAN, MethodResult, Parsing
 from duco_rt.pipeline.decoding.compiling import compile_here, compile_parsing_async
 from duco_rt.pipeline.decoding.plan import Plan
@@ -116,7 +116,7 @@ class Site:
         is_good = self.authentication.is_good
         self.service = LiveService(means._replace(acknowledged_ms=self.acknowledged_ms, is_good=is_good))
         self.acknowledged: dict[str, int] = {}
-        self.parsing_bytes_max = 4 * 1024 * 1024
+        self.meta_config = MetaStore()
         self.checks: dict[str, Callable[[], Awaitable[None]]] = {}
         self.server: Server
         self.session: aiohttp.ClientSession
@@ -181,7 +181,7 @@ class Site:
         return routes(
             Health(self.checks, self.metrics),
             studio=(datasets, Groups(self.meta), self.service),
-            metaapi=MetaApi(self.meta, self.hub.connected, parsing_bytes_max=self.parsing_bytes_max),
+            metaapi=MetaApi(self.meta, self.hub.connected, self.meta_config),
             call=self.commands.handle,
             static=static_folder(),
             reparse=ReparseApi(self._reparses()),

@@ -25,10 +25,10 @@ class Raw:
         self._reader, self._writer = reader, writer
 
     @staticmethod
-    async def open(url: str) -> Raw:
-        """Connect to a server, by its address."""
+    async def open(url: str, at: str = "127.0.0.1") -> Raw:
+        """Connect to a server, by its address; from another one of this machine's own, 127.0.0.2."""
         host, _, port = url.rpartition("/")[2].partition(":")
-        return Raw(*await asyncio.open_connection(host, int(port)))
+        return Raw(*await asyncio.open_connection(host, int(port), local_addr=(at, 0)))
 
     def send(self, text: str | bytes) -> None:
         """Send some bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
@@ -214,4 +215,10 @@ async def test_a_tenant_has_at_most_500_groups(site: Site) -> None:
     assert is_error(await site.ask("POST", f"{BASE}/_groups", GROUP), 400, "bad_request")
     new = await site.ask("PUT", f"{BASE}/_groups/new", GROUP, headers={"If-None-Match": "*"})
     assert is_error(new, 400, "bad_request")
-    assert (await site.ask("PUT", f"{BASE}/_groups/g0", GROUP))[0] == 200
+    at_metaapi = "/api/metaapi/groups/{}?tenant=duco"
+    assert is_error(await site.ask("PUT", at_metaapi.format("new"), GROUP), 400, "bad_request")
+    for place in (f"{BASE}/_groups/g0", at_metaapi.format("g0")):
+        assert (await site.ask("PUT", place, GROUP))[0] == 200
+    await site.meta.remove_group("duco", "g0")
+    made = await asyncio.gather(*(site.ask("PUT", at_metaapi.format(f"at_once_{i}"), GROUP) for i in range(5)))
+    assert sorted(answer[0] for answer in made) == [200, 400, 400, 400, 400]

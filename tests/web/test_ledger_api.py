@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from duco_rt.model import Device
 from tests.contracts.test_command_ledger import NOW, row
 from tests.web.conftest import BASE, Site, is_error
 from tests.web.test_commands import command
@@ -64,6 +65,19 @@ async def test_another_tenants_device_is_not_known(site: Site) -> None:
         f"{API}/devices/D9/commands",
     ):
         assert is_error(await site.ask("GET", place), 404, "not_found")
+
+
+async def test_what_the_former_tenant_commanded(site: Site) -> None:
+    """Is read by neither: not by who has the device now, nor any more by who had it."""
+    await site.meta.note_commands([row("theirs", "leased", 1, "DUCO_001")])
+    await site.meta.put_device(Device("DUCO_001", "other", ""))
+    theirs = "/api/resources/other/_common/datasets/DUCO_001/commands"
+    for place in (theirs, f"{API}/devices/DUCO_001/commands", f"{API}/devices/DUCO_001/commands?commandId=theirs"):
+        assert await site.ask("GET", place) == (200, {"commands": []})
+    await site.meta.note_commands([row("own", "leased", 2, "DUCO_001")])
+    found = await site.ask("GET", theirs)
+    assert [each["commandId"] for each in found[1]["commands"]] == ["own"]
+    assert is_error(await site.ask("GET", f"{BASE}/DUCO_001/commands"), 404, "not_found")
 
 
 def body(**more: Any) -> dict[str, Any]:

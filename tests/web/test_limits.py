@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from duco_rt import body
-from duco_rt.config import Config, Web
+from duco_rt.config import Config, MetaStore, Web
 from duco_rt.model import HubMessage, RawMessage
 from duco_rt.pipeline.parse import Parser, Problems
 from duco_rt.web.access import admission
@@ -270,7 +270,7 @@ async def test_crossed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(admission, "HOLD_S", 0.0)
     limits_, cross, expected = CROSSED[key]
     site = Site(tmp_path, Web(port=0, **limits_))  # type: ignore[arg-type]  # a table's values
-    site.parsing_bytes_max = 5000
+    site.meta_config = MetaStore(parsing_bytes_max=5000)
     async with site.running():
         async with AsyncExitStack() as stack:
             assert await cross(site, stack) == expected

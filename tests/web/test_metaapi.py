@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from duco_rt.config import MetaStore, Web
 from duco_rt.pipeline.decoding.reading import ASKED
 from tests.database_texts import TEXTS
 from tests.web.conftest import Site, is_error
@@ -37,6 +39,8 @@ async def test_devices(site: Site) -> None:
 BAD_DEVICES: dict[str, tuple[dict[str, Any], int, str]] = {
     "no tenant": ({"name": "x"}, 400, "bad_request"),
     "tenant": ({"tenant": "a.b"}, 400, "bad_request"),
+    "a long name": ({"tenant": "t", "name": "x" * 201}, 400, "bad_request"),
+    "a name of two lines": ({"tenant": "t", "name": "a\nb"}, 400, "bad_request"),
     "another chassisId": ({"tenant": "t", "chassisId": "D2"}, 400, "bad_request"),
     "unknown parsing": ({"tenant": "t", "parsing": "gone"}, 404, "not_found"),
 }
@@ -79,6 +83,25 @@ async def test_files_of_every_format_with_sources(site: Site) -> None:
     assert found["version"] == 2 and [file["sources"] for file in found["files"]] == [[], [], []]
 
 
+async def test_names_of_files_count_too(tmp_path: Path) -> None:
+    """What a parsing holds is bounded with all of its texts."""
+    opened = Site(tmp_path, Web(port=0))
+    opened.meta_config = MetaStore(parsing_bytes_max=len(DBC) + 100)
+    async with opened.running() as site:
+        for change in ({"name": "x" * 101}, {"bus": "x" * 101}):
+            answer = await site.ask("PUT", f"{API}/parsings/p", {"files": [{**FILES[0], **change}]})
+            assert is_error(answer, 400, "bad_request") and "meta.parsing_bytes_max" in str(answer)
+        assert (await site.ask("PUT", f"{API}/parsings/p", {"files": FILES}))[0] == 200
+
+
+async def test_of_which_tenant_a_device_was(site: Site) -> None:
+    """As long as it is removed."""
+    place = f"{API}/devices/DUCO_002"
+    assert await site.ask("GET", f"{place}/before") == (200, {"tenant": None})
+    await site.ask("DELETE", place)
+    assert await site.ask("GET", f"{place}/before") == (200, {"tenant": "duco"})
+
+
 BAD_FILES: dict[str, tuple[object, str]] = {
     "a bad line": ([{**FILES[0], "text": DBC + "BO_ nonsense\n"}], "a.dbc: line 5"),
     "the second file": ([FILES[0], {"name": "b.dbc", "text": "BO_ x"}], "b.dbc: line 1"),
@@ -110,9 +133,9 @@ async def test_a_bad_parsing_is_refused_with_its_line(site: Site, case: str) -> 
 
 
 async def test_too_many_uploads_are_told_to_come_again(site: Site) -> None:
-    """Two are read at once and six wait; no version is kept of one more, which may come again."""
+    """Two are read at once and six wait, few of one tenant; no version is kept of one more, which may come again."""
     going = threading.Event()
-    held = [ASKED.submit(going.wait) for _ in range(8)]
+    held = [ASKED.submit(going.wait, tenant) for tenant in ("a", "b", "a", "b", "a", "b", "a", "b")]
     try:
         assert is_error(await site.ask("PUT", f"{API}/parsings/p", {"files": FILES}), 503, "unavailable")
     finally:

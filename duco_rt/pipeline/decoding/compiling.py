@@ -17,15 +17,18 @@ def compile_parsing(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
     return _compile(parsing, Child(parsing.files, limit_s).run, limit_s)
 
 
-async def compile_parsing_async(parsing: Parsing, limit_s: float = LIMIT_S, readers: Readers = ASKED) -> Plan:
-    """`compile_parsing` beside the loop; cancelled, it ends the reading. Raises TransportError where too many wait."""
+async def compile_parsing_async(
+    parsing: Parsing, limit_s: float = LIMIT_S, tenant: str = "", readers: Readers = ASKED
+) -> Plan:
+    """`compile_parsing` beside the loop, in the turn of `tenant` ("" where it is nobody's); cancelled, it ends the
+    reading. Raises TransportError where too many wait."""
     child = Child(parsing.files, limit_s)
-    return await beside(child, lambda: _compile(parsing, child.run, limit_s), readers)
+    return await beside(child, lambda: _compile(parsing, child.run, limit_s), readers, tenant)
 
 
-async def compile_for_live(parsing: Parsing, limit_s: float = LIMIT_S) -> Plan:
+async def compile_for_live(parsing: Parsing, limit_s: float = LIMIT_S, tenant: str = "") -> Plan:
     """`compile_parsing_async` for the live path, which waits for nobody's uploads."""
-    return await compile_parsing_async(parsing, limit_s, LIVE)
+    return await compile_parsing_async(parsing, limit_s, tenant, LIVE)
 
 
 def compile_here(parsing: Parsing) -> Plan:
@@ -41,9 +44,9 @@ def check_parsing(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> Non
     compile_parsing(_unnamed(files), limit_s)
 
 
-async def check_parsing_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> None:
-    """`check_parsing` beside the loop; cancelled, it ends the reading."""
-    await compile_parsing_async(_unnamed(files), limit_s)
+async def check_parsing_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S, tenant: str = "") -> None:
+    """`check_parsing` beside the loop, in the turn of `tenant`; cancelled, it ends the reading."""
+    await compile_parsing_async(_unnamed(files), limit_s, tenant)
 
 
 def _unnamed(files: Sequence[ParsingFile]) -> Parsing:

@@ -11,8 +11,10 @@ import re
 import subprocess  # nosec B404  # what it starts is this program
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,32 +44,78 @@ _ENDED = (-9, -15, -24)
 
 
 class Readers:
-    """Threads that read, two at once; `waiting_max` others wait their turn, more are refused. Any loop may use them."""
+    """Threads that read, fair to every tenant; `waiting_max` others wait, more are refused. Any loop may use them.
 
-    AT_ONCE = 2
+    The next one is of the tenant that has the fewest at work, of those the one that had its turn longest ago. A tenant
+    has `tenant_max` at work, so that a place is free for the others at once, and half of the places to wait; the
+    operator, who is no tenant (""), all.
+    """
 
-    def __init__(self, name: str, waiting_max: int) -> None:
-        self._threads = ThreadPoolExecutor(self.AT_ONCE, thread_name_prefix=name)
-        self._places = threading.BoundedSemaphore(self.AT_ONCE + waiting_max)
-        self._waiting_max = waiting_max
+    def __init__(self, name: str, waiting_max: int, at_once: int = 2, tenant_max: int = 1) -> None:
+        self.at_once, self._tenant_max, self._waiting_max = at_once, tenant_max, waiting_max
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix=name)
+        self._lock = threading.Lock()
+        self._working: list[str] = []
+        self._waiting: dict[str, deque[Callable[[], Callable[[], None]]]] = {}  # those who had a turn of late come last
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Do work in its turn. Raises TransportError where too many wait already."""
-        if not self._places.acquire(blocking=False):
-            raise TransportError(f"{self._waiting_max} parsings wait to be read already: try again later")
-        try:
-            future = self._threads.submit(work)
-        except BaseException:
-            self._places.release()
-            raise
-        future.add_done_callback(lambda _: self._places.release())
+    def submit(self, work: Callable[[], T], tenant: str = "") -> Future[T]:
+        """Do work in the tenant's turn. Raises TransportError where too many wait already."""
+        future: Future[T] = Future()
+        with self._lock:
+            self._check(tenant)
+            self._waiting.setdefault(tenant, deque()).append(partial(_done, work, future))
+            self._give()
         return future
+
+    def _check(self, tenant: str) -> None:
+        """Raise TransportError where there is no place to wait; who can begin at once needs none."""
+        if len(self._working) < self.at_once and self._is_free(tenant):
+            return
+        waiting, own = sum(map(len, self._waiting.values())), len(self._waiting.get(tenant, ()))
+        if waiting >= self._waiting_max or (tenant and own >= max(1, self._waiting_max // 2)):
+            whose = f", {own} of them of {tenant}" if waiting < self._waiting_max else ""
+            raise TransportError(f"{waiting} parsings wait to be read already{whose}: try again later")
+
+    def _is_free(self, tenant: str) -> bool:
+        """Whether one more of the tenant may begin where a thread is free."""
+        return not tenant or self._working.count(tenant) < self._tenant_max
+
+    def _give(self) -> None:
+        """Give the free threads to those who may begin; with the lock."""
+        while len(self._working) < self.at_once:
+            able = [tenant for tenant in self._waiting if self._is_free(tenant)]
+            if not able:
+                return
+            tenant = min(able, key=self._working.count)
+            places = self._waiting.pop(tenant)
+            self._threads.submit(self._work, tenant, places.popleft())
+            self._working.append(tenant)
+            if places:
+                self._waiting[tenant] = places
+
+    def _work(self, tenant: str, work: Callable[[], Callable[[], None]]) -> None:
+        tell = work()
+        with self._lock:  # whoever hears of it finds the place free
+            self._working.remove(tenant)
+            self._give()
+        tell()
+
+
+def _done(work: Callable[[], T], future: Future[T]) -> Callable[[], None]:
+    """Do the work; what tells its result, or its error."""
+    if not future.set_running_or_notify_cancel():
+        return lambda: None
+    try:
+        result = work()
+    except BaseException as e:
+        return partial(future.set_exception, e)
+    return partial(future.set_result, result)
 
 
 ASKED = Readers("reading", 6)
-"""For what somebody asks for (uploads, reading again), who waits 80 s for it at most."""
+"""For what somebody asks for (uploads, reading again), who waits 80 s for it at most: one of a tenant at a time."""
 
-LIVE = Readers("reading-live", 10_000)
+LIVE = Readers("reading-live", 10_000, at_once=3, tenant_max=2)
 """For the plans of the live path; a parsing waits here once, however many devices have it."""
 
 
@@ -150,9 +198,9 @@ async def read_async(files: Sequence[ParsingFile], limit_s: float = LIMIT_S) -> 
     return await beside(child, child.run)
 
 
-async def beside(child: Child, work: Callable[[], T], readers: Readers = ASKED) -> T:
+async def beside(child: Child, work: Callable[[], T], readers: Readers = ASKED, tenant: str = "") -> T:
     """Do work that reads by `child` in a thread; cancelled, it ends the child. Raises TransportError as `Readers`."""
-    future = asyncio.wrap_future(readers.submit(work))
+    future = asyncio.wrap_future(readers.submit(work, tenant))
     try:
         # a cancelled one keeps its place until its thread comes to it: what waits, with its texts, is bounded
         return await asyncio.shield(future)

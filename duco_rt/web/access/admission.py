@@ -8,17 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
-from ipaddress import IPv6Address, ip_address
 
-from aiohttp import StreamReader, hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, hdrs, web
 
 from duco_rt.config import Web
 from duco_rt.errors import Unauthorized
-from duco_rt.rights import Identity
+from duco_rt.rights import EVERY, Identity
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.audit import CODE
 from duco_rt.web.access.authentication import cookie_name
-from duco_rt.web.access.door import Handler, address_of, known_identity
+from duco_rt.web.access.door import TENANT, Handler, address_of, known_identity
+from duco_rt.web.access.places import network_of
 from duco_rt.web.access.rates import Rates
 from duco_rt.web.params import refusal
 
@@ -28,8 +28,15 @@ HOLD_S = 1.0
 _HELD_MAX = 256
 """Refusals that wait, of one user or address; those beyond are given at once, and end their connection."""
 
+_DEBT_S = 2.0
+"""Guesses that were begun together count once they are over: however many, they block their address no longer."""
+
+_STRANGERS_BODY_S = 5.0
+"""A body of whom nobody knows is a form with a token, and holds a place."""
+
 _GOOD_MAX = 20_000
 _SIGN_INS = frozenset({("POST", "/sign-in"), ("GET", "/sign-in/oidc/back")})
+_VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 _STREAMED = frozenset({"/api/restore"})
 """Bodies that may take as long as they come, and be of any size."""
 
@@ -46,8 +53,9 @@ class Admission:
         self._metrics = metrics
         self._cookie = cookie_name(config)
         self._requests = Rates(config.requests_user_per_s_max)
-        self._guesses = Rates(config.denied_per_s_max)  # by address
-        self._tries = Rates(config.denied_per_s_max)  # the same one again
+        self._of_tenants = Rates(config.requests_tenant_per_s_max)
+        self._guesses = Rates(config.denied_per_s_max, debt_s=_DEBT_S)  # by address
+        self._tries = Rates(config.denied_per_s_max, debt_s=_DEBT_S)  # the same one again
         self._good: OrderedDict[int, None] = OrderedDict()
         self._held: Counter[Hashable] = Counter()
 
@@ -58,6 +66,10 @@ class Admission:
         What was let in from there before goes on, so that one who guesses does not shut out those beside it; and the
         same wrong token again and again, of a script that was forgotten, counts against that token alone.
         """
+        if request.version not in _VERSIONS:
+            answer = _last(request, 505, "http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
+            answer.headers[hdrs.CONNECTION] = "close"
+            return answer
         said = request.headers.get(hdrs.AUTHORIZATION) or request.cookies.get(self._cookie, "")
         signs_in = (request.method, request.path) in _SIGN_INS
         if self._config.auth == "none" or not (said or signs_in):
@@ -98,13 +110,8 @@ class Admission:
     @web.middleware
     async def share(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """No user has more than its share, no body more than its time."""
-        user = user_of(known_identity(request))
-        if user is not None:
-            wait_s = self._requests.allow(user, asyncio.get_running_loop().time())
-            if wait_s:
-                most = self._config.requests_user_per_s_max
-                words = f"more than {most:g} requests a second of one user"
-                return await self._late_refusal(request, "requests", user, wait_s, words)
+        if (refused := await self._shares(request)) is not None:
+            return refused
         if not request.body_exists or request.path in _STREAMED:
             return await handler(request)
         encoding = request.headers.get(hdrs.CONTENT_ENCODING, "identity")
@@ -112,7 +119,10 @@ class Admission:
             self._metrics.count("web_refused_total", why="encoding")
             words = f"Content-Encoding {encoding[:80]!r}: bodies are taken as they are, without one"
             return _last(request, 415, "unsupported_media_type", words)
-        late = asyncio.get_running_loop().call_later(self._config.body_timeout_s, self._late, request.content)
+        limit_s = self._config.body_timeout_s
+        if self._config.auth != "none" and known_identity(request) is None:
+            limit_s = min(limit_s, _STRANGERS_BODY_S)
+        late = asyncio.get_running_loop().call_later(limit_s, self._late, request.content, limit_s)
         try:
             return await handler(request)
         except LateBody as e:
@@ -120,10 +130,25 @@ class Admission:
         finally:
             late.cancel()
 
-    def _late(self, body: StreamReader) -> None:
+    async def _shares(self, request: web.Request) -> web.Response | None:
+        """The refusal where its user, or the tenant that it is about, has asked too often; None: it may go on."""
+        identity, now_s = known_identity(request), asyncio.get_running_loop().time()
+        user = user_of(identity)
+        if identity is None or user is None:
+            return None
+        if wait_s := self._requests.allow(user, now_s):
+            words = f"more than {self._config.requests_user_per_s_max:g} requests a second of one user"
+            return await self._late_refusal(request, "requests", user, wait_s, words)
+        tenant = _tenant_of(request, identity)
+        if tenant and (wait_s := self._of_tenants.allow(tenant, now_s)):
+            words = f"more than {self._config.requests_tenant_per_s_max:g} requests a second of one tenant"
+            return await self._late_refusal(request, "requests_tenant", ("tenant", tenant), wait_s, words)
+        return None
+
+    def _late(self, body: StreamReader, limit_s: float) -> None:
         if not body.is_eof():
             self._metrics.count("web_cut_total", why="body")
-            body.set_exception(LateBody(f"the body did not come within {self._config.body_timeout_s:g} s"))
+            body.set_exception(LateBody(f"the body did not come within {limit_s:g} s"))
 
     async def _late_refusal(
         self, request: web.Request, why: str, who: Hashable, wait_s: float, words: str
@@ -154,13 +179,13 @@ def user_of(identity: Identity | None) -> Hashable:
     return identity.credential or identity.name
 
 
-def network_of(address: str) -> str:
-    """What counts as one address: of IPv6 the /64, which is given to one customer."""
-    try:
-        read = ip_address(address)
-    except ValueError:
-        return address
-    return read.exploded[:19] if isinstance(read, IPv6Address) else address
+def _tenant_of(request: web.Request, identity: Identity) -> str:
+    """Whose share a request is of; empty where it is about several tenants, or none."""
+    named = request.match_info.get("tenant") or request.query.get("tenant") or request.get(TENANT, "")
+    if named or len(identity.grants) != 1:
+        return named
+    only = next(iter(identity.grants))
+    return "" if only == EVERY else only
 
 
 def _last(request: web.Request, status: int, code: str, words: str, retry_s: float | None = None) -> web.Response:

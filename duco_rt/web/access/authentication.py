@@ -102,7 +102,8 @@ class Authentication:
         if identity.kind not in ("token", "session"):
             return True
         try:
-            return self._known is not None and await self._known.credential(identity.credential) is not None
+            found = None if self._known is None else await self._known.credential(identity.credential)
+            return found is not None and found.grants == identity.grants  # a role that was taken out ends it as well
         except TransportError:
             return False  # nobody confirmed it for an hour
 

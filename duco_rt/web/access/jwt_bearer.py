@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from jwt.types import Options
 
 from duco_rt.clock import Clock
 from duco_rt.config import Web
-from duco_rt.errors import Unauthorized
+from duco_rt.errors import TransportError, Unauthorized
 from duco_rt.model import NAME
 from duco_rt.rights import EVERY, ROLES, TENANT_ROLES, Identity, Role
 from duco_rt.seeing.metrics import Metrics
@@ -80,7 +79,7 @@ class JwtBearer:
                 options=_OPTIONS,
             )
             self._check_times(claims)
-        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as e:
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError) as e:
             raise self.refused(f"{type(e).__name__}: {e}") from e
         return claims
 
@@ -105,7 +104,10 @@ class JwtBearer:
         algorithm, key_id = header.get("alg"), header.get("kid")
         if algorithm not in ALGORITHMS:
             raise jwt.InvalidAlgorithmError(f"algorithm {algorithm!r}")
-        keys = await self.issuer.keys(algorithm, key_id)
+        try:
+            keys = await self.issuer.keys(algorithm, key_id)
+        except TransportError as e:  # `Issuer` has logged why; where it is asked is not for whoever asks here
+            raise TransportError("who you are cannot be checked now: the OpenID issuer does not answer") from e
         if len(keys) != 1:
             raise jwt.InvalidKeyError(f"{len(keys)} keys of the issuer have the id {key_id!r}")
         return keys[0]
@@ -114,8 +116,9 @@ class JwtBearer:
         now_s = self._clock.wall_ms() / 1000
         for name in ("exp", "nbf", "iat"):
             value = claims.get(name, now_s if name != "exp" else None)
-            is_time = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if not is_time or abs(value) > _TEN_THOUSAND_YEARS_S:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            # compared before anything is done with it: an integer can be too large to become a float
+            if not is_number or not -_TEN_THOUSAND_YEARS_S <= value <= _TEN_THOUSAND_YEARS_S:
                 raise jwt.InvalidTokenError(f"{name} is no time")
             if now_s >= value + LEEWAY_S if name == "exp" else now_s < value - LEEWAY_S:
                 raise jwt.InvalidTokenError(f"{name} = {value}, and it is {now_s}")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from typing import NamedTuple
+
+import structlog
 
 from duco_rt.clock import Clock
 from duco_rt.errors import TooMany, TransportError
 from duco_rt.rights import Credential
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Credentials
+
+log = structlog.get_logger()
 
 KNOWN_MAX = 20_000
 """Credentials that are held; over it the one goes that was not used for longest."""
@@ -30,6 +35,12 @@ WAITING_S = 5.0
 
 AWAY_S = 3600.0
 """So long a credential goes on that MetaAPI last confirmed, while it is away."""
+
+
+_AWAY = "who you are cannot be checked now: MetaAPI does not answer"
+"""For whoever asks: who that is is not known, so it learns nothing more."""
+
+_TELL_S = 60.0
 
 
 class _Held(NamedTuple):
@@ -59,6 +70,7 @@ class Known:
         self._strangers = asyncio.Semaphore(STRANGERS_MAX)
         self._waiting = 0
         self._forgotten = 0
+        self._tell_from_s = -math.inf
         metrics.gauge("credentials_held", lambda: len(self._held))
 
     async def credential(self, credential_id: str) -> Credential | None:
@@ -158,6 +170,14 @@ class Known:
         held = self._held.get(credential_id)
         if held is None or self._clock.steady_s() - held.confirmed_s > AWAY_S:
             self._held.pop(credential_id, None)
-            raise TransportError(f"who this is from cannot be looked up: {error}") from error
+            self._tell(error)
+            raise TransportError(_AWAY) from error
         self._metrics.count("credentials_from_cache_total")
         return held.credential
+
+    def _tell(self, error: TransportError) -> None:
+        """Where it was asked is the operator's to know; whoever sends wrong tokens fills no log."""
+        now_s = self._clock.steady_s()
+        if now_s >= self._tell_from_s:
+            self._tell_from_s = now_s + _TELL_S
+            log.warning("who asks cannot be looked up", error=str(error))

@@ -87,6 +87,7 @@ NEEDS: dict[tuple[str, str], Need] = {
     ("POST", f"{_META}/credentials"): _SERVICE,
     ("DELETE", f"{_META}/credentials/{{id}}"): _SERVICE,
     ("GET", f"{_META}/parsings/{{name}}/tenants"): _SERVICE,
+    ("GET", f"{_META}/devices/{{chassisId}}/before"): _SERVICE,
     ("GET", f"{_META}/devices/{{chassisId}}/commands"): Need("viewer", "device"),
     ("POST", f"{_META}/devices/{{chassisId}}/commands"): _SERVICE,
     ("PUT", f"{_META}/devices/{{chassisId}}/commands"): _SERVICE,

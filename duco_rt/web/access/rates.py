@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 
@@ -19,9 +20,13 @@ class Rates:
     longest is forgotten, which gives it its burst again, and nothing more.
     """
 
-    def __init__(self, per_s: float, burst_s: float = BURST_S, keys_max: int = _KEYS_MAX) -> None:
+    def __init__(
+        self, per_s: float, burst_s: float = BURST_S, keys_max: int = _KEYS_MAX, debt_s: float = math.inf
+    ) -> None:
+        """`debt_s`: of what is taken in advance no more than this has to be waited for, or than one each."""
         self._each_s = 1 / per_s
         self._ahead_s = max(0.0, burst_s - self._each_s)
+        self._most_s = self._ahead_s + max(debt_s, self._each_s)
         self._keys_max = keys_max
         self._full_s: OrderedDict[Hashable, float] = OrderedDict()
 
@@ -58,7 +63,8 @@ class Rates:
         self._full_s.pop(key, None)
 
     def _take(self, key: Hashable, now_s: float, cost: float) -> None:
-        self._full_s[key] = max(self._full_s.get(key, now_s), now_s) + cost * self._each_s
+        full_s = max(self._full_s.get(key, now_s), now_s) + cost * self._each_s
+        self._full_s[key] = min(full_s, now_s + self._most_s)
         self._full_s.move_to_end(key)
         if len(self._full_s) > self._keys_max:
             self._full_s.popitem(last=False)

@@ -16,11 +16,13 @@ from duco_rt.rights import EVERY, TENANT_ROLES, Identity
 from duco_rt.tls import is_tls
 from duco_rt.transports.base_data import Meta
 from duco_rt.web.access.address import Addresses
+from duco_rt.web.access.admission import user_of
 from duco_rt.web.access.audit import note
 from duco_rt.web.access.authentication import Authentication, cookie_name
 from duco_rt.web.access.door import IDENTITY, identity_of
 from duco_rt.web.access.jwt_bearer import JwtRefused
 from duco_rt.web.access.oidc import Begun, NotSignedInError, Oidc, read_begun
+from duco_rt.web.access.rates import Rates
 from duco_rt.web.access.sign_in_page import SignInPage
 from duco_rt.web.access.tokens import mint
 
@@ -28,10 +30,15 @@ FORM_BYTES_MAX = 4096
 AT_ISSUER_S = 600
 """How long somebody may take at the issuer."""
 
+_OPENINGS_PER_S = 1.0
+_OPENINGS_BURST = 10
+"""Sessions of one token or user: each is written down, and the oldest of too many ends."""
+
 _BACK = "/sign-in/oidc/back"
 _UNKNOWN = "This token is not known, has ended, or was taken back."
 _PROGRAM = "This token is for programs. Sign in with one that has the role viewer, operator or admin."
 _LATER = "Who you are cannot be checked at the moment. Please try again."
+_OFTEN = "This was signed in with too often in a row. Please try again in a minute."
 _REFUSED = "What the issuer answered was not accepted. Please try again."
 
 
@@ -95,6 +102,7 @@ class SignIn:
         self._oidc = oidc
         self._addresses = Addresses(config)
         self._sessions = Sessions(config, meta, authentication, clock)
+        self._openings = Rates(_OPENINGS_PER_S, _OPENINGS_BURST / _OPENINGS_PER_S)
         self._at_issuer = "__Host-duco_oidc" if is_tls(config) else "duco_oidc"
         self._page = SignInPage(static, None if oidc is None else oidc.issuer_name)
 
@@ -199,6 +207,9 @@ class SignIn:
     ) -> web.Response:
         """A session, and to the page. Without a fragment of ours browsers keep that of the form's address."""
         response = _see(f"/{fragment}")
+        wait_s = self._openings.allow(user_of(identity) or identity.name, self._clock.steady_s())
+        if wait_s:
+            return self._page.answer(request, 429, _OFTEN, wait_s)
         try:
             await self._sessions.end(request, response)  # an earlier one of this browser
             request[IDENTITY] = await self._sessions.open(identity, response, expires_ms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from pathlib import Path
 from string import Template
@@ -22,7 +23,7 @@ class SignInPage:
         self._template = _BARE if static is None else Template((static / SIGN_IN).read_text("utf-8"))
         self._issuer = issuer
 
-    def answer(self, request: web.Request, status: int = 200, message: str = "") -> web.Response:
+    def answer(self, request: web.Request, status: int = 200, message: str = "", retry_s: float = 0.0) -> web.Response:
         """The page; what stands in it is text, whatever it holds."""
         text = self._template.safe_substitute(
             message=escape(message),
@@ -34,4 +35,6 @@ class SignInPage:
         headers = {**headers_of(request), hdrs.CACHE_CONTROL: "no-store"}
         if status == 401:
             headers[hdrs.WWW_AUTHENTICATE] = "Bearer"
+        if retry_s:
+            headers[hdrs.RETRY_AFTER] = str(math.ceil(retry_s))
         return web.Response(status=status, text=text, content_type="text/html", headers=headers)

@@ -1,8 +1,9 @@
 """The connections of a process: how many, how long they may take to ask, and what they are told who ask badly.
 
 Of a connection, what is not asked in time is nobody's: it is closed after `header_timeout_s` from its beginning, or
-from the first byte of a later request, and after `idle_timeout_s` without one. Over `connections_max` the one that has
-been waiting for a request longest makes room; where none is, the new one is answered 503.
+from the first byte of a later request, and after `idle_timeout_s` without one. One that takes nothing of its answer
+for `write_timeout_s` is cut; a live viewer has `viewer_stall_s` for that. Over `connections_max` the one that has been
+waiting for a request longest makes room; where none is, the new one is answered 503.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import socket
 import ssl
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,9 @@ from aiohttp.http_exceptions import LineTooLong
 
 from duco_rt.config import Web
 from duco_rt.seeing.metrics import Metrics
+from duco_rt.web.access.accepting import Accepting, TurnedAway
+from duco_rt.web.access.places import Places
+from duco_rt.web.access.unsent import LOOKS, Unsent
 from duco_rt.web.params import refusal, refusal_text
 
 log = structlog.get_logger()
@@ -29,67 +33,68 @@ HEADERS_MAX = 100
 HEAD_TIMES = 4
 """A whole head has at most so many times `header_bytes_max`."""
 
-_BACKLOG = 1024
-_LINGER_S = 1.0
 _LINGERING_MAX = 1_000
 _BODY_LEFT_S = 2.0
 _WORDS_MAX = 300
 
 
 class Connections:
-    """Makes the protocol of each new connection: what `loop.create_server` is given."""
+    """Makes the protocol of each new connection."""
 
     def __init__(self, config: Web, metrics: Metrics) -> None:
         self.config = config
         self.metrics = metrics
         self._server: web.Server | None = None
-        self._opening: OrderedDict[Connection, float] = OrderedDict()  # their TLS handshake is not over
-        self._open: set[Connection] = set()
+        self._is_tls = False
+        self._places = Places(config)
+        self._open: dict[Connection, str] = {}  # and their addresses; those whose TLS handshake is not over as well
         self._waiting: OrderedDict[Connection, None] = OrderedDict()  # for a request; the first for longest
-        self._lingering = 0
-        metrics.gauge("web_connections", lambda: len(self._open) + len(self._opening))
+        self._lingering: set[asyncio.Protocol] = set()
+        self._look: asyncio.TimerHandle | None = None
+        metrics.gauge("web_connections", lambda: len(self._open))
 
-    async def accept(
-        self, listening: socket.socket, server: web.Server, tls: ssl.SSLContext | None = None
-    ) -> asyncio.Server:
+    def accept(self, listening: socket.socket, server: web.Server, tls: ssl.SSLContext | None = None) -> Accepting:
         """Accept connections for `server`, which is `runner.server` once that is set up, until what is given closes."""
-        self._server = server
-        handshake_s = None if tls is None else self.config.header_timeout_s
-        return await asyncio.get_running_loop().create_server(
-            self, sock=listening, backlog=_BACKLOG, ssl=tls, ssl_handshake_timeout=handshake_s
-        )
+        self._server, self._is_tls = server, tls is not None
+        return Accepting(listening, self.begin, self.over, tls, self.config.header_timeout_s)
 
-    def __call__(self) -> asyncio.Protocol:
+    def begin(self, address: str) -> asyncio.Protocol | None:
         """The protocol of a connection that was just accepted."""
         assert self._server is not None
-        loop = asyncio.get_running_loop()
-        while self._opening and next(iter(self._opening.values())) <= loop.time():
-            self._opening.popitem(last=False)
-        if len(self._open) + len(self._opening) >= self.config.connections_max and not self._make_room():
-            self.metrics.count("web_refused_total", why="connections")
-            return _TurnedAway(self)
-        connection = Connection(self, self._server, loop)
-        self._opening[connection] = loop.time() + self.config.header_timeout_s
+        if self._places.is_full_for(address):
+            words = f"one address has at most {self.config.connections_address_max} connections"
+            return self._turn_away("connections_address", 429, words)
+        if self._places.is_full(address) and not self._make_room():
+            words = f"this server has its {self.config.connections_max} connections: try again later"
+            return self._turn_away("connections", 503, words)
+        connection = Connection(self, self._server, asyncio.get_running_loop())
+        self._places.take(address)
+        self._open[connection] = address
         return connection
+
+    def _turn_away(self, why: str, status: int, words: str) -> asyncio.Protocol | None:
+        self.metrics.count("web_refused_total", why=why)
+        if self._is_tls or len(self._lingering) >= _LINGERING_MAX:
+            return None
+        turned = TurnedAway(refusal_text(status, "too_many_connections", words, retry_s=1), self.over)
+        self._lingering.add(turned)
+        return turned
 
     def _make_room(self) -> bool:
         if not self._waiting:
             return False
-        oldest, _ = self._waiting.popitem(last=False)
+        oldest = next(iter(self._waiting))
         self.metrics.count("web_cut_total", why="room")
-        self._open.discard(oldest)
-        oldest.force_close()
+        self.over(oldest)
+        oldest.cut()
         return True
 
-    def opened(self, connection: Connection) -> None:
-        """It can be written to now."""
-        self._opening.pop(connection, None)
-        self._open.add(connection)
-
-    def closed(self, connection: Connection) -> None:
-        """It is gone."""
-        self._open.discard(connection)
-        self._waiting.pop(connection, None)
+    def over(self, connection: asyncio.Protocol) -> None:
+        """It is gone, or never was; its place is free."""
+        self._lingering.discard(connection)
+        if isinstance(connection, Connection) and (address := self._open.pop(connection, None)) is not None:
+            self._waiting.pop(connection, None)
+            self._places.give_back(address)
 
     def waits(self, connection: Connection, is_waiting: bool) -> None:
         """It waits for a request, or one has come."""
@@ -97,17 +102,29 @@ class Connections:
             self._waiting.pop(connection, None)
         elif connection in self._open:
             self._waiting[connection] = None
+            if self._look is None:
+                self._look_later()
 
-    def lingers(self, by: int) -> bool:
-        """One more is turned away, or one less; whether there is room to do it slowly."""
-        self._lingering += by
-        return self._lingering <= _LINGERING_MAX
+    def _look_later(self) -> None:
+        every_s = self.config.write_timeout_s / LOOKS
+        self._look = asyncio.get_running_loop().call_later(every_s, self._look_at_writing)
+
+    def _look_at_writing(self) -> None:
+        """Cut who takes nothing; as long as there is anybody."""
+        self._look = None
+        for connection in [each for each in self._open if each.takes_nothing()]:
+            self.metrics.count("web_cut_total", why="write")
+            connection.cut()
+        if self._open:
+            self._look_later()
 
 
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a time and a size for each request's head, and answers in our own form."""
 
-    __slots__ = ("_answered", "_connections", "_deadline", "_head_bytes", "_is_waiting")
+    __slots__ = (
+        "_answered", "_connections", "_deadline", "_head_bytes", "_is_waiting", "_unsent"
+    )  # fmt: skip
 
     def __init__(self, connections: Connections, server: web.Server, loop: asyncio.AbstractEventLoop) -> None:
         config = connections.config
@@ -127,18 +144,20 @@ class Connection(web.RequestHandler):
         self._head_bytes = 0
         self._is_waiting = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._unsent: Unsent | None = None  # aiohttp forgets its transport when it closes, though much waits in it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It begins by waiting for a request."""
         super().connection_made(transport)
-        self._connections.opened(self)
+        self._unsent = Unsent(cast(asyncio.Transport, transport))
         self._wait_for_head()
         self._arm()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is over."""
         self._disarm()
-        self._connections.closed(self)
+        self._unsent = None
+        self._connections.over(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -156,10 +175,29 @@ class Connection(web.RequestHandler):
             elif self._deadline is None:
                 self._arm()
 
+    def resume_writing(self) -> None:
+        """The client has taken most of what waited."""
+        if self._unsent is not None:
+            self._unsent.taken()
+        super().resume_writing()
+
+    def takes_nothing(self) -> bool:
+        """Whether nothing of what waits has been taken for `write_timeout_s`. It is no WebSocket, then."""
+        return self._unsent is not None and self._payload_parser is None and self._unsent.is_stuck()
+
+    def cut(self) -> None:
+        """End it, whatever waits to be read at its other end."""
+        unsent = self._unsent
+        self.force_close()
+        if unsent is not None:
+            unsent.wire.abort()
+
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Answer; the next request is waited for only where all of this one has been read."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp = refusal(417, "expectation_failed", "Expect: 100-continue is all that can be expected here")
         if not request.content.is_eof():
             resp.force_close()
         try:
@@ -211,7 +249,7 @@ class Connection(web.RequestHandler):
     def _late(self) -> None:
         self._deadline = None
         self._connections.metrics.count("web_cut_total", why="head")
-        self.force_close()
+        self.cut()
 
     def _refuse_head(self) -> None:
         config = self._connections.config
@@ -221,28 +259,3 @@ class Connection(web.RequestHandler):
             words = f"a request's head has at most {most} bytes, {HEAD_TIMES} times web.header_bytes_max"
             self.transport.write(refusal_text(431, "head_too_large", words))
         self.force_close()
-
-
-class _TurnedAway(asyncio.Protocol):
-    """A connection too many: it is answered at once, and closed when the client has had time to read that."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        most = self._connections.config.connections_max
-        words = f"this server has its {most} connections: try again later"
-        transport.write(refusal_text(503, "too_many_connections", words, retry_s=1))
-        if not self._connections.lingers(1):
-            transport.close()
-        elif transport.can_write_eof():
-            transport.write_eof()
-        asyncio.get_running_loop().call_later(_LINGER_S, transport.close)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._transport is not None:
-            self._transport = None
-            self._connections.lingers(-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -91,14 +91,23 @@ class TokensApi:
         return [web.get(place, self.list), web.post(place, self.add), web.delete(f"{place}/{{id}}", self.remove)]
 
     async def list(self, request: web.Request) -> web.Response:
-        """All tokens, or those with a role in `?tenant=`; of these the roles alone that the asker may give."""
+        """All tokens, or those with a role in `?tenant=`; of these the roles alone that the asker may give. With
+        `?kind=session` the browsers that are signed in, newest first."""
         asker, tenant = identity_of(request), request.query.get("tenant")
         rows = []
-        for token in await self._credentials.tokens():
+        for token in await self._listed(request.query.get("kind", "token"), tenant):
             if tenant is None or tenant in token.grants:
                 shown = token.grants if tenant is None else _those_of(asker, token.grants)
                 rows.append(_row(token, shown))
         return reply({"tokens": rows})
+
+    async def _listed(self, kind: str, tenant: str | None) -> Sequence[Credential]:
+        if kind == "token":
+            return await self._credentials.tokens()
+        if kind != "session":
+            raise BadRequest(f"kind {kind[:80]!r}: token or session")
+        now_ms = self._clock.wall_ms()
+        return [each for each in await self._credentials.sessions(tenant) if not each.is_expired(now_ms)]
 
     async def add(self, request: web.Request) -> web.Response:
         """Make a token: {"name","grants":{"tenant":"role"},"days":90|null}; 201 with its text, this once."""
@@ -112,16 +121,22 @@ class TokensApi:
         return reply({**_row(credential, credential.grants), "token": text}, 201)
 
     async def remove(self, request: web.Request) -> web.Response:
-        """Take a token back, and the sessions opened with it; to who could not have given it, it is not there."""
+        """Take a token back, and the sessions opened with it, or end a session; of `?tenant=` the role in it alone. To
+        who could not have given what is taken, it is not there."""
         credential_id = request.match_info["id"]
         words = f"token {credential_id[:80]!r} is not known"
         found = await self._credentials.credential(credential_id) if _ID.match(credential_id) else None
-        if found is None or found.kind != "token":
+        if found is None:
             raise NotFound(words)
-        if not may_give(identity_of(request), found.grants):
+        tenant = request.query.get("tenant")
+        taken = {name: role for name, role in found.grants.items() if tenant in (None, name)}
+        if not taken or not may_give(identity_of(request), taken):
             raise hidden(request, words)
-        note(request, **_facts(found))
-        await self._credentials.remove_credential(credential_id)
+        note(request, **_facts(found), **({} if tenant is None else {"tenant": tenant}))
+        if tenant is None:
+            await self._credentials.remove_credential(credential_id)
+        else:
+            await self._credentials.remove_grant(credential_id, tenant)
         self._forget(credential_id)
         return reply({})
 

@@ -29,18 +29,19 @@ class Due(NamedTuple):
 
 
 class Viewers:
-    """The live viewers of a process, and of each of its users."""
+    """The live viewers of a process, of each of its users, and of each tenant whose machines are watched."""
 
     def __init__(self, config: Web, metrics: Metrics) -> None:
         self._config = config
         self._metrics = metrics
         self._count = 0
         self._of_user: Counter[Hashable] = Counter()
+        self._of_tenant: Counter[str] = Counter()
         keys = 2 * config.viewers_max
         self.of_connections = Rates(config.messages_per_s_max, BURST_S, keys)
         self.of_users = Rates(config.messages_user_per_s_max, BURST_S, keys)
 
-    def refusal(self, identity: Identity | None) -> web.Response | None:
+    def refusal(self, identity: Identity | None, tenant: str) -> web.Response | None:
         """The answer to one viewer too many; None where there is room."""
         most, user = self._config.viewers_max, user_of(identity)
         if self._count >= most:
@@ -50,14 +51,19 @@ class Viewers:
         if user is not None and self._of_user[user] >= most:
             self._metrics.count("web_refused_total", why="viewers_user")
             return refusal(429, "too_many_viewers", f"one user has at most {most} live viewers", _RETRY_S)
+        most = self._config.viewers_tenant_max
+        if user is not None and self._of_tenant[tenant] >= most:
+            self._metrics.count("web_refused_total", why="viewers_tenant")
+            return refusal(429, "too_many_viewers", f"one tenant has at most {most} live viewers", _RETRY_S)
         return None
 
     @contextmanager
-    def visit(self, identity: Identity | None) -> Iterator[Pace]:
+    def visit(self, identity: Identity | None, tenant: str) -> Iterator[Pace]:
         """One viewer more, as long as the block."""
         pace = Pace(self, user_of(identity))
         self._count += 1
         self._of_user[pace.user] += 1
+        self._of_tenant[tenant] += 1
         try:
             yield pace
         finally:
@@ -65,6 +71,9 @@ class Viewers:
             self._of_user[pace.user] -= 1
             if not self._of_user[pace.user]:
                 del self._of_user[pace.user]
+            self._of_tenant[tenant] -= 1
+            if not self._of_tenant[tenant]:
+                del self._of_tenant[tenant]
             self.of_connections.forget(pace)
 
     def late(self) -> None:

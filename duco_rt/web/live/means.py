@@ -139,6 +139,17 @@ class Work(NamedTuple):
             return ()
         return () if plan is None else [field.name for field in plan.fields]
 
+    async def is_unknown(self, peer: Peer) -> bool:
+        """Whether MetaAPI says within 2 s that the tenant has no such device; where it says nothing it may have."""
+        return await self.within(self._is_unknown(peer), _PARSING_S) or False
+
+    async def _is_unknown(self, peer: Peer) -> bool:
+        try:
+            known = await self.means.parsings.get(peer.chassis_id)
+        except TransportError:
+            return False
+        return known is None or known.tenant != peer.tenant
+
     async def is_of(self, peer: Peer) -> bool:
         """Whether the device is the tenant's, as far as MetaAPI says so within 2 s."""
         return await self.within(self._is_of(peer), _PARSING_S) or False

@@ -9,9 +9,10 @@ from functools import partial
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
+from duco_rt.errors import NotFound
 from duco_rt.model import Peer
 from duco_rt.pipeline.runner import Complaints
-from duco_rt.web.access.door import known_identity
+from duco_rt.web.access.door import known_identity, unknown_device
 from duco_rt.web.access.viewers import Pace, Viewers
 from duco_rt.web.access.watch import Watch
 from duco_rt.web.live.connection import OVERLOADED, Connection, connect
@@ -110,16 +111,18 @@ class LiveService:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The endpoint `/{chassisId}/live?msgType=`."""
         peer = peer_of(request)
-        if self._is_closing or not self._is_running:
-            raise web.HTTPServiceUnavailable
+        self._check_open()
+        if await self._work.is_unknown(peer):
+            raise NotFound(unknown_device(peer.chassis_id))
+        self._check_open()  # that took its time
         task = asyncio.current_task()
         assert task is not None
         self._handlers.add(task)
         task.add_done_callback(self._handlers.discard)
         identity = known_identity(request)
-        if (full := self._guests.refusal(identity)) is not None:
+        if (full := self._guests.refusal(identity, peer.tenant)) is not None:
             return full
-        with self._guests.visit(identity) as pace:
+        with self._guests.visit(identity, peer.tenant) as pace:
             connection = await connect(request, self._means.config.message_bytes_max)
             visit = self._visits[connection] = _Visit(peer, connection, pace)
             try:
@@ -130,6 +133,10 @@ class LiveService:
             finally:
                 self._leave(visit)
             return await connection.finish()
+
+    def _check_open(self) -> None:
+        if self._is_closing or not self._is_running:
+            raise web.HTTPServiceUnavailable
 
     # --- what clients say -------------------------------------------------------------------------------------------
 

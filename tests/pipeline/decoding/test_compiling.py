@@ -102,20 +102,20 @@ def test_many_multiplexers_in_a_message_are_refused(monkeypatch: pytest.MonkeyPa
 async def test_too_many_are_told_to_come_again() -> None:
     """Nothing waits without an end; no process is started for them."""
     readers, going = Readers("test", 0), threading.Event()
-    held = [readers.submit(going.wait) for _ in range(Readers.AT_ONCE)]
+    held = [readers.submit(going.wait, tenant) for tenant in ("a", "b")]
     try:
         with pytest.raises(TransportError, match=r"^0 parsings wait to be read already: try again later$"):
-            await compile_parsing_async(Parsing("p", 1, GOOD), LIMIT_S, readers)
+            await compile_parsing_async(Parsing("p", 1, GOOD), LIMIT_S, "c", readers)
     finally:
         going.set()
-    assert [each.result(5) for each in held] == [True] * Readers.AT_ONCE
+    assert [each.result(5) for each in held] == [True] * 2
 
 
 @pytest.mark.servers
 async def test_nothing_that_is_asked_for_holds_up_the_live_path() -> None:
     """Uploads that take long have threads of their own."""
     going = threading.Event()
-    held = [ASKED.submit(going.wait) for _ in range(Readers.AT_ONCE)]
+    held = [ASKED.submit(going.wait, tenant) for tenant in ("a", "b")]
     try:
         async with asyncio.timeout(30):
             assert (await compile_for_live(Parsing("p", 1, GOOD))).fields

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,10 @@ def test_why_a_process_ended(status: int) -> None:
 def test_what_waits_is_bounded() -> None:
     """Two at once and so many more; a place is free again as soon as one is done, well or not."""
     readers, going = Readers("test", 1), threading.Event()
-    held = [readers.submit(going.wait) for _ in range(3)]
-    with pytest.raises(TransportError, match="1 parsings wait"):
-        readers.submit(going.wait)
+    held = [readers.submit(going.wait, tenant) for tenant in ("a", "b", "a")]
+    for tenant in ("a", "c"):
+        with pytest.raises(TransportError, match="1 parsings wait"):
+            readers.submit(going.wait, tenant)
     going.set()
     assert all(each.result(5) for each in held)
     for _ in range(5):
@@ -83,12 +85,35 @@ def test_what_waits_is_bounded() -> None:
             readers.submit(lambda: 1 // 0).result(5)
 
 
+def test_a_tenants_slow_readings_hold_up_nobody_else() -> None:
+    """Another tenant's begins at once, however many wait of the first; then they take turns, and none is left out."""
+    readers, going, order = Readers("test", 20, at_once=3, tenant_max=2), threading.Event(), list[str]()
+    begun = threading.Event()
+
+    def read_one(tenant: str) -> None:
+        order.append(tenant)
+        going.wait(5)
+
+    slow = [readers.submit(partial(read_one, "evil"), "evil") for _ in range(8)]
+    readers.submit(begun.set, "duco").result(5)
+    assert (begun.is_set(), order) == (True, ["evil"] * 2)
+    held = [readers.submit(partial(read_one, tenant), tenant) for tenant in ("duco", "duco", "other")]
+    slow += [readers.submit(partial(read_one, "evil"), "evil") for _ in range(4)]
+    with pytest.raises(TransportError, match="12 parsings wait to be read already, 10 of them of evil: try"):
+        readers.submit(going.wait, "evil")
+    going.set()
+    for each in (*held, *slow):
+        each.result(5)
+    assert order[2] == "duco" and "evil" in order[-3:]
+    assert order.count("evil") == 12
+
+
 async def test_what_was_cancelled_keeps_its_place_until_its_turn() -> None:
     """Its texts are held as long; that it was ended is nobody's error."""
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, error: errors.append(error))
     readers, going = Readers("test", 1), threading.Event()
-    held = [readers.submit(going.wait) for _ in range(2)]
+    held = [readers.submit(going.wait, tenant) for tenant in ("a", "b")]
     child = Child([SMALL])
     async with asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(beside(child, child.run, readers))

@@ -10,7 +10,7 @@ import pytest
 from duco_rt.config import Web
 from duco_rt.rights import ANONYMOUS, Grants, Identity
 from duco_rt.web.access import admission
-from duco_rt.web.access.admission import network_of, user_of
+from duco_rt.web.access.admission import user_of
 from duco_rt.web.access.authentication import LOCAL, MONITOR
 from tests.web.conftest import BASE, LOCAL_KEY, Site, is_error
 from tests.web.live.viewing import becomes
@@ -19,7 +19,13 @@ from tests.web.raw import Raw, code
 pytestmark = pytest.mark.servers  # a web server of its own each
 
 LIMITS = Web(
-    port=0, auth="tokens", requests_user_per_s_max=5, denied_per_s_max=3, body_timeout_s=0.1, body_bytes_max=1_000_000
+    port=0,
+    auth="tokens",
+    requests_user_per_s_max=5,
+    requests_tenant_per_s_max=12,
+    denied_per_s_max=3,
+    body_timeout_s=0.1,
+    body_bytes_max=1_000_000,
 )
 SECRET = "x" * 43
 
@@ -127,6 +133,55 @@ async def test_refusals_that_wait_are_bounded(site: Site, monkeypatch: pytest.Mo
         connection.close()
 
 
+async def test_a_tenants_share(site: Site) -> None:
+    """Its tokens share as much as a tenant has, whatever they ask about it; another tenant is not affected."""
+    for number in range(3):
+        user = await site.token(f"anna{number}", duco="viewer")
+        assert [await status(site, user) for _ in range(8)] == [200] * 8
+    last = await site.token("anna3", duco="viewer")
+    assert {await status(site, last), await status(site, last, "/api/session")} == {429}
+    bert, both = await site.token("bert", acme="viewer"), await site.token("both", duco="viewer", acme="viewer")
+    of_acme = "/api/resources/acme/_common/datasets"
+    assert await status(site, bert, of_acme) == await status(site, both, of_acme) == 200
+    assert await status(site, both) == 429 and await status(site, both, "/api/session") == 200
+    local = {"Authorization": f"Bearer {LOCAL_KEY}"}
+    assert [await status(site, local) for _ in range(30)] == [200] * 30
+    assert site.metrics.value("web_refused_total", why="requests_tenant") == 3
+
+
+async def test_many_guesses_at_once(site: Site) -> None:
+    """They are begun before one has failed; their address is not shut out for longer than after a few."""
+    headers = {"Origin": site.url}
+
+    async def sign_in(number: int) -> None:
+        form = {"token": f"duco_{number:016x}_{SECRET}"}
+        async with site.session.post("/sign-in", data=form, headers=headers) as response:
+            assert response.status in (401, 429)
+
+    await asyncio.gather(*(sign_in(number) for number in range(60)))
+    async with site.session.get(BASE, headers=guess(99)) as response:
+        assert response.status == 429 and 1 <= int(response.headers["Retry-After"]) <= 2
+
+
+async def test_a_strangers_body_has_less_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Than whoever has signed in; a form is short."""
+    monkeypatch.setattr(admission, "_STRANGERS_BODY_S", 0.01)
+    connection = await Raw.open(site.url)
+    connection.ask("/sign-in", "Origin: http://localhost", "Content-Length: 100", method="POST")
+    answer = await connection.answer()
+    assert (answer.status, code(answer), answer.ends) == (408, "request_timeout", True)
+    assert "0.01 s" in answer.body["error"]["message"]
+
+
+@pytest.mark.parametrize("version", ["0.9", "2.0"])
+async def test_another_version_of_http(site: Site, version: str) -> None:
+    """Is not answered as if it were one that is spoken here."""
+    connection = await Raw.open(site.url)
+    connection.send(f"GET /healthz HTTP/{version}\r\nHost: localhost\r\n\r\n")
+    answer = await connection.answer()
+    assert (answer.status, code(answer), answer.ends) == (505, "http_version_not_supported", True)
+
+
 async def test_a_body_that_does_not_come(site: Site) -> None:
     """Is not waited for, and the connection ends; nor is one that nobody reads."""
     anna = await site.token("anna", duco="operator")
@@ -171,21 +226,6 @@ def test_whose_share_it_is() -> None:
     assert user_of(Identity("anna", "token", {"a": "viewer"}, "4")) == "4" != user_of(one)
     assert user_of(MONITOR) == "monitor"
     assert user_of(LOCAL) is user_of(ANONYMOUS) is user_of(None) is None
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:0db8:0001:0002"),
-        ("2001:db8:1:2::", "2001:0db8:0001:0002"),
-        ("", ""),
-        ("somewhere", "somewhere"),
-    ],
-)
-def test_what_counts_as_one_address(address: str, network: str) -> None:
-    """Of IPv6 who has one has 2^64."""
-    assert network_of(address) == network
 
 
 async def test_without_authentication_nobody_is_refused(tmp_path: Path) -> None:

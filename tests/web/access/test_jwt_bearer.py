@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from structlog.testing import capture_logs
 
 from duco_rt.config import Web
-from duco_rt.errors import Unauthorized
+from duco_rt.errors import TransportError, Unauthorized
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.authentication import REFUSED
 from duco_rt.web.access.jwt_bearer import JwtBearer, grants_of
@@ -120,6 +121,11 @@ WRONG: dict[str, Callable[[OidcIssuer], str]] = {
     "without an end": lambda at: at.token(exp=None),
     "an end that is no time": lambda at: at.token(exp="2099"),
     "an endless end": lambda at: at.token(exp=float("inf")),
+    "an end that is too far": lambda at: at.token(exp=10**400),
+    "an end too far back": lambda at: at.token(exp=-(10**400)),
+    "an end that is no number": lambda at: at.token(exp=float("nan")),
+    "a beginning that is too far": lambda at: at.token(nbf=-(10**400)),
+    "made too long ago": lambda at: at.token(iat=-(10**400)),
     "not yet": lambda at: at.token(nbf=int(time.time()) + 40),
     "made tomorrow": lambda at: at.token(iat=int(time.time()) + 86_400),
     "from nobody": lambda at: at.token(sub=None),
@@ -147,6 +153,18 @@ async def test_another_algorithm_costs_the_issuer_no_question(issuer: OidcIssuer
         with pytest.raises(Unauthorized):
             await bearer.verify(text)
     assert issuer.asked == {}
+
+
+async def test_where_the_issuer_is_asked_is_for_the_log_alone(clock: MovedClock) -> None:
+    """Whoever sends a JWT while it is away learns that much."""
+    key = new_key("ES256", "e1")
+    async with oidc_issuer(key) as issuer:
+        text = issuer.token()
+    bearer = JwtBearer(Web(auth="oidc", oidc_issuer=issuer.url, oidc_client_id=CLIENT_ID), clock, Metrics())
+    with capture_logs() as lines, pytest.raises(TransportError) as found:
+        await bearer.verify(text)
+    assert str(found.value) == "who you are cannot be checked now: the OpenID issuer does not answer"
+    assert issuer.url in repr(lines)
 
 
 async def test_times_have_a_leeway(issuer: OidcIssuer, bearer: JwtBearer, clock: MovedClock) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from duco_rt.errors import TooMany, TransportError
 from duco_rt.rights import Credential
@@ -155,8 +156,9 @@ async def test_while_metaapi_is_away(asks: Known, keeper: Keeper, clock: SetCloc
     before = len(keeper.asked)
     for _ in range(3):
         assert await asks.credential(token.id) == token
-        with pytest.raises(TransportError, match="cannot be looked up: MetaAPI: away"):
+        with pytest.raises(TransportError) as found:
             await asks.credential(unseen.id)
+        assert str(found.value) == "who you are cannot be checked now: MetaAPI does not answer"
     assert keeper.asked[before:].count(token.id) == 1
     assert metrics.value("credentials_from_cache_total") == 1
     clock.now_s += REFRESH_S
@@ -165,6 +167,20 @@ async def test_while_metaapi_is_away(asks: Known, keeper: Keeper, clock: SetCloc
     keeper.is_away = False
     assert await asks.credential(token.id) == token
     assert await asks.credential(unseen.id) == unseen
+
+
+async def test_why_it_cannot_be_told_is_in_the_log(asks: Known, keeper: Keeper, clock: SetClock) -> None:
+    """Where MetaAPI is, for the operator alone: a line a minute, however many ask."""
+    keeper.is_away = True
+    with capture_logs() as lines:
+        for number in range(50):
+            with pytest.raises(TransportError):
+                await asks.credential(f"{number:016x}")
+        assert [line["error"] for line in lines] == ["MetaAPI: away"]
+        clock.now_s += 61
+        with pytest.raises(TransportError):
+            await asks.credential("f" * 16)
+    assert len(lines) == 2
 
 
 async def test_one_that_was_taken_back_here(asks: Known, keeper: Keeper) -> None:

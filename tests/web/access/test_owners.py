@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from duco_rt.config import Web
+from duco_rt.config import MetaStore, Web
 from duco_rt.model import Device, ParsingFile
 from duco_rt.rights import Identity, Role
 from duco_rt.web.access.owners import Ownership, tenants_administered
@@ -79,19 +79,68 @@ async def test_a_device_of_somebody_else_is_not_taken(site: Site) -> None:
     both = await site.token("both", other="admin", duco="viewer")
     place = f"{API}/devices/DUCO_001"
     before = await site.meta.device("DUCO_001")
-    answer = await site.ask("PUT", place, {"tenant": "other"}, headers=other)
-    assert is_error(answer, 404, "not_found") and "device 'DUCO_001' is not known" in str(answer)
+    assert is_error(await site.ask("PUT", place, {"tenant": "other"}, headers=other), 403, "forbidden")
     assert is_error(await site.ask("PUT", place, {"tenant": "other"}, headers=both), 403, "forbidden")
     assert is_error(await site.ask("PUT", place, {"tenant": "duco"}, headers=other), 404, "not_found")
     assert is_error(await site.ask("DELETE", place, headers=other), 404, "not_found")
     assert is_error(await site.ask("DELETE", place, headers=both), 403, "forbidden")
     assert await site.meta.device("DUCO_001") == before
     own = f"{API}/devices/OWN"
-    assert (await site.ask("PUT", own, {"tenant": "other"}, headers=other))[0] == 200
+    await site.meta.put_device(Device("OWN", "other", ""))
+    assert (await site.ask("PUT", own, {"tenant": "other", "name": "Our own"}, headers=other))[0] == 200
     answer = await site.ask("PUT", own, {"tenant": "duco"}, headers=other)
     assert is_error(answer, 404, "not_found") and "tenant 'duco'" in str(answer)
     assert is_error(await site.ask("PUT", own, {"tenant": "nowhere"}, headers=other), 404, "not_found")
     assert (await site.meta.device("OWN")).tenant == "other"
+
+
+async def put_text(site: Site, device: str, who: dict[str, str], **body: Any) -> tuple[int, dict[str, str], bytes]:
+    """The whole answer to `PUT devices/…`, but its date."""
+    async with site.session.put(f"{API}/devices/{device}", json=body, headers=who) as response:
+        headers = {name: value for name, value in response.headers.items() if name != "Date"}
+        return response.status, headers, await response.read()
+
+
+@pytest.mark.servers
+async def test_who_is_first_does_not_take_a_machine(site: Site) -> None:
+    """Who may everything adds it. A tenant's admin is told whom to ask: the very same of an unknown one, of another
+    tenant's, and of one that was removed, whatever else is wrong with the question."""
+    other = await site.token("other", other="admin")
+    await site.meta.put_device(Device("GONE_001", "duco", ""))
+    await site.meta.remove_device("GONE_001")
+    for more in ({}, {"parsing": "demo"}, {"parsing": "nowhere"}):
+        told = [await put_text(site, name, other, tenant="other", **more) for name in ("DUCO_001", "GONE_001", "NEW_1")]
+        assert told[0] == told[1] == told[2]
+        assert told[0][0] == 403 and b"role admin in all tenants" in told[0][2]
+        assert b"meta.tenants_add_devices" in told[0][2] and b"duco_rt device add" in told[0][2]
+    assert len(await site.meta.devices()) == 2
+    every = await site.token("every", {"*": "admin"})
+    for name in ("NEW_1", "GONE_001"):
+        assert (await put_text(site, name, every, tenant="other"))[0] == 200
+    assert (await put_text(site, "NEW_1", other, tenant="other", name="Ours"))[0] == 200
+
+
+@pytest.mark.servers
+async def test_where_tenants_add_machines(tmp_path: Path) -> None:
+    """They add what nobody has or had; another tenant's is refused as one that was its, which `*` may still move."""
+    opened = Site(tmp_path, Web(port=0, auth="tokens"))
+    opened.meta_config = MetaStore(tenants_add_devices=True)
+    async with opened.running() as site:
+        other, duco = await site.token("other", other="admin"), await site.token("duco", duco="admin")
+        await site.meta.put_device(Device("GONE_001", "duco", ""))
+        assert (await site.ask("DELETE", f"{API}/devices/GONE_001", headers=duco))[0] == 200
+        told = [await put_text(site, name, other, tenant="other") for name in ("DUCO_001", "GONE_001")]
+        assert told[0][0] == 409 and told[0][2].replace(b"DUCO_001", b"GONE_001") == told[1][2]
+        assert b"device 'GONE_001' cannot be used" in told[1][2] and told[0][1] == told[1][1]
+        assert (await put_text(site, "NEW_1", other, tenant="other"))[0] == 200
+        assert (await put_text(site, "NEW_1", duco, tenant="duco"))[0] == 409
+        assert (await put_text(site, "GONE_001", duco, tenant="duco"))[0] == 200
+        both = await site.token("both", duco="viewer", other="admin")
+        assert (await put_text(site, "DUCO_001", both, tenant="other"))[0] == 403
+        await site.meta.remove_device("GONE_001")
+        every = await site.token("every", {"*": "admin"})
+        assert (await put_text(site, "GONE_001", every, tenant="other"))[0] == 200
+        assert (await site.meta.device("DUCO_001")).tenant == "duco"
 
 
 @pytest.mark.servers
@@ -107,6 +156,7 @@ async def test_who_is_admin_in_both_moves_a_device(site: Site) -> None:
 async def test_a_parsing_of_somebody_else_is_not_there(site: Site) -> None:
     """Not read, not used, not changed, in any version; the answers are those to a name that nobody has."""
     other = await site.token("other", other="admin")
+    await site.meta.put_device(Device("OWN", "other", ""))
     for name in ("demo", "nowhere"):
         unknown = (404, {"error": {"code": "not_found", "message": f"parsing {name!r} is not known"}})
         assert await site.ask("GET", f"{API}/parsings/{name}", headers=other) == unknown
@@ -114,7 +164,8 @@ async def test_a_parsing_of_somebody_else_is_not_there(site: Site) -> None:
         assert await site.ask("PUT", f"{API}/devices/OWN", body, headers=other) == unknown
         version = await site.ask("GET", f"{API}/parsings/{name}?version=7", headers=other)
         assert version[1]["error"]["message"] == f"parsing {name!r} version 7 is not known"
-    assert is_error(await put_parsing(site, "demo", other), 404, "not_found")
+    answer = await put_parsing(site, "demo", other)
+    assert is_error(answer, 409, "conflict") and "this name cannot be used" in str(answer)
     assert (await site.meta.parsing("demo")).version == 1
     async with site.session.get(f"{API}/parsings/demo", headers={**other, "If-None-Match": "*"}) as response:
         assert response.status == 404 and "ETag" not in response.headers
@@ -164,7 +215,7 @@ async def test_what_is_nobodys_is_changed_by_who_may_everything(site: Site) -> N
     assert is_error(await put_parsing(site, "free", other), 403, "forbidden")
     await site.meta.put_device(Device("DUCO_001", "duco", "", "free"))
     assert is_error(await site.ask("GET", f"{API}/parsings/free", headers=other), 404, "not_found")
-    assert is_error(await put_parsing(site, "free", other), 404, "not_found")
+    assert is_error(await put_parsing(site, "free", other), 409, "conflict")
 
 
 @pytest.mark.servers
@@ -188,7 +239,7 @@ async def test_two_who_claim_a_name_at_once(site: Site) -> None:
     answers = await asyncio.gather(
         *(put_parsing(site, "p", who, text=text) for who, text in zip(people, texts, strict=True))
     )
-    assert sorted(answer[0] for answer in answers) == [200, 404]
+    assert sorted(answer[0] for answer in answers) == [200, 409]
     winner = [answer[0] for answer in answers].index(200)
     found = await site.meta.parsing("p")
     assert (found.version, found.files[0].text) == (1, texts[winner])

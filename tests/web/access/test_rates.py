@@ -37,6 +37,16 @@ def test_those_who_wait_come_in_order() -> None:
     assert rates.wait_s("a", 5.0) == pytest.approx(1.4)
 
 
+@pytest.mark.parametrize(("per_s", "longest_s"), [(10.0, 2.0), (0.1, 10.0)])
+def test_a_debt_is_bounded(per_s: float, longest_s: float) -> None:
+    """However much was taken in advance, nobody waits longer than that for it, or than for one."""
+    rates = Rates(per_s, debt_s=2.0)
+    for _ in range(1000):
+        rates.take("a", 100.0)
+    assert rates.wait_s("a", 100.0) == pytest.approx(longest_s)
+    assert rates.wait_s("a", 100.0 + longest_s) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_rest() -> None:
     """Half of the burst there again ends a stretch."""
     rates = Rates(10.0)

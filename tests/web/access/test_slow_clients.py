@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from duco_rt.config import Web
+from duco_rt.web.access import places
 from tests.web.conftest import BASE, Site
-from tests.web.live.viewing import becomes, viewing
+from tests.web.live.viewing import LIVE, becomes, viewing
 from tests.web.raw import Raw, code
 
 pytestmark = pytest.mark.servers  # a web server of its own each
@@ -148,6 +152,89 @@ async def test_a_head_in_many_fields(serve: Serve) -> None:
             connection.send(f"X-{number}: {'x' * 900}\r\n")
         answer = await connection.answer()
         assert (answer.status, code(answer), answer.ends) == (431, "head_too_large", True)
+
+
+def narrow(site: Site) -> socket.socket:
+    """A client's socket that takes little of an answer at once."""
+    host, _, port = site.url.rpartition("/")[2].partition(":")
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((host, int(port)))
+    client.setblocking(False)
+    return client
+
+
+LARGE = b"GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_who_takes_nothing_is_cut(serve: Serve) -> None:
+    """Answers that nobody reads hold no place."""
+    async with serve(write_timeout_s=0.1) as site:
+        with narrow(site) as client:
+            await asyncio.get_running_loop().sock_sendall(client, LARGE * 400)
+            await becomes(site, "web_cut_total", 1, why="write")
+            await becomes(site, "web_connections", 0)
+
+
+async def test_who_takes_it_slowly_is_not(serve: Serve) -> None:
+    """As long as something is taken all the time; a live viewer has its own limit."""
+    async with serve(write_timeout_s=0.1) as site, viewing(site, ["a"]) as viewer:
+        with narrow(site) as client:
+            loop, taken = asyncio.get_running_loop(), 0
+            await loop.sock_sendall(client, LARGE * 400)
+            for _ in range(40):
+                taken += len(await loop.sock_recv(client, 65536))
+                await asyncio.sleep(0.01)
+            assert taken and site.metrics.value("web_cut_total", why="write") == 0
+        await viewer.send_json({"type": "STATUS"})
+        assert (await viewer.receive_json())["type"] == "STATUS"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address of this machine that counts as another's."""
+    monkeypatch.setattr(places, "HERE", (ip_network("127.0.0.1/32"),))
+    return "127.0.0.2"
+
+
+async def test_one_address(serve: Serve, elsewhere: str) -> None:
+    """Has its number and no more; others come in beside it, and it as soon as one of its own has gone."""
+    async with serve(connections_address_max=2) as site:
+        first, second = [await Raw.open(site.url, elsewhere) for _ in range(2)]
+        await becomes(site, "web_connections", 2)
+        third = await Raw.open(site.url, elsewhere)
+        answer = await third.answer()
+        assert (answer.status, code(answer), answer.ends) == (429, "too_many_connections", True)
+        other = await Raw.open(site.url)
+        first.close()
+        await becomes(site, "web_connections", 2)
+        for connection in (second, other, await Raw.open(site.url, elsewhere)):
+            connection.ask("/healthz")
+            assert (await connection.answer()).status == 200
+        assert site.metrics.value("web_refused_total", why="connections_address") == 1
+
+
+async def test_the_last_places_are_for_this_machine(serve: Serve, elsewhere: str) -> None:
+    """Where all others are at work, who runs the server still comes in."""
+    connector = aiohttp.TCPConnector(local_addr=(elsewhere, 0))
+    async with serve(connections_max=8) as site, AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession(site.url, connector=connector))
+        for _ in range(7):
+            await stack.enter_async_context(session.ws_connect(LIVE))
+        answer = await (await Raw.open(site.url, elsewhere)).answer()
+        assert (answer.status, code(answer)) == (503, "too_many_connections")
+        assert (await site.ask("GET", "/healthz"))[0] == 200
+
+
+async def test_expecting_something(serve: Serve) -> None:
+    """Other than 100-continue gets an error of our own form."""
+    async with serve() as site:
+        for path in ("/healthz", "/nowhere"):
+            connection = await Raw.open(site.url)
+            connection.ask(path, "Expect: a miracle")
+            answer = await connection.answer()
+            assert (answer.status, code(answer)) == (417, "expectation_failed")
+            connection.close()
 
 
 async def test_large_bodies_are_no_heads(serve: Serve) -> None:

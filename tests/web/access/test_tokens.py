@@ -44,7 +44,7 @@ class Place:
         await self.meta.open()
         stack.push_async_callback(self.meta.close)
         config = Web(port=0, auth="tokens")
-        authentication = Authentication(config, self.meta, KEY, self.clock)
+        authentication = self.authentication = Authentication(config, self.meta, KEY, self.clock)
         table = token_routes(self.meta, authentication, self.clock)
         door = Door(config, authentication, no_device)
         listening = stack.enter_context(listen(config))
@@ -161,7 +161,7 @@ async def test_who_may_take_a_token_back(place: Place) -> None:
     mine, text = await place.make(duco, "mine", duco="viewer")
     session, _ = mint("session", "mine", {"duco": "viewer"}, NOW_MS, NOW_MS + DAY_MS, mine)
     await place.meta.add_credential(session)
-    for hidden, bearer in ((both, duco), (service, duco), (service, every), ("0" * 16, duco), (session.id, KEY)):
+    for hidden, bearer in ((both, duco), (service, duco), (service, every), ("0" * 16, duco)):
         answer = await place.ask("DELETE", f"{TOKENS}/{hidden}", bearer)
         assert answer == (404, {"error": {"code": "not_found", "message": f"token '{hidden}' is not known"}})
     for odd in ("x", "0" * 17, "%00", "a%2Fb"):

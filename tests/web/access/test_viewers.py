@@ -21,21 +21,33 @@ BERT = Identity("bert", "token", {"b": "viewer"}, "id-bert")
 def test_seats_are_given_back() -> None:
     """Of a user, and of all; nobody's viewers count for all alone."""
     viewers = Viewers(Web(viewers_max=3, viewers_user_max=1), Metrics())
-    with viewers.visit(ANNA):
-        full = viewers.refusal(ANNA)
+    with viewers.visit(ANNA, "a"):
+        full = viewers.refusal(ANNA, "a")
         assert full is not None and full.status == 429 and full.headers["Retry-After"] == "5"
-        assert viewers.refusal(BERT) is None and viewers.refusal(ANONYMOUS) is None
-        with viewers.visit(ANONYMOUS), viewers.visit(ANONYMOUS):
-            full = viewers.refusal(BERT)
+        assert viewers.refusal(BERT, "b") is None and viewers.refusal(ANONYMOUS, "a") is None
+        with viewers.visit(ANONYMOUS, "a"), viewers.visit(ANONYMOUS, "a"):
+            full = viewers.refusal(BERT, "b")
             assert full is not None and full.status == 503
-    assert viewers.refusal(ANNA) is None and not viewers._of_user
+    assert viewers.refusal(ANNA, "a") is None and not viewers._of_user and not viewers._of_tenant
+
+
+def test_a_tenants_seats() -> None:
+    """However many tokens it has; other tenants, other processes and this machine have theirs."""
+    metrics = Metrics()
+    viewers = Viewers(Web(viewers_tenant_max=2), metrics)
+    others = [Identity(f"anna{number}", "token", {"a": "viewer"}, f"id-{number}") for number in range(3)]
+    with viewers.visit(others[0], "a"), viewers.visit(others[1], "a"):
+        full = viewers.refusal(others[2], "a")
+        assert full is not None and full.status == 429 and metrics.value("web_refused_total", why="viewers_tenant") == 1
+        assert viewers.refusal(BERT, "b") is None and viewers.refusal(ANONYMOUS, "a") is None
+    assert viewers.refusal(others[2], "a") is None
 
 
 @pytest.mark.parametrize("identity", [ANONYMOUS, ANNA, None])
 def test_one_viewers_messages(identity: Identity | None) -> None:
     """Two seconds' worth at once, then each a little later than the one before; said once in a stretch."""
     metrics = Metrics()
-    with Viewers(Web(messages_per_s_max=10, messages_user_per_s_max=1000), metrics).visit(identity) as pace:
+    with Viewers(Web(messages_per_s_max=10, messages_user_per_s_max=1000), metrics).visit(identity, "a") as pace:
         assert [pace.due(0, 5.0) for _ in range(20)] == [Due(0.0, tell=False)] * 20
         later = [pace.due(0, 5.0) for _ in range(3)]
         assert [due.tell for due in later] == [True, False, False]
@@ -50,12 +62,12 @@ def test_one_viewers_messages(identity: Identity | None) -> None:
 def test_a_users_viewers_share() -> None:
     """One that says much slows down its user's others, and nobody else; nobody's share none."""
     viewers = Viewers(Web(messages_per_s_max=100, messages_user_per_s_max=10), Metrics())
-    with viewers.visit(ANNA) as one, viewers.visit(ANNA) as other, viewers.visit(BERT) as bert:
+    with viewers.visit(ANNA, "a") as one, viewers.visit(ANNA, "a") as other, viewers.visit(BERT, "b") as bert:
         for _ in range(20):
             one.due(0, 0.0)
         assert other.due(0, 0.0).wait_s > 0 and bert.due(0, 0.0).wait_s == 0
         assert one.due(0, 0.0).wait_s > other.due(0, 0.0).wait_s - 0.2
-    with viewers.visit(None) as one, viewers.visit(None) as other:
+    with viewers.visit(None, "a") as one, viewers.visit(None, "a") as other:
         for _ in range(100):
             one.due(0, 50.0)
         assert other.due(0, 50.0).wait_s == 0
@@ -63,7 +75,7 @@ def test_a_users_viewers_share() -> None:
 
 def test_large_messages_count_as_several() -> None:
     """Reading a list of thousands of names takes as long as many short ones."""
-    with Viewers(Web(messages_per_s_max=10), Metrics()).visit(None) as pace:
+    with Viewers(Web(messages_per_s_max=10), Metrics()).visit(None, "a") as pace:
         assert not pace.due(65_536, 0.0).wait_s
         assert pace.due(65_536, 0.0).wait_s == 0 < pace.due(0, 0.0).wait_s
 
@@ -72,7 +84,7 @@ def test_nothing_stays_of_who_left() -> None:
     """As many may come and go as like."""
     viewers = Viewers(Web(), Metrics())
     for _ in range(100):
-        with viewers.visit(ANONYMOUS) as pace:
+        with viewers.visit(ANONYMOUS, "a") as pace:
             pace.due(0, 0.0)
     assert len(viewers.of_connections) == 0
 

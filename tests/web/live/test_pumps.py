@@ -43,7 +43,7 @@ TEXT = "x" * 50_000
 @pytest.fixture
 def web() -> Web:
     """A viewer is let go of soon."""
-    return Web(port=0, viewer_stall_s=0.4, viewer_queue_bytes_max=4096)
+    return Web(port=0, viewer_stall_s=0.4, viewer_queue_bytes_max=4096, messages_per_s_max=1000)
 
 
 @asynccontextmanager

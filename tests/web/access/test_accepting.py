@@ -1,0 +1,115 @@
+"""Accepting by hand: whose a connection is, TLS that does not come, and a machine that has no more open files."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from duco_rt.config import Web
+from duco_rt.seeing.metrics import Metrics
+from duco_rt.tls import client_context
+from duco_rt.web.access import accepting, places
+from duco_rt.web.access.accepting import Accepting
+from duco_rt.web.health import Health
+from duco_rt.web.server import Server, listen, routes
+from tests.certificates import Certificates
+from tests.web.raw import Raw
+
+ELSEWHERE = "127.0.0.2"
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for it."""
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0.005)
+
+
+class Greeter(asyncio.Protocol):
+    """Says one word."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Say it, and close."""
+        transport.write(b"hello")  # type: ignore[attr-defined]  # uvloop's is no asyncio.Transport by its class
+        transport.close()
+
+
+class Refusing:
+    """A listening socket of a process without a free file, for so many times."""
+
+    def __init__(self, listening: socket.socket, times: int) -> None:
+        self._listening = listening
+        self.times = times
+        self.setblocking = listening.setblocking
+        self.fileno = listening.fileno
+
+    def accept(self) -> tuple[socket.socket, object]:
+        """As `socket.accept` fails."""
+        self.times -= 1
+        if self.times >= 0:
+            raise OSError(24, "Too many open files")
+        return self._listening.accept()
+
+
+@pytest.mark.servers
+async def test_no_more_open_files(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said, and tried again in a while: not at full speed, and who waits comes in."""
+    monkeypatch.setattr(accepting, "_PAUSE_S", 0.01)
+    seen: list[str] = []
+
+    def begin(address: str) -> asyncio.Protocol:
+        seen.append(address)
+        return Greeter()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        refusing = Refusing(listening, 2)
+        made = Accepting(refusing, begin, lambda _: None, None, 1.0)  # type: ignore[arg-type]  # in its place
+        client = await Raw.open(f"http://127.0.0.1:{listening.getsockname()[1]}", ELSEWHERE)
+        assert not await client.ended()
+        assert (seen, refusing.times) == ([ELSEWHERE], -2) or refusing.times < 0
+        made.close()
+        late = await Raw.open(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        await asyncio.sleep(0.02)
+        assert seen == [ELSEWHERE]
+        late.close()
+
+
+@pytest.mark.servers
+async def test_silence_instead_of_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts for its address from the beginning, and ends by itself; others come in meanwhile."""
+    monkeypatch.setattr(places, "HERE", (ip_network("127.0.0.1/32"),))
+    made = Certificates(tmp_path)
+    files = made.server("127.0.0.1")
+    config = Web(
+        port=0,
+        cert_file=str(files.cert),
+        key_file=str(files.key),
+        connections_max=20,
+        connections_address_max=2,
+        header_timeout_s=0.3,
+    )
+    metrics = Metrics()
+    table = routes(Health({}, metrics), studio=None, metaapi=None, call=None, static=None)
+    with listen(config) as listening:
+        server = Server(config, listening, table, metrics=metrics)
+        await server.start()
+        try:
+            silent = [await Raw.open(server.url.rstrip("/"), ELSEWHERE) for _ in range(2)]
+            await until(lambda: metrics.value("web_connections") == 2)
+            assert await (await Raw.open(server.url.rstrip("/"), ELSEWHERE)).ended()
+            assert metrics.value("web_refused_total", why="connections_address") == 1
+            async with ClientSession() as http:
+                trusted = client_context(str(made.ca), "ca")
+                async with http.get(f"{server.url}healthz", ssl=trusted) as response:
+                    assert response.status == 200
+            for connection in silent:
+                assert await connection.ended()
+            await until(lambda: metrics.value("web_connections") == 0)
+        finally:
+            await server.close()
