@@ -164,10 +164,12 @@ def _open_lock(path: Path, more: int = 0) -> int:
     try:
         fd = os.open(path / _LOCK, flags, 0o600)
     except OSError as e:
-        is_link = (path / _LOCK).is_symlink()
-        why = "is a symbolic link, which is not followed; remove it" if is_link else f"{e.strerror}"
-        hint = "; whose folder it is can ask" if isinstance(e, PermissionError) else ""
-        raise ConfigError(f"app.data_dir = {str(path)!r}: {_LOCK}: {why}{hint}") from e
+        why = str(e.strerror)
+        if (path / _LOCK).is_symlink():
+            why = f"{_LOCK}: is a symbolic link, which is not followed; remove it"
+        elif e.errno != errno.EROFS and (path / _LOCK).exists():
+            why = f"{_LOCK}: {why}{'; whose folder it is can ask' if isinstance(e, PermissionError) else ''}"
+        raise ConfigError(f"app.data_dir = {str(path)!r}: {why}") from e
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise ConfigError(f"app.data_dir = {str(path)!r}: {_LOCK}: is no plain file; remove it")

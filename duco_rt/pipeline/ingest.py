@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 import structlog
 
-from duco_rt.body import INFLATED_BYTES_MAX
+from duco_rt.body import CAN_TYPE, INFLATED_BYTES_MAX
 from duco_rt.clock import Clock
 from duco_rt.errors import TransportError
 from duco_rt.model import HubMessage, RawMessage, Sample
@@ -33,6 +33,14 @@ _PUBLISHES_MAX = 64
 """Live messages on their way to who publishes them: no more than this wait for a server's round trip."""
 _META_S = 2.0
 _AGAIN_S_MAX = 30.0
+
+
+class _Line:
+    """A machine's live messages that wait for its parsing."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.length = 0
 
 
 class Ingest:
@@ -64,6 +72,7 @@ class Ingest:
         self._metrics = metrics
         self._room = asyncio.Semaphore(_APPENDS_MAX)
         self._live_room = asyncio.Semaphore(_PUBLISHES_MAX)
+        self._lines: dict[str, _Line] = {}  # by machine
         self._beside: Counter[str] = Counter()  # by tenant: live messages that wait for their parsing
         self._open = 0
         self._open_high = metrics.depth("ingest_depth", lambda: self._open)
@@ -138,10 +147,14 @@ class Ingest:
     async def _publish(self, message: HubMessage) -> None:
         async with asyncio.timeout(_META_S):  # the storage path waits as long as it takes
             known = await self._parsings.now(message.chassis_id)
-            if known is not None and known.waits:
-                known = await self._with_plan(message.chassis_id, known.tenant)
+        needs_plan = message.content_type == CAN_TYPE
+        if known is not None and needs_plan and (known.waits or message.chassis_id in self._lines):
+            known = await self._with_plan(message.chassis_id, known.tenant)
         if known is None:
             return  # the storage path counts and keeps it
+        if known.waits and needs_plan:
+            self._metrics.count("ingest_live_lost_total")
+            return
         problems = Problems()
         record = RawMessage(message, known.tenant, self._clock.wall_ms())
         self._arrivals.note(message.ts_ms, record.received_ms)
@@ -151,18 +164,26 @@ class Ingest:
                 self._published(parsed.sample)
 
     async def _with_plan(self, chassis_id: str, tenant: str) -> Known | None:
-        """Wait for a parsing that is being read, beside the messages of others."""
+        """Wait for a parsing that is being read: a machine's messages in order, beside those of others."""
         if self._beside[tenant] >= _PUBLISHES_MAX:
             raise TimeoutError(f"{_PUBLISHES_MAX} messages of {tenant} wait for their parsing")
         self._beside[tenant] += 1
+        line = self._lines.setdefault(chassis_id, _Line())
+        line.length += 1
         self._live_room.release()
         try:
-            return await self._parsings.get(chassis_id)
+            async with asyncio.timeout(_META_S), line.turn:
+                return await self._parsings.soon(chassis_id)
+        except TimeoutError:
+            raise TimeoutError(f"its parsing is not read within {_META_S:g} s") from None
         finally:
+            await self._live_room.acquire()
             self._beside[tenant] -= 1
             if not self._beside[tenant]:
                 del self._beside[tenant]
-            await self._live_room.acquire()
+            line.length -= 1
+            if not line.length:
+                del self._lines[chassis_id]
 
     def _published(self, sample: Sample) -> None:
         self._metrics.count("ingest_live_total")

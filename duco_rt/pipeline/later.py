@@ -70,11 +70,15 @@ class Later:
         self._parsings.changed.set()
         return problems
 
-    async def run(self) -> None:
-        """Parse what can be parsed by now, until cancelled."""
+    async def load(self) -> None:
+        """Go on with what waited when the last process ended; before anything is added."""
         if not self._tenants:
             for waiting in await self._file.load():
                 self._enter(waiting)
+            self._parsings.changed.set()
+
+    async def run(self) -> None:
+        """Parse what can be parsed by now, until cancelled."""
         while True:
             await self._parsings.changed.wait()
             self._parsings.changed.clear()
@@ -137,6 +141,7 @@ class Later:
             log.error("seconds stay raw", chassis_id=peer.chassis_id, msg_type=peer.msg_type, exc_info=e)
             self._metrics.count("process_problems_total", kind="failed")
             waiting.spans.clear()
+            waiting.doing = None
         if not waiting.spans and peers.pop(peer, None) is not None:
             self._tenants[tenant] -= 1
             self._tenants += Counter()  # without those who have none
@@ -152,17 +157,16 @@ class Later:
             problems["no_parsing"] += waiting.seconds
             waiting.spans.clear()
         else:
-            span = waiting.spans[0]
-            to_ms = min(span.from_ms + _CHUNK_MS - 1, span.to_ms)
-            samples = await self._parse(peer, span, to_ms, known, problems)
+            piece, spans = waiting.take(_CHUNK_MS), len(waiting.spans)
+            samples = await self._parse(peer, piece, known, problems)
             await retry("log", lambda: self._log.append_parsed(samples), self._metrics)
-            waiting.is_done(to_ms)
-            if span not in waiting.spans:
-                self._readers.pop(peer, None)
+            waiting.doing = None
+            if spans != len(waiting.spans) or not spans or waiting.spans[0].from_ms > piece.to_ms + 1:
+                self._readers.pop(peer, None)  # the next one does not go on from here
         for kind, count in problems.items():
             self._metrics.count("process_problems_total", count, kind=kind)
 
-    async def _parse(self, peer: Peer, span: Span, to_ms: int, known: Known, problems: Problems) -> list[Sample]:
+    async def _parse(self, peer: Peer, span: Span, known: Known, problems: Problems) -> list[Sample]:
         reader = self._readers.get(peer)
         if reader is None:
             reader = self._readers[peer] = Rereader(self._msg_types)
@@ -170,7 +174,7 @@ class Later:
                 _ = list(reader.read(second, known, Problems()))
                 await asyncio.sleep(0)
         samples: list[Sample] = []
-        for second in await self._seconds(peer, span.from_ms, to_ms):
+        for second in await self._seconds(peer, span.from_ms, span.to_ms):
             samples += reader.read(second, known, problems)
             await asyncio.sleep(0)  # the live path goes between any two seconds
         return samples

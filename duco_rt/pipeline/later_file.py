@@ -31,11 +31,15 @@ class Span(msgspec.Struct):
 
 
 class Waiting(msgspec.Struct):
-    """The spans of a machine and message type, at most 16, and how many seconds were noted."""
+    """The spans of a machine and message type, at most 16, and how many seconds were noted.
+
+    `doing` is being parsed: what is noted of it meanwhile was perhaps not there to be read, and waits again.
+    """
 
     peer: Peer
     spans: list[Span]
     seconds: int = 0
+    doing: Span | None = None
 
     def note(self, ts_ms: int) -> bool:
         """One more second; False where that would be too many spans (a clock that jumps)."""
@@ -52,12 +56,21 @@ class Waiting(msgspec.Struct):
         self.seconds += 1
         return True
 
-    def is_done(self, to_ms: int) -> None:
-        """The first span is parsed up to there."""
+    def take(self, length_ms: int) -> Span:
+        """The first piece, which is `doing` from now on."""
         span = self.spans[0]
-        span.from_ms = to_ms + 1
-        if span.from_ms > span.to_ms:
+        to_ms = min(span.from_ms + length_ms - 1, span.to_ms)
+        piece = self.doing = Span(span.from_ms, to_ms)
+        if to_ms == span.to_ms:
             del self.spans[0]
+        else:
+            span.from_ms = to_ms + 1
+        return piece
+
+    @property
+    def all(self) -> list[Span]:
+        """What waits, and what is being parsed."""
+        return self.spans if self.doing is None else [*self.spans, self.doing]
 
     @property
     def is_kept(self) -> bool:
@@ -95,7 +108,7 @@ class LaterFile:
             self.changed = False
             spans = [span for waiting in held for span in waiting.spans]
             kept = [span.to_ms + _AHEAD_MS for span in spans]
-            rows = [Waiting(w.peer, [Span(s.from_ms, s.to_ms + _AHEAD_MS) for s in w.spans], w.seconds) for w in held]
+            rows = [Waiting(w.peer, [Span(s.from_ms, s.to_ms + _AHEAD_MS) for s in w.all], w.seconds) for w in held]
             try:
                 if rows:
                     await asyncio.to_thread(write_whole, self._file, msgspec.json.encode(rows))

@@ -99,7 +99,8 @@ class Parser:
         )
         if known is None or known.plan is None:
             waits = known is not None and known.waits
-            problems["no_parsing"] += known is not None and not waits
+            if known is not None and not waits:
+                problems["no_parsing"] += 1
             return Parsed(row, None, waits=waits)
         try:
             whole = self._assembler.add(peer.chassis_id, peer.msg_type, second, problems)

@@ -22,6 +22,8 @@ from duco_rt.pipeline.parsing_plans import Compile, Key, Plans
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base_data import Meta
 
+__all__ = ["Compile", "Known", "ParsingCache"]
+
 log = structlog.get_logger()
 
 
@@ -70,9 +72,10 @@ class ParsingCache:
         self._newest: dict[str, Key | None] = {}  # by parsing, None: MetaAPI does not know it
         self._loading: dict[str, asyncio.Lock] = {}  # by device: a question that hangs holds up no other one's
         self._due: dict[str, str] = {}  # parsings that somebody needs, and for which tenant
-        self._making: set[str] = set()
+        self._making: dict[str, asyncio.Event] = {}  # set when it is read, or was tried
         self._is_due = asyncio.Event()
         self._asking = asyncio.Semaphore(_ASK_AT_ONCE)
+        self._locks: dict[str, asyncio.Lock] = {}  # by parsing
         self._rooms: dict[str, asyncio.Semaphore] = {}  # by tenant: texts that wait to be read are not all held here
         self.changed = asyncio.Event()
         """Set where a device that waited may wait no more; whoever waits for that clears it."""
@@ -94,9 +97,18 @@ class ParsingCache:
         if known is not None and known.waits:
             tenant, name = self._wanted[chassis_id]
             if name is not None and name not in self._making and self._newest.get(name) not in self._plans.late:
-                self._due[name] = tenant
+                self._making[name], self._due[name] = asyncio.Event(), tenant
                 self._is_due.set()
         return known
+
+    async def soon(self, chassis_id: str) -> Known | None:
+        """The same, once `run` has read it, or tried to. Who stops waiting does not stop the reading."""
+        known = await self.now(chassis_id)
+        wanted = self._wanted.get(chassis_id)
+        if known is None or wanted is None or wanted.name not in self._making:
+            return known
+        await self._making[wanted.name].wait()
+        return self._settled(chassis_id)
 
     async def _look(self, chassis_id: str) -> Known | None:
         if chassis_id not in self._known:
@@ -111,7 +123,10 @@ class ParsingCache:
     async def run(self) -> None:
         """Read what is needed, and ask again, for ever. A MetaAPI that is away changes nothing, a parsing that takes
         long holds up no other."""
+        for event in self._making.values():  # of one that failed
+            event.set()
         self._making.clear()
+        self._due.clear()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._refresh_again(group))
             while True:
@@ -119,9 +134,7 @@ class ParsingCache:
                 self._is_due.clear()
                 due, self._due = self._due, {}
                 for name, tenant in due.items():
-                    if name not in self._making:
-                        self._making.add(name)
-                        group.create_task(self._try_to_make(name, tenant))
+                    group.create_task(self._try_to_make(name, tenant))
 
     async def refresh(self) -> None:
         """Ask again for every device that is known here; forget unknown ones and plans that no device uses."""
@@ -222,14 +235,19 @@ class ParsingCache:
             self._failed(e)
             await asyncio.sleep(min(_AGAIN_S, self._refresh_s))
         finally:
-            self._making.discard(name)
+            if name in self._making:
+                self._making.pop(name).set()
             self.changed.set()
 
     async def _make(self, name: str, tenant: str) -> None:
-        """Ask for a parsing, and compile it."""
-        parsing = await self._ask_for(name)
-        if parsing is not None and (name, parsing.version) not in self._plans.late:
-            await self._plans.compile(parsing, tenant)
+        """Ask for a parsing, and compile it: once for all who need it."""
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            key = self._newest.get(name)
+            if name in self._newest and (key is None or key in self._plans.plans or key in self._plans.late):
+                return
+            parsing = await self._ask_for(name)
+            if parsing is not None and (name, parsing.version) not in self._plans.late:
+                await self._plans.compile(parsing, tenant)
 
     async def _try_to_compile(self, parsing: Parsing, tenant: str) -> None:
         try:

@@ -91,6 +91,7 @@ class Process:
         """Until cancelled. After a failure the log gives again what was not committed."""
         self._parser = self._make_parser()  # what an error left behind in one is not gone on with
         read = partial(self._log.read_raw, self._messages_max, self._age_max_s)
+        await self._later.load()
         async with asyncio.TaskGroup() as tasks, aclosing(readings("log", read, self._metrics)) as batches:
             later = tasks.create_task(self._later.run())
             async for batch in batches:

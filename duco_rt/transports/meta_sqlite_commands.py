@@ -21,7 +21,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS commands (
     id INTEGER PRIMARY KEY AUTOINCREMENT, chassisId TEXT NOT NULL, commandId TEXT NOT NULL, action TEXT NOT NULL,
     reason TEXT NOT NULL, who TEXT NOT NULL, state TEXT NOT NULL, queued INTEGER NOT NULL, sent INTEGER,
     answered INTEGER, answer TEXT, error TEXT, beats INTEGER NOT NULL, lastBeat INTEGER,
-    tenant TEXT NOT NULL, UNIQUE (chassisId, commandId, tenant)
+    tenant TEXT NOT NULL DEFAULT '', UNIQUE (chassisId, commandId, tenant)
 )"""
 _INDEXES = (
     "CREATE INDEX IF NOT EXISTS commands_newest ON commands (chassisId, queued)",

@@ -81,7 +81,7 @@ async def running(folder: Path, devices: Sequence[str]) -> AsyncIterator[Line]:
         parsings = ParsingCache(transports.meta, config.meta.refresh_s, metrics)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         parts = build_pipeline(config, transports, parsings, clock, metrics)
-        runs = [tasks.create_task(part.run()) for part in parts]
+        runs = [tasks.create_task(run) for run in (parsings.run(), *(part.run() for part in parts))]
         assert isinstance(transports.hub, MemoryHub)
         try:
             yield Line(transports.hub, transports, metrics)

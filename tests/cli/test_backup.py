@@ -15,7 +15,6 @@ from duco_rt.disk.data_dir import DataDir
 from duco_rt.disk.data_version import VERSION
 from duco_rt.errors import BadInput, ConfigError, Conflict, TransportError
 
-
 OLD: dict[str, object] = {"id": "old", "name": "anna", "grants": {"duco": "viewer"}, "created": 1, "expires": None}
 NEW: dict[str, object] = {**OLD, "id": "new", "name": "mal\nlory", "grants": {"*": "admin"}}
 

@@ -184,7 +184,7 @@ def test_names_steer_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     rows = capfd.readouterr().out.split("\n")
     assert rows[1] == "D1        t       D1       \\x1b]0;owned\\x07\\nD2  t  D2  \\u202eforged"
     assert len(rows) == 4
-    assert main(["device", "remove", "\x1b[2J\nduco_rt: done"]) == 2
+    assert main(["check", "--config", "\x1b[2J\nduco_rt: done"]) == 2
     assert "\x1b" not in (err := capfd.readouterr().err) and len(err.splitlines()) == 1
 
 

@@ -86,6 +86,11 @@ GOOD: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "open, in plain text": (OPEN, ["web.host"]),
     "open, in plain text, with sign-in": (("web.host=10.0.0.1", *OIDC), ["web.host"]),
     "open behind a proxy's TLS": ((*OPEN, "web.public_url=https://duco.example:8443", "web.proxies=['::1']"), []),
+    "open behind a proxy that is not named": ((*OPEN, "web.public_url=https://duco.example"), ["web.public_url"]),
+    "a certificate and a public name": (
+        (*OPEN, "web.public_url=https://d.example", "web.cert_file=c.pem", "web.key_file=k.pem"),
+        [],
+    ),
     "open behind a proxy without": ((*OPEN, "web.public_url=http://duco.example"), ["web.host"]),
     "an issuer on this machine": ((*OIDC, "web.oidc_issuer=http://127.0.0.1:9"), []),
     "a network of proxies": (("web.proxies=['10.0.0.0/8','fd00::/8','192.168.1.7/24']",), []),

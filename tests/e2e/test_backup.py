@@ -53,6 +53,7 @@ async def test_a_machine_goes_on_from_a_backup(tmp_path: Path) -> None:
     first, again = (Process(name, tmp_path, ROLES, SETTINGS) for name in ("first", "again"))
     file = tmp_path / "kept" / "b.tar"
     file.parent.mkdir()
+    first.data_dir.mkdir(mode=0o700)  # where it has another name than the default, one makes it before the first run
     made = await command(first.data_dir, "token", "add", "anna", "--tenant", "duco", "--role", "admin")
     assert made.code == 0, made.err
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {made.out.strip()}"}) as http:
@@ -103,7 +104,7 @@ async def test_a_backup_without_a_process(tmp_path: Path) -> None:
         after = await stored_after(http, process, before["vehicle_can"][-1])
     assert all(set(before[kind]) <= set(after[kind]) for kind in TYPES)
     for folder, target, words in (
-        (tmp_path / "nothing", file, "there is nothing in it"),
+        (tmp_path / "nothing", file, "nothing is there"),
         (process.data_dir, tmp_path, "is a folder"),
         (process.data_dir, tmp_path / "absent" / "b.tar", "its folder is not there"),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from duco_rt.pipeline.parsing_cache import ParsingCache
 from duco_rt.pipeline.process import Process
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.base import Live
+from duco_rt.transports.base_data import Meta
 from duco_rt.transports.hub_memory import MemoryHub
 from duco_rt.transports.live_memory import MemoryLive
 from duco_rt.transports.log_memory import MemoryLog
@@ -171,12 +172,23 @@ class Line:
     compiler: Compiler = field(default_factory=Compiler)
     sent: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def send(self, *messages: HubMessage) -> list[asyncio.Task[None]]:
-        """Send from the device; each task ends when the hub has acknowledged."""
+    def send(self, *messages: HubMessage, warm: bool = True) -> list[asyncio.Task[None]]:
+        """Send from the device; each task ends when the hub has acknowledged. `warm`: once their parsings are read."""
         device = self.hub.device("DUCO_001")
-        sent = [self.tasks.create_task(device.send(message)) for message in messages]
+        first = self.tasks.create_task(self._read({message.chassis_id for message in messages} if warm else set()))
+
+        async def go(message: HubMessage) -> None:
+            await asyncio.wait([first])
+            await device.send(message)
+
+        sent = [self.tasks.create_task(go(message)) for message in messages]
         self.sent += sent
         return sent
+
+    async def _read(self, chassis_ids: set[str]) -> None:
+        with suppress(TransportError):
+            for chassis_id in chassis_ids:
+                await self.parsings.get(chassis_id)
 
     def problems(self, kind: str, stage: str = "process") -> float:
         """How often a problem was counted."""
@@ -185,13 +197,18 @@ class Line:
 
 @asynccontextmanager
 async def running(
-    folder: Path, live: Live | None = None, limit_s: float = 20, compiler: Compiler | None = None
+    folder: Path,
+    live: Live | None = None,
+    limit_s: float = 20,
+    compiler: Compiler | None = None,
+    asked: Meta | None = None,
+    refresh_s: float = 60,
 ) -> AsyncIterator[Line]:
-    """Ingest, process and distribute between a memory hub and a recording store."""
+    """Ingest, process and distribute between a memory hub and a recording store. `asked`: another MetaAPI."""
     metrics = Metrics()
     async with open_meta(folder) as meta, asyncio.TaskGroup() as tasks:
         compiler = compiler or Compiler()
-        cache = ParsingCache(meta, 60, metrics, compile_parsing=compiler)
+        cache = ParsingCache(asked or meta, refresh_s, metrics, compile_parsing=compiler)
         hub, log = MemoryHub(1000, metrics), MemoryLog(1000, metrics)
         line = Line(meta, tasks, live or MemoryLive(600, metrics), metrics, hub, log, cache, compiler=compiler)
         works: list[Coroutine[Any, Any, None]] = [

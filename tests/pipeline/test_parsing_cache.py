@@ -96,9 +96,9 @@ async def test_changes_are_noticed(meta: AwayMeta, cache: ParsingCache) -> None:
 async def test_run_refreshes_by_itself(meta: AwayMeta, cache: ParsingCache) -> None:
     """Every `refresh_s`, and it goes on after MetaAPI was away."""
     await cache.get("DUCO_001")
-    running = asyncio.TaskGroup()
-    async with asyncio.timeout(10), running:
-        task = running.create_task(cache.run())
+    group = asyncio.TaskGroup()
+    async with asyncio.timeout(10), group:
+        task = group.create_task(cache.run())
         meta.away, asked = True, meta.asked
         while meta.asked < asked + 3:
             await asyncio.sleep(0.001)
@@ -211,9 +211,9 @@ async def test_a_parsing_that_takes_long_holds_up_no_other(
     compiler.held["p"] = asyncio.Event()
     await meta.put_parsing("p", SLOW)
     await meta.put_device(Device("DUCO_001", "other", "one", "p"))
-    running = asyncio.TaskGroup()
-    async with asyncio.timeout(10), running:
-        task = running.create_task(cache.run())
+    group = asyncio.TaskGroup()
+    async with asyncio.timeout(10), group:
+        task = group.create_task(cache.run())
         known = await cache.get("DUCO_001")
         while known is None or known.tenant != "other":
             await asyncio.sleep(0.001)

@@ -78,7 +78,7 @@ async def test_a_ledger_without_tenants(tmp_path: Path) -> None:
     meta = await opened(tmp_path)
     await meta.close()
     db = sqlite3.connect(tmp_path / "meta.sqlite")
-    before = meta_sqlite_commands._TABLE.replace("tenant TEXT NOT NULL, ", "").replace(", tenant)", ")")
+    before = meta_sqlite_commands._TABLE.replace("tenant TEXT NOT NULL DEFAULT '', ", "").replace(", tenant)", ")")
     assert before.count("tenant") == 0
     db.executescript(f"DROP TABLE commands; {before};" + ";".join(meta_sqlite_commands._INDEXES))
     values = "'start', 'user_action', 'v1', 'leased', ?, NULL, NULL, NULL, NULL, 0, NULL"

@@ -71,7 +71,9 @@ async def test_one_tenant_takes_no_room_of_another(meta: SqliteMeta, monkeypatch
     """Its own tokens are bounded, and those in all tenants; the error says which."""
     monkeypatch.setattr(meta_sqlite_credentials, "TOKENS_TENANT_MAX", 2)
     every: Grants = {"*": "viewer"}
-    for grants in ({"duco": "viewer"}, {"duco": "admin", "other": "viewer"}, every, every):
+    duco: Grants = {"duco": "viewer"}
+    both: Grants = {"duco": "admin", "other": "viewer"}
+    for grants in (duco, both, every, every):
         await meta.add_credential(token("x", grants=grants))
     for tenant in ("duco", "*"):
         with pytest.raises(Conflict, match=re.escape(f"tenant '{tenant}' has 2 tokens")):

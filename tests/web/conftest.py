@@ -234,6 +234,6 @@ async def site(tmp_path: Path, web: Web) -> AsyncIterator[Site]:
         yield running
 
 
-async def compile_quickly(parsing: Parsing, limit_s: float) -> Plan:
+async def compile_quickly(parsing: Parsing, limit_s: float, tenant: str) -> Plan:
     """Without a process of its own: for tests of what is done with a plan."""
     return compile_here(parsing)

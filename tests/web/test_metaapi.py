@@ -145,6 +145,18 @@ async def test_too_many_uploads_are_told_to_come_again(site: Site) -> None:
     assert (await site.ask("PUT", f"{API}/parsings/p", {"files": FILES}))[0] == 200
 
 
+async def test_uploads_of_one_tenant_hold_up_nobody_else(site: Site) -> None:
+    """One of theirs is read and three wait; more are refused, and another tenant's is read at once."""
+    going = threading.Event()
+    held = [ASKED.submit(going.wait, "evil") for _ in range(4)]
+    try:
+        assert is_error(await site.ask("PUT", f"{API}/parsings/q?tenant=evil", {"files": FILES}), 503, "unavailable")
+        assert (await site.ask("PUT", f"{API}/parsings/p?tenant=duco", {"files": FILES}))[0] == 200
+    finally:
+        going.set()
+    assert all(each.result(5) for each in held)
+
+
 async def test_a_devices_parsing_has_an_etag(site: Site) -> None:
     """304 without a body as long as nothing changed; a change of files, of parsing or of tenant is one."""
     place = f"{API}/devices/DUCO_001/parsing"

@@ -43,42 +43,45 @@ class Accepting:
         self._tls = tls
         self._handshake_s = None if tls is None else handshake_s
         self._loop = asyncio.get_running_loop()
-        self._opening: set[asyncio.Task[None]] = set()  # they are ended by `close`
-        self._pause: asyncio.TimerHandle | None = None
+        self._opening: set[asyncio.Task[None]] = set()
         listening.setblocking(False)
-        self._listen()
+        self._accepting = self._loop.create_task(self._accept())  # `close` ends it, and those that it begins
+        self._accepting.add_done_callback(lambda _: listening.close())
 
     def close(self) -> None:
-        """Accept no more; what is not open yet is over."""
-        self._loop.remove_reader(self._listening)
-        if self._pause is not None:
-            self._pause.cancel()
+        """Accept no more, and close the socket; what is not open yet is over."""
+        self._accepting.cancel()
         for task in self._opening:
             task.cancel()
 
-    def _listen(self) -> None:
-        self._pause = None
-        self._loop.add_reader(self._listening, self._accept)
-
-    def _accept(self) -> None:
-        for _ in range(_AT_ONCE):
+    async def _accept(self) -> None:
+        while True:
             try:
-                connection, peer = self._listening.accept()
+                self._take(*await self._loop.sock_accept(self._listening))
+                for _ in range(_AT_ONCE):  # who came with it
+                    self._take(*self._listening.accept())
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
+                pass
             except OSError as e:  # no more open files, or memory: whoever waits is there in a second still
                 log.error("no connection can be accepted", error=str(e), again_s=_PAUSE_S)
-                self._loop.remove_reader(self._listening)
-                self._pause = self._loop.call_later(_PAUSE_S, self._listen)
-                return
+                await asyncio.sleep(_PAUSE_S)
+            except Exception as e:  # a defect costs one connection; without this loop nobody would come in any more
+                log.error("connection not accepted", exc_info=e)
+                await asyncio.sleep(_PAUSE_S)
+
+    def _take(self, connection: socket.socket, peer: tuple[str, int]) -> None:
+        protocol = None
+        try:
             protocol = self._begin(peer[0])
+        finally:
             if protocol is None:
                 connection.close()
-                continue
-            connection.setblocking(False)
-            task = self._loop.create_task(self._open(connection, protocol))
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
+        if protocol is None:
+            return
+        connection.setblocking(False)
+        task = self._loop.create_task(self._open(connection, protocol))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
 
     async def _open(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
         is_open = False

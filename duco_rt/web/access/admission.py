@@ -67,9 +67,7 @@ class Admission:
         same wrong token again and again, of a script that was forgotten, counts against that token alone.
         """
         if request.version not in _VERSIONS:
-            answer = _last(request, 505, "http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
-            answer.headers[hdrs.CONNECTION] = "close"
-            return answer
+            return _other_version(request)
         said = request.headers.get(hdrs.AUTHORIZATION) or request.cookies.get(self._cookie, "")
         signs_in = (request.method, request.path) in _SIGN_INS
         if self._config.auth == "none" or not (said or signs_in):
@@ -186,6 +184,12 @@ def _tenant_of(request: web.Request, identity: Identity) -> str:
         return named
     only = next(iter(identity.grants))
     return "" if only == EVERY else only
+
+
+def _other_version(request: web.Request) -> web.Response:
+    answer = _last(request, 505, "http_version_not_supported", "HTTP/1.1 and HTTP/1.0 are spoken here")
+    answer.headers[hdrs.CONNECTION] = "close"  # which these versions would take for granted
+    return answer
 
 
 def _last(request: web.Request, status: int, code: str, words: str, retry_s: float | None = None) -> web.Response:

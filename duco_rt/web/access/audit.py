@@ -81,13 +81,14 @@ class Audit:
         if denied is None and (need is None or not need.event or request.get(IDLE)):
             return
         facts = _facts(request, need, status)
-        if denied is None:
+        if denied is None and status != 429:
             log.info("audit", **facts, result="done" if status is not None and status < 400 else "failed")
             return
-        self._metrics.count("web_denied_total", reason=denied)
+        if denied is not None:
+            self._metrics.count("web_denied_total", reason=denied)
         unlogged = self._refusals.next(facts["credential"] or facts["address"], self._clock.steady_s())
         if unlogged is not None:
-            log.info("audit", **facts, result="denied", reason=denied, unlogged=unlogged)
+            log.info("audit", **facts, result="denied", reason=denied or "too_many", unlogged=unlogged)
 
 
 def _facts(request: web.Request, need: Need | None, status: int | None) -> dict[str, str]:

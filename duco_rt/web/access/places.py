@@ -1,4 +1,4 @@
-"""How many connections there may be, in all and of one address. Pure."""
+"""How many connections there may be, in all and of one address."""
 
 from __future__ import annotations
 

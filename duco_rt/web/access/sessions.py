@@ -102,6 +102,7 @@ class SignIn:
         self._oidc = oidc
         self._addresses = Addresses(config)
         self._sessions = Sessions(config, meta, authentication, clock)
+        self._clock = clock
         self._openings = Rates(_OPENINGS_PER_S, _OPENINGS_BURST / _OPENINGS_PER_S)
         self._at_issuer = "__Host-duco_oidc" if is_tls(config) else "duco_oidc"
         self._page = SignInPage(static, None if oidc is None else oidc.issuer_name)
@@ -207,7 +208,8 @@ class SignIn:
     ) -> web.Response:
         """A session, and to the page. Without a fragment of ours browsers keep that of the form's address."""
         response = _see(f"/{fragment}")
-        wait_s = self._openings.allow(user_of(identity) or identity.name, self._clock.steady_s())
+        user = user_of(identity)
+        wait_s = self._openings.allow(identity.name if user is None else user, self._clock.steady_s())
         if wait_s:
             return self._page.answer(request, 429, _OFTEN, wait_s)
         try:

@@ -40,21 +40,17 @@ class Greeter(asyncio.Protocol):
         transport.close()
 
 
-class Refusing:
+class Refusing(socket.socket):
     """A listening socket of a process without a free file, for so many times."""
 
-    def __init__(self, listening: socket.socket, times: int) -> None:
-        self._listening = listening
-        self.times = times
-        self.setblocking = listening.setblocking
-        self.fileno = listening.fileno
+    times = 2
 
     def accept(self) -> tuple[socket.socket, object]:
         """As `socket.accept` fails."""
         self.times -= 1
         if self.times >= 0:
             raise OSError(24, "Too many open files")
-        return self._listening.accept()
+        return super().accept()
 
 
 @pytest.mark.servers
@@ -67,17 +63,41 @@ async def test_no_more_open_files(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         seen.append(address)
         return Greeter()
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        refusing = Refusing(listening, 2)
-        made = Accepting(refusing, begin, lambda _: None, None, 1.0)  # type: ignore[arg-type]  # in its place
-        client = await Raw.open(f"http://127.0.0.1:{listening.getsockname()[1]}", ELSEWHERE)
-        assert not await client.ended()
-        assert (seen, refusing.times) == ([ELSEWHERE], -2) or refusing.times < 0
-        made.close()
-        late = await Raw.open(f"http://127.0.0.1:{listening.getsockname()[1]}")
-        await asyncio.sleep(0.02)
-        assert seen == [ELSEWHERE]
-        late.close()
+    refusing = Refusing(fileno=socket.create_server(("127.0.0.1", 0)).detach())
+    url = f"http://127.0.0.1:{refusing.getsockname()[1]}"
+    made = Accepting(refusing, begin, lambda _: None, None, 1.0)
+    client = await Raw.open(url, ELSEWHERE)
+    assert not await client.ended()
+    assert seen == [ELSEWHERE] and refusing.times < 0
+    assert capsys.readouterr().out.count("Too many open files") == 2
+    made.close()
+    await until(lambda: refusing.fileno() == -1)
+    with pytest.raises(ConnectionRefusedError):
+        await Raw.open(url)
+
+
+@pytest.mark.servers
+async def test_a_defect_ends_one_connection(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not the accepting of all."""
+    monkeypatch.setattr(accepting, "_PAUSE_S", 0.01)
+    seen: list[str] = []
+
+    def begin(address: str) -> asyncio.Protocol:
+        seen.append(address)
+        if len(seen) == 1:
+            raise KeyError("a defect")
+        return Greeter()
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    made = Accepting(listening, begin, lambda _: None, None, 1.0)
+    assert await (await Raw.open(url)).ended()
+    assert not await (await Raw.open(url)).ended()
+    assert "a defect" in capsys.readouterr().out
+    made.close()
+    await until(lambda: listening.fileno() == -1)
 
 
 @pytest.mark.servers

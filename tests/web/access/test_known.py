@@ -57,6 +57,13 @@ class Keeper:
         """Not asked for here."""
         return []
 
+    async def sessions(self, tenant: str | None = None) -> list[Credential]:
+        """Not asked for here."""
+        return []
+
+    async def remove_grant(self, credential_id: str, tenant: str) -> None:
+        """Not asked for here."""
+
     async def remove_credential(self, credential_id: str) -> None:
         """Forget it."""
         del self.held[credential_id]

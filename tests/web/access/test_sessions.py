@@ -12,6 +12,9 @@ import pytest
 from duco_rt.config import Web
 from duco_rt.rights import read_token
 from tests.web.access.sign_in import SignInServer, said, sign_in_server
+from tests.web.access.test_audit import Lines, audited, lines
+
+__all__ = ["lines"]  # a fixture
 
 pytestmark = pytest.mark.servers
 
@@ -221,3 +224,23 @@ async def test_without_authentication(tmp_path: Path) -> None:
                 assert (answer.status, answer.headers["Location"]) in ((303, "/"), (303, "/sign-in"))
         async with await server.post("/sign-out") as answer:
             assert (answer.status, answer.headers["Location"]) == (303, "/")
+
+
+async def test_signing_in_too_often(tmp_path: Path, lines: Lines) -> None:
+    """By one token ten times, and once a second from then on: no session is thrown out by others; others come in."""
+    config = Web(port=0, auth="tokens", denied_per_s_max=1000)
+    async with sign_in_server(tmp_path, config) as server:
+        token, other = await server.token("anna", duco="viewer"), await server.token("bert", duco="viewer")
+        statuses = []
+        for _ in range(40):
+            async with await server.sign_in(token) as answer:
+                statuses.append(answer.status)
+                page, retry = await answer.text(), answer.headers.get("Retry-After")
+        assert (statuses, retry) == ([303] * 10 + [429] * 30, "1")
+        found = [line["result"] for line in audited(lines)]
+        assert found == ["done"] * 10 + ["denied"] * 20  # of refusals not each has a line
+        assert "too often" in said(page)
+        assert await server.session() != 401
+        assert (await server.sign_in(other)).status == 303
+        server.clock.moved_s = 2
+        assert (await server.sign_in(token)).status == 303

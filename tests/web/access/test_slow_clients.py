@@ -15,7 +15,8 @@ import pytest
 from duco_rt.config import Web
 from duco_rt.web.access import places
 from tests.web.conftest import BASE, Site
-from tests.web.live.viewing import LIVE, becomes, viewing
+from tests.web.live.viewing import LIVE, becomes, pause, publish, receive_until, resume, viewing, watch
+from tests.web.live.viewing import narrow as viewing_narrow
 from tests.web.raw import Raw, code
 
 pytestmark = pytest.mark.servers  # a web server of its own each
@@ -177,8 +178,8 @@ async def test_who_takes_nothing_is_cut(serve: Serve) -> None:
 
 
 async def test_who_takes_it_slowly_is_not(serve: Serve) -> None:
-    """As long as something is taken all the time; a live viewer has its own limit."""
-    async with serve(write_timeout_s=0.1) as site, viewing(site, ["a"]) as viewer:
+    """As long as something is taken all the time."""
+    async with serve(write_timeout_s=0.1) as site:
         with narrow(site) as client:
             loop, taken = asyncio.get_running_loop(), 0
             await loop.sock_sendall(client, LARGE * 400)
@@ -186,8 +187,24 @@ async def test_who_takes_it_slowly_is_not(serve: Serve) -> None:
                 taken += len(await loop.sock_recv(client, 65536))
                 await asyncio.sleep(0.01)
             assert taken and site.metrics.value("web_cut_total", why="write") == 0
-        await viewer.send_json({"type": "STATUS"})
-        assert (await viewer.receive_json())["type"] == "STATUS"
+
+
+async def test_a_viewer_has_its_own_limit(serve: Serve) -> None:
+    """One that takes nothing lags, for `viewer_stall_s`, and goes on then."""
+    async with AsyncExitStack() as stack:
+        site = await stack.enter_async_context(serve(write_timeout_s=0.05))
+        session = await stack.enter_async_context(viewing_narrow(site))
+        viewer = await stack.enter_async_context(session.ws_connect(LIVE))
+        await watch(site, viewer, ["a"])
+        pause(viewer)
+        for seq in range(1, 40):
+            await publish(site, {"a": "x" * 100_000}, seq)
+            await asyncio.sleep(0)
+        await becomes(site, "live_lagging", 1)
+        await asyncio.sleep(0.2)  # several looks
+        assert site.metrics.value("web_cut_total", why="write") == 0
+        resume(viewer)
+        assert (await receive_until(viewer, 39))[-1]["seq"] == 39
 
 
 @pytest.fixture

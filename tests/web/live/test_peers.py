@@ -152,6 +152,7 @@ async def becomes_more(site: Site, name: str, **labels: str) -> None:
             await asyncio.sleep(0.005)
 
 
+@pytest.mark.usefixtures("unasked")
 async def test_another_tenants_history_is_never_seen(site: Site) -> None:
     """The store is asked for the peer of the address, whatever tenant the device has."""
     store(site, range(1, 6))

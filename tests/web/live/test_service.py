@@ -103,6 +103,7 @@ async def test_another_publishers_nonsense_harms_nobody(site: Site, bad: bytes) 
 OTHERS = [Peer("other", "DUCO_001", "vehicle_can"), Peer("duco", "DUCO_002", "vehicle_can")]
 
 
+@pytest.mark.usefixtures("unasked")
 @pytest.mark.parametrize("other", [*OTHERS, Peer("duco", "DUCO_001", "client_raw_data")])
 async def test_tenants_devices_and_types_never_mix(site: Site, other: Peer) -> None:
     """Each viewer sees its own alone."""
@@ -183,6 +184,7 @@ async def test_a_machine_is_followed_a_while_longer(site: Site) -> None:
     assert not site.service._peers and not site.service._lingering
 
 
+@pytest.mark.usefixtures("unasked")
 async def test_machines_that_nobody_watches_any_more_are_bounded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that goes through names leaves few behind."""
     monkeypatch.setattr(service, "_LINGERING_MAX", 2)

@@ -58,6 +58,7 @@ async def test_lists_grow_and_shrink(site: Site) -> None:
         assert (await receive(socket))["payload"] == {"y": 4}
 
 
+@pytest.mark.usefixtures("unasked")
 async def test_another_tenants_names_are_unknown(site: Site) -> None:
     """What a list is answered with says nothing of a machine that is not the tenant's."""
     path = "/api/resources/other/_common/datasets/DUCO_001/live"

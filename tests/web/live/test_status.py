@@ -85,6 +85,7 @@ async def test_a_stream_that_fell_silent_or_is_lost_says_so(site: Site, monkeypa
         assert (await ask(ws))["stream"] == "away"
 
 
+@pytest.mark.usefixtures("unasked")
 async def test_who_keeps_real_time_on_and_for_how_long(site: Site) -> None:
     """Viewers with a lease, and the watchdog's time from the last acknowledged start; none of it to another tenant."""
     await site.leases.renew("DUCO_001", "one", 60)
@@ -200,6 +201,7 @@ async def test_last_known_of_the_store(site: Site) -> None:
         assert (found["ts"], found["seq"], found["ts_of"]) == (ts_of(200), 200, {"b": ts_of(150)})
 
 
+@pytest.mark.usefixtures("unasked")
 async def test_nothing_known(site: Site) -> None:
     """No values, and null elsewhere; also for another tenant's viewer."""
     store(site, [1, 2])
