@@ -101,7 +101,7 @@ def _copies(folder: Path, stage: Path) -> Iterator[Source]:
     """Small files, as they are now; one that goes meanwhile is not needed any more."""
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(mode=0o700)
-    for pattern in (*_COPIED, "reparse/*.json"):
+    for pattern in (*_COPIED, "reparse/*.json", "parse-later.json"):
         for file in sorted(folder.glob(pattern)):
             name = file.relative_to(folder).as_posix()
             if not is_name(name) or not file.is_file() or file.is_symlink():

@@ -27,7 +27,7 @@ _ID, _PLAIN = r"[A-Za-z0-9_-]{1,64}", r"[A-Za-z0-9_%-][A-Za-z0-9_.%-]{0,80}"
 _NAMES = re.compile(
     r"meta\.sqlite|iothub-checkpoints\.sqlite|instance"
     rf"|device/{_ID}\.(?:seq|command)|device/{_ID}\.(?:spool|open)/\d{{12}}\.spool"
-    rf"|reparse/{_ID}\.json"
+    rf"|reparse/{_ID}\.json|parse-later\.json"
     rf"|chdb/(?:raw_data_cache_store|ce_technology|newest)/{_ID}/{_PLAIN}"
 )
 """All that a member can be called: no path leads out, no file is none of ours."""

@@ -102,7 +102,10 @@ HUB = (
 INGEST = (
     _counter("ingest_messages_total", "Messages that are in the raw log", msg_type="vehicle_can client_raw_data other"),
     _counter("ingest_live_total", "Real-time samples handed to the live channel"),
-    _counter("ingest_live_lost_total", "Real-time messages lost to the live channel: it or MetaAPI was away, or a parsing not read"),
+    _counter(
+        "ingest_live_lost_total",
+        "Real-time messages lost to the live channel: it or MetaAPI was away, or a parsing not read",
+    ),
     _counter("ingest_problems_total", "What ingest could not do", kind="live_away live_failed keep_failed"),
     _counter("ingest_clock_off_total", "Real-time messages whose machine's clock is wrong", clock="ahead behind"),
     *_depth("ingest_depth", "Messages that ingest has taken and the raw log does not have yet"),

@@ -177,6 +177,10 @@ async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000) -
             local = {"Authorization": f"Bearer {_key(folder / 'studio' / 'data')}"}
             mine = await _token(http, local, "b", 0)
             theirs = [await _token(http, local, "a", number) for number in range(max(1, connections // 150))]
+            for tenant in "ab":
+                device = f"/api/metaapi/devices/{tenant.upper()}_1"
+                async with http.put(device, json={"tenant": tenant}, headers=local) as response:
+                    assert response.status == 200, await response.text()
             neighbour = Neighbour(redis, http, mine, local, studio.pid)
             await exits.enter_async_context(neighbour.watching())
             await neighbour.phase(1.0)  # warm

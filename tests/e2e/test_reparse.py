@@ -170,6 +170,10 @@ async def test_ctrl_c(tmp_path: Path) -> None:
 async def test_what_is_wrong(tmp_path: Path) -> None:
     """Exit 2 and one line; a range without data is no error."""
     data_dir = tmp_path / "data"
+    nothing = ("--device", "DUCO_001", "--from", "-2h", "--to", "now")
+    assert f"nothing is there: app.data_dir = {str(data_dir)!r}" in (await command(data_dir, *nothing)).err
+    with DataDir(data_dir):
+        pass
     for words, text in (
         (("--device", "D9", "--from", "-2h", "--to", "now"), "D9"),
         (("--device", "BUS", "--from", "soon", "--to", "now"), "--from 'soon'"),
@@ -179,7 +183,6 @@ async def test_what_is_wrong(tmp_path: Path) -> None:
         done = await command(data_dir, *words)
         assert (done.code, len(done.err.splitlines())) == (2, 1), done
         assert text in done.err
-    nothing = ("--device", "DUCO_001", "--from", "-2h", "--to", "now")
     async with program(data_dir, "app.roles=['metaapi']"):
         done = await command(data_dir, *nothing)
         assert (done.code, len(done.err.splitlines())) == (2, 1), done

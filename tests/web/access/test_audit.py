@@ -96,7 +96,7 @@ async def test_what_is_refused(site: Site, lines: Lines) -> None:
         ("request", "foreign", "404", "denied"),
         ("request", "foreign_host", "403", "denied"),
         ("request", "foreign_origin", "403", "denied"),
-        ("parsing", "foreign", "404", "denied"),
+        ("parsing", "foreign", "409", "denied"),
         ("request", "unauthorized", "200", "denied"),
     ]
     assert site.metrics.value("web_denied_total", reason="foreign") == 2
