@@ -18,6 +18,7 @@ BENCHMARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("deliveries per CPU-second to 1,000 viewers, beside Node and a bare loop", ("tests.bench.live_fanout",)),
     ("from publication to receipt, 1,000 and 5,000 viewers", ("tests.bench.live_delay",)),
     ("one tenant's flood, as another one feels it", ("tests.bench.flood",)),
+    ("... beside the whole system", ("tests.bench.flood_whole",)),
     ("memory a viewer", ("tests.bench.live_memory",)),
     ("10,000 machines live of which 10 are watched", ("tests.bench.live_devices",)),
     ("the store on a ClickHouse server", ("tests.bench.store_clickhouse",)),

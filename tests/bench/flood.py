@@ -174,9 +174,9 @@ async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000) -
         await asyncio.to_thread(started, stack, studio)
         async with AsyncExitStack() as exits:
             http = await exits.enter_async_context(aiohttp.ClientSession(f"http://{HOST}:{studio.port}"))
-            local = {"Authorization": f"Bearer {_key(folder / 'studio' / 'data')}"}
-            mine = await _token(http, local, "b", 0)
-            theirs = [await _token(http, local, "a", number) for number in range(max(1, connections // 150))]
+            local = local_headers(folder / "studio" / "data")
+            mine = await new_token(http, local, "b", 0)
+            theirs = [await new_token(http, local, "a", number) for number in range(max(1, connections // 150))]
             for tenant in "ab":
                 device = f"/api/metaapi/devices/{tenant.upper()}_1"
                 async with http.put(device, json={"tenant": tenant}, headers=local) as response:
@@ -193,11 +193,13 @@ async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000) -
             return result
 
 
-def _key(data_dir: Path) -> str:
-    return str(json.loads((data_dir / "lock").read_text())["key"])
+def local_headers(data_dir: Path) -> dict[str, str]:
+    """Of whoever can read the lock file."""
+    return {"Authorization": f"Bearer {json.loads((data_dir / 'lock').read_text())['key']}"}
 
 
-async def _token(http: aiohttp.ClientSession, local: dict[str, str], tenant: str, number: int) -> str:
+async def new_token(http: aiohttp.ClientSession, local: dict[str, str], tenant: str, number: int) -> str:
+    """A viewer's token in the tenant."""
     body: dict[str, Any] = {"name": f"{tenant}{number}", "grants": {tenant: "viewer"}, "days": 1}
     async with http.post("/api/metaapi/tokens", json=body, headers=local) as response:
         assert response.status == 201, await response.text()
