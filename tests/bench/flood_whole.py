@@ -30,10 +30,8 @@ def _line(name: str, seen: list[Viewer]) -> tuple[str, float]:
     delays = sorted(delay for viewer in seen for delay in viewer.delays_ms)
     p50, p99 = (delays[int(len(delays) * share)] for share in (0.5, 0.99))
     holes = sum(viewer.holes for viewer in seen)
-    return (
-        f"{name:8} p50 {p50:6.1f} ms  p99 {p99:6.1f} ms  most {delays[-1]:6.1f} ms  {len(delays)} samples, holes {holes}",
-        p99,
-    )
+    figures = f"p50 {p50:6.1f} ms  p99 {p99:6.1f} ms  most {delays[-1]:6.1f} ms"
+    return f"{name:8} {figures}  {len(delays)} samples, holes {holes}", p99
 
 
 async def run(rounds: int, seconds: float, connections: int) -> None:
