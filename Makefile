@@ -6,13 +6,16 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help run test test-unit test-long test-page check format bench bench-page screenshots dev system lock clean
 
+# Compiled modules are kept: each of the hundreds of programs that tests start would compile all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?=
 ARGS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 EDITABLE := $(PIP) install --no-deps --no-build-isolation --editable .
-UNIT = -m 'not browser and not servers and not long' --ignore tests/browser --ignore tests/e2e -n 2 --dist loadfile
+UNIT = -m 'not browser and not servers and not long' --ignore tests/browser --ignore tests/e2e -n 2 --dist loadfile -p no:schemathesis
 PAGE_TESTS = $(shell find tests/page -name '*test*.js' -o -name '*test*.mjs' 2>/dev/null)
 
 help: ## this list
@@ -24,7 +27,7 @@ run: $(VENV)/.stamp-run ## the whole system with a simulated machine; ctrl-C end
 # Two run at a time, three of those that mostly wait; each file in one process, which makes once what its tests share.
 test: dev system test-page ## all tests but the long ones, the quick ones first
 	@$(PY) -m pytest $(UNIT) $(ARGS) || test $$? -eq 5
-	@$(PY) -m pytest -m '(browser or servers) and not long' -n 3 --dist loadfile $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest -m '(browser or servers) and not long' -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || test $$? -eq 5
 
 test-unit: dev ## only what needs no browser and no server program
 	@$(PY) -m pytest $(UNIT) $(ARGS)

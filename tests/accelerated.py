@@ -14,6 +14,9 @@ _STEP_S_MAX = 0.05
 """What an iteration that does not wait may take of the loop's time: while there is much to do, time goes slower."""
 
 
+_SLEEP_S = 0.0001
+
+
 class AcceleratedLoop(asyncio.SelectorEventLoop):
     """Its `time()` runs `scale` times as fast as the machine's while the loop waits.
 
@@ -34,10 +37,10 @@ class AcceleratedLoop(asyncio.SelectorEventLoop):
         self._now_s += by_s
 
 
-class _Selector(selectors.SelectSelector):
+class _Selector(selectors.PollSelector):
     """Waits `scale` times shorter than it is asked to, and lets the loop's time go on.
 
-    By select, as epoll waits whole milliseconds.
+    poll waits whole milliseconds, select takes no file number over 1023: what is left of one is slept.
     """
 
     def __init__(self, loop: AcceleratedLoop, scale: float) -> None:
@@ -48,10 +51,20 @@ class _Selector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """As the base class; `timeout` in seconds of the loop."""
-        found = super().select(None if timeout is None else timeout / self._scale)
+        found = self._wait(None if timeout is None else timeout / self._scale)
         now_s = time.monotonic()
         passed_s, self._last_s = (now_s - self._last_s) * self._scale, now_s
         self._loop.advance(passed_s if timeout is None else min(passed_s, max(timeout, _STEP_S_MAX)))
+        return found
+
+    def _wait(self, seconds: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        if seconds is None or seconds <= 0:
+            return super().select(seconds)
+        end_s = time.monotonic() + seconds
+        found = super().select(max(0.0, int(seconds * 1000) - 0.5) / 1000)
+        while not found and (left_s := end_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, _SLEEP_S))
+            found = super().select(0)
         return found
 
 
