@@ -107,7 +107,8 @@ async def test_server_that_comes_back(tmp_path: Path) -> None:
             page = await context.new_page()
             await page.goto(running.url)
             await wait_state(page, "live")
-            await page.wait_for_function("() => window.ducoPage.received >= 2", timeout=20_000)
+            held = "() => window.ducoPage.series('vehicle_can', 'speed').seq.length >= 2"
+            await page.wait_for_function(held, timeout=20_000)
             before = await series(page, "speed")
         async with program(tmp_path / "data", f"web.port={port}"):
             await page.wait_for_function(

@@ -61,7 +61,7 @@ async def test_a_server_that_says_nothing(deaf: int, monkeypatch: pytest.MonkeyP
         async with connected(Session(HOST, deaf, "c"), print):
             pass
     await asyncio.sleep(0)
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before  # a store of an earlier test may still be closing its own
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 50])
@@ -86,7 +86,7 @@ async def test_an_attempt_that_is_cancelled(deaf: int, turns: int, monkeypatch: 
         async with asyncio.timeout(5):
             while psutil.Process().num_fds() != before:
                 await asyncio.sleep(0.01)
-    assert psutil.Process().num_fds() == before
+    assert psutil.Process().num_fds() <= before
 
 
 async def test_an_attempt_that_is_cancelled_while_its_thread_connects(monkeypatch: pytest.MonkeyPatch) -> None:
