@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.page import page_at
 from tests.programs import Program, program
@@ -65,7 +66,13 @@ async def signed_in(
 ) -> AsyncIterator[Page]:
     """A page of somebody who came to an address and signed in with a token."""
     async with page_at(browser, url, width, scheme, expected=REFUSED) as page:
-        await page.wait_for_url("**/sign-in**")
+        await comes_to(page, "**/sign-in**")
         await sign_in(page, token)
         await page.wait_for_selector("#account:not([hidden])", state="attached")
         yield page
+
+
+async def comes_to(page: Page, address: str) -> None:
+    """Until the page is at an address, in which ** is anything; of two ways there at once the browser gives up one."""
+    pattern = re.compile(re.escape(address).replace(r"\*\*", ".*"))
+    await expect(page).to_have_url(pattern, timeout=20_000)

@@ -11,7 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, Request, expect
 
 from tests.browser.page import chromium, page_at, wait_changes, wait_state
-from tests.browser.sign_in import REFUSED, guarded, sign_in, signed_in
+from tests.browser.sign_in import REFUSED, comes_to, guarded, sign_in, signed_in
 from tests.browser.test_for_everybody import LOOKS, OVERLAPS
 from tests.certificates import Certificates
 from tests.programs import program
@@ -27,7 +27,7 @@ async def test_by_a_token(tmp_path: Path) -> None:
     async with chromium() as browser, guarded(tmp_path / "data") as (running, tokens):
         token = await tokens.add("anna", duco="operator")
         async with page_at(browser, f"{running.url}{PLACE}", expected=REFUSED) as page:
-            await page.wait_for_url(f"**/sign-in{PLACE}")
+            await comes_to(page, f"**/sign-in{PLACE}")
             assert await page.evaluate("document.activeElement.id") == "token"
             await sign_in(page, f"{token[:-1]}{'A' if token[-1] != 'A' else 'B'}")
             await expect(page.locator("[role=alert]")).to_have_text(
@@ -35,7 +35,7 @@ async def test_by_a_token(tmp_path: Path) -> None:
             )
             assert await page.input_value("#token") == ""
             await sign_in(page, token)
-            await page.wait_for_url(f"{running.url}{PLACE}")
+            await comes_to(page, f"{running.url}{PLACE}")
             await wait_state(page, "live")
             await wait_changes(page, "speed", 2)
             assert await page.inner_text("#user") == "anna"
@@ -45,13 +45,13 @@ async def test_by_a_token(tmp_path: Path) -> None:
 
             await page.focus("#account button")
             await page.keyboard.press("Enter")
-            await page.wait_for_url(f"{running.url}sign-in")
+            await comes_to(page, f"{running.url}sign-in")
             assert await page.locator("[role=alert]").is_hidden()
             await page.go_back()
-            await page.wait_for_url("**/sign-in**")
+            await comes_to(page, "**/sign-in**")
             async with page.context.expect_page() as opened:
                 await page.evaluate("open('/')")
-            await (await opened.value).wait_for_url("**/sign-in")
+            await comes_to(await opened.value, "**/sign-in")
 
 
 async def test_a_token_that_is_taken_back(tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ async def test_a_token_that_is_taken_back(tmp_path: Path) -> None:
             await wait_state(page, "live")
             await page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")  # it asks for no lists
             await tokens.remove(token)
-            await page.wait_for_url(f"**/sign-in{PLACE}", timeout=20_000)
+            await comes_to(page, f"**/sign-in{PLACE}")
             await sign_in(page, token)
             await expect(page.locator("[role=alert]")).to_be_visible()
             await sign_in(page, await tokens.add("anna", duco="operator"))
-            await page.wait_for_url(f"{running.url}{PLACE}")
+            await comes_to(page, f"{running.url}{PLACE}")
             await wait_state(page, "live")
 
 
@@ -78,9 +78,9 @@ async def test_over_tls(tmp_path: Path) -> None:
         assert running.url.startswith("https://")
         page = await browser.new_page(ignore_https_errors=True)
         await page.goto(f"{running.url}{PLACE}")
-        await page.wait_for_url(f"**/sign-in{PLACE}")
+        await comes_to(page, f"**/sign-in{PLACE}")
         await sign_in(page, await tokens.add("anna", duco="operator"))
-        await page.wait_for_url(f"{running.url}{PLACE}")
+        await comes_to(page, f"{running.url}{PLACE}")
         await wait_state(page, "live")
         (cookie,) = await page.context.cookies()
         kept = {name: cookie.get(name) for name in ("name", "secure", "httpOnly", "sameSite", "path", "domain")}
@@ -89,7 +89,7 @@ async def test_over_tls(tmp_path: Path) -> None:
             "domain": "127.0.0.1",
         }  # fmt: skip
         await page.click("#account button")
-        await page.wait_for_url(f"{running.url}sign-in")
+        await comes_to(page, f"{running.url}sign-in")
         assert await page.context.cookies() == []
 
 
@@ -143,10 +143,10 @@ async def test_several_tenants(tmp_path: Path) -> None:
             await page.keyboard.type("duc")
             await expect(page.locator("#devices .device")).to_have_count(1)
             await page.keyboard.press("Enter")
-            await page.wait_for_url("**/#/duco")
+            await comes_to(page, "**/#/duco")
             await expect(page.locator("#devices [data-chassis=DUCO_001]")).to_be_visible()
             await page.click("#crumb-tenant")
-            await page.wait_for_url("**/#/")
+            await comes_to(page, "**/#/")
             await expect(page.locator("#devices .device")).to_have_count(2)
             await page.evaluate("location.hash = '#/other'")
             await expect(page.locator("#empty-detail")).to_contain_text("'other'")
@@ -167,20 +167,20 @@ async def test_at_an_issuer(tmp_path: Path) -> None:
         program(tmp_path / "data", *settings(issuer)) as running,
         page_at(browser, f"{running.url}{PLACE}", expected=REFUSED) as page,
     ):
-        await page.wait_for_url(f"**/sign-in{PLACE}")
+        await comes_to(page, f"**/sign-in{PLACE}")
         await expect(page.locator("#token")).to_be_hidden()
         await page.click("#issuer")
         await page.click("#approve")
-        await page.wait_for_url(f"{running.url}{PLACE}")
+        await comes_to(page, f"{running.url}{PLACE}")
         await wait_state(page, "live")
         assert await page.inner_text("#user") == "anna"
         await page.click("#account button")
-        await page.wait_for_url(f"{running.url}sign-in")
+        await comes_to(page, f"{running.url}sign-in")
 
         await page.goto(f"{running.url}sign-in/oidc/back?code=stolen&state={'x' * 43}")
         await expect(page.locator("[role=alert]")).to_contain_text("another window")
         await page.goto(running.url)
-        await page.wait_for_url("**/sign-in**")
+        await comes_to(page, "**/sign-in**")
         issuer.refuses = "access_denied"
         await page.click("#issuer")
         await page.click("#approve")
