@@ -8,6 +8,7 @@ from duco_rt.errors import BadParsing, ReadingLate, TransportError
 from duco_rt.model import Parsing
 from duco_rt.pipeline.decoding.compiling import compile_here
 from duco_rt.pipeline.decoding.plan import Plan
+from duco_rt.pipeline.parsing_cache import Known
 
 
 class Compiler:
@@ -40,3 +41,8 @@ class Compiler:
         if "hangs" in parsing.files[0].text:
             raise BadParsing("a.dbc: reading takes too much memory")
         return compile_here(parsing)
+
+
+def version(known: Known | None) -> int | None:
+    """The version of a device's plan."""
+    return known.plan.version if known and known.plan else None

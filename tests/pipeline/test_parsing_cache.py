@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,40 +10,8 @@ from duco_rt.errors import TransportError
 from duco_rt.model import Device, ParsingFile
 from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.seeing.metrics import Metrics
-from tests.pipeline.compiler import Compiler
-from tests.pipeline.line import DBC, AwayMeta, open_meta
-
-
-@pytest.fixture
-async def meta(tmp_path: Path) -> AsyncIterator[AwayMeta]:
-    """A MetaAPI that knows DUCO_001."""
-    async with open_meta(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    """A registry."""
-    return Metrics()
-
-
-@pytest.fixture
-def cache(meta: AwayMeta, metrics: Metrics) -> ParsingCache:
-    """An empty cache that asks again at once when it runs."""
-    return ParsingCache(meta, 0.001, metrics, compile_parsing=Compiler())
-
-
-@pytest.fixture
-def compiler(cache: ParsingCache) -> Compiler:
-    """The compiler of `cache`."""
-    found = cache._plans._compile_parsing
-    assert isinstance(found, Compiler)
-    return found
-
-
-def version(known: Known | None) -> int | None:
-    """The version of a device's plan."""
-    return known.plan.version if known and known.plan else None
+from tests.pipeline.compiler import Compiler, version
+from tests.pipeline.line import DBC, AwayMeta
 
 
 async def test_many_ask_once(meta: AwayMeta, cache: ParsingCache) -> None:

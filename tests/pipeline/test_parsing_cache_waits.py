@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,42 +13,10 @@ from duco_rt.pipeline.parsing_cache import Known, ParsingCache
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.meta_http import HttpMeta
 from tests.metaapi_server import MetaApiServer
-from tests.pipeline.compiler import Compiler
-from tests.pipeline.line import DBC, AwayMeta, message, open_meta, running
+from tests.pipeline.compiler import Compiler, version
+from tests.pipeline.line import DBC, AwayMeta, message, running
 
 SLOW = [ParsingFile("slow.dbc", DBC.replace("VERSION", "VERSION "))]
-
-
-@pytest.fixture
-async def meta(tmp_path: Path) -> AsyncIterator[AwayMeta]:
-    """A MetaAPI that knows DUCO_001."""
-    async with open_meta(tmp_path) as found:
-        yield found
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    """A registry."""
-    return Metrics()
-
-
-@pytest.fixture
-def cache(meta: AwayMeta, metrics: Metrics) -> ParsingCache:
-    """An empty cache that asks again at once when it runs."""
-    return ParsingCache(meta, 0.001, metrics, compile_parsing=Compiler())
-
-
-@pytest.fixture
-def compiler(cache: ParsingCache) -> Compiler:
-    """The compiler of `cache`."""
-    found = cache._plans._compile_parsing
-    assert isinstance(found, Compiler)
-    return found
-
-
-def version(known: Known | None) -> int | None:
-    """The version of a device's plan."""
-    return known.plan.version if known and known.plan else None
 
 
 async def test_whose_a_device_is_needs_no_parsing(
