@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +38,11 @@ _BROKEN = re.compile(
 )
 """An error that names the part that it met; whether that is broken the engine's own check says."""
 
+_DAMAGE = "32, 33, 39, 40, 74, 226, 228, 246, 271, 432"
+"""Codes of errors that unreadable files give: cut short, another checksum or size, no codec of ours, missing."""
+
 _GOOD_MAX = 1000
+_CHECK_BYTES = 256_000_000  # some 0.3 s
 
 
 class PartName(NamedTuple):
@@ -82,7 +87,9 @@ class Parts:
         self.hands_off = False
         """Nothing is set aside now: whether a part is broken for good will be seen later."""
         self._checking = False
-        self._good: set[str] = set()
+        self._good: set[tuple[str, str]] = set()
+        self._damage_seen = 0
+        self._suspects: list[tuple[int, str, str]] = []
 
     def freeze(self) -> list[tuple[str, Path]]:
         """Hard links to all that the tables have now, as `TABLE/PART/FILE` and the file; `thaw` takes them away."""
@@ -122,52 +129,84 @@ class Parts:
         return sorted(Path(untext(path)) for path in rows.get("path", []))
 
     def look(self) -> None:
-        """Set aside what the engine's own work met: a merge that fails for ever would hold up all inserts at last."""
+        """Set aside what the engine's own work met: a merge that fails for ever would hold up all inserts at last.
+
+        Of most errors it keeps the text alone, without the part: after one of those all parts are checked, the small
+        ones first, a little with each look.
+        """
         rows = self._query(
             f"SELECT last_error_message AS text FROM system.errors WHERE code NOT IN ({_TRANSIENT}) "  # nosec B608  # our names
             "AND last_error_message LIKE '%/store/%'"
         )
         for text in rows.get("text", []):
             self.set_aside(f"Code: 0. {untext(text)}")
+        counted = self._query(f"SELECT sum(value) AS n FROM system.errors WHERE code IN ({_DAMAGE})")  # nosec B608  # our names
+        seen, self._damage_seen = self._damage_seen, int(sum(counted.get("n", [])))
+        if self._damage_seen > seen and not self._suspects:
+            self._suspects = self._active()
+        self._check_suspects()
+
+    def _active(self) -> list[tuple[int, str, str]]:
+        """Size in bytes, table and name of each part that is in, the smallest last."""
+        rows = self._query(
+            "SELECT bytes_on_disk AS size, table, name FROM system.parts WHERE active "
+            f"AND database = '{sql.DATABASE}' AND table IN ({', '.join(map(sql.quote, KEPT))})"  # nosec B608  # our names
+        )
+        found = zip(rows.get("size", []), rows.get("table", []), rows.get("name", []), strict=True)
+        return sorted(((int(size), untext(table), untext(name)) for size, table, name in found), reverse=True)
+
+    def _check_suspects(self) -> None:
+        size = 0
+        while self._suspects and size < _CHECK_BYTES and not self.hands_off:
+            bytes_, table, name = self._suspects.pop()
+            size += bytes_
+            with self._one_at_a_time():
+                if self._is_in(table, name) and not self.is_whole(table, name):
+                    self._detach(table, name)
 
     def set_aside(self, error: str) -> bool:
         """Whether an error came of a broken part that is out of the way now, so that the rest can be read."""
         found = _BROKEN.search(error)
         if found is None or self._checking or self.hands_off:
             return False
+        with self._one_at_a_time():
+            name = found["part"]
+            table = next((t for t, place in self._places().items() if place.name == found["table"]), None)
+            if table is None or (table, name) in self._good or not self._is_in(table, name):
+                return False
+            if not self.is_whole(table, name):
+                self._detach(table, name)
+                return True
+            if len(self._good) < _GOOD_MAX:
+                self._good.add((table, name))  # another error that names it is none of the part's
+        return False
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """What the engine's check meets is no error to look at again; one that hinders it is told."""
         self._checking = True
         try:
-            return self._set_aside(found)
+            yield
         except TransportError as e:
             log.error("broken part not set aside", error=str(e))
-            return False
         finally:
             self._checking = False
 
-    def _set_aside(self, found: Mapping[str, str] | re.Match[str]) -> bool:
-        name = found["part"]
-        table, place = next(((t, p) for t, p in self._places().items() if p.name == found["table"]), ("", Path()))
-        if not table or _PART.fullmatch(name) is None:
-            return False
-        whose = f"{sql.DATABASE}.{table}"
-        is_there = (
+    def _is_in(self, table: str, name: str) -> bool:
+        rows = self._query(
             f"SELECT count() AS n FROM system.parts WHERE active AND database = '{sql.DATABASE}' "
             f"AND table = '{table}' AND name = '{name}'"  # nosec B608  # our names
         )
-        if name in self._good or not any(self._query(is_there).get("n", [0])):
-            return False
-        if self.is_whole(table, name):
-            if len(self._good) < _GOOD_MAX:
-                self._good.add(name)  # another error that names it is none of the part's
-            return False
-        self._query(f"ALTER TABLE {whose} DETACH PART '{name}'")
-        aside = place / "detached" / name
+        return any(rows.get("n", [0]))
+
+    def _detach(self, table: str, name: str) -> None:
+        self._query(f"ALTER TABLE {sql.DATABASE}.{table} DETACH PART '{name}'")
+        aside = self._places()[table] / "detached" / name
         try:
             aside = aside.rename(aside.with_name(f"broken_{name}"))
         except OSError as e:
             log.warning("broken part keeps its name", file=str(aside), error=e.strerror)
         log.error("a part of the store is broken: set aside, the rest is served", table=table, folder=str(aside))
-        return True
 
     def is_whole(self, table: str, name: str) -> bool:
         """Whether the engine can read all of a part, by its checksums."""

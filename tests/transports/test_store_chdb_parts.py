@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -176,12 +176,25 @@ async def test_a_broken_part_is_set_aside(store: ChdbStore, tmp_path: Path, file
     await again.close()
 
 
-async def test_a_part_that_the_engine_itself_cannot_read(store: ChdbStore, tmp_path: Path) -> None:
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "a bit": lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:],
+    "cut short": lambda data: data[:100],
+    "empty": lambda data: b"",
+    "zeros": lambda data: bytes(len(data)),
+    "a size": lambda data: data[:17] + b"\xff\xff\xff\x7f" + data[21:],
+    "a codec": lambda data: data[:16] + b"\x01" + data[17:],
+}
+"""Of most of it the engine keeps an error that does not say which part; of the last kinds one that does."""
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+async def test_a_part_that_the_engine_itself_cannot_read(store: ChdbStore, tmp_path: Path, kind: str) -> None:
     """A merge that fails is told by nobody else: it is looked for, once."""
     for n in range(3):
         await put(store, range(n * 10, n * 10 + 10))
+    await store.check()
     part = part_of(tmp_path / "chdb", "ce_technology", 1)
-    (part / "data.bin").write_bytes(os.urandom((part / "data.bin").stat().st_size))
+    (part / "data.bin").write_bytes(DAMAGE[kind]((part / "data.bin").read_bytes()))
     with pytest.raises(RuntimeError):
         await store._run(store._session.query, f"OPTIMIZE TABLE {sql.DATABASE}.{sql.PARSED} FINAL")
     await store.expire(NOW)
@@ -191,6 +204,29 @@ async def test_a_part_that_the_engine_itself_cannot_read(store: ChdbStore, tmp_p
         await store.check()
     await store._run(store._session.query, f"OPTIMIZE TABLE {sql.DATABASE}.{sql.PARSED} FINAL")
     assert set(await values(store)) == {*range(10), *range(20, 30)}
+
+
+async def test_suspects_are_checked_a_little_with_each_look(
+    store: ChdbStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The small ones first, so that inserts wait for some bytes alone; in the end all."""
+    monkeypatch.setattr("duco_rt.transports.store_chdb_parts._CHECK_BYTES", 1)
+    for n in range(3):
+        await put(store, range(n * 10, n * 10 + 10 + n))
+    await store.check()
+    while store._parts._suspects:
+        await store.check()
+    part = part_of(tmp_path / "chdb", "ce_technology", 2)
+    (part / "data.bin").write_bytes(b"")
+    with pytest.raises(RuntimeError):
+        await store._run(store._session.query, f"OPTIMIZE TABLE {sql.DATABASE}.{sql.PARSED} FINAL")
+    sizes = []
+    while not list(part.parent.glob("detached/broken*")):
+        await store.expire(NOW)
+        sizes.append([size for size, _, _ in store._parts._suspects])
+    assert len(sizes) > 1
+    assert all(sorted(s, reverse=True) == s for s in sizes)
+    assert [len(s) for s in sizes] == [len(sizes[0]) - n for n in range(len(sizes))]
 
 
 async def test_a_good_part_is_never_set_aside(store: ChdbStore, tmp_path: Path) -> None:
