@@ -20,6 +20,8 @@ const ASLEEP_MS = 5000;
 const GROUPS_MS = 30_000;
 const HEARTBEAT_MS = 60_000;
 const CHART_PX = 600;
+/** Heard so lately, a machine is in real time: what it sends in batches is not. */
+const RECENT_MS = 2000;
 
 /**
  * @typedef {object} SessionHandlers
@@ -160,6 +162,8 @@ export class Session {
     return {
       onData: (heardAt) => {
         this.#presence.hear(msgType, heardAt);
+        // Sooner than the list says it.
+        if (this.#isOff && localMs() - heardAt < RECENT_MS) this.listed({ online: true, realtime: true });
         this.#tell();
       },
       onStatus: (payload, atLocal) => {

@@ -32,7 +32,8 @@ export function menu(title, content, signal, onOpen = () => {}) {
     close();
   });
   // Looked at when the focus has come to rest: copying takes it away for a moment.
-  details.addEventListener('focusout', () => setTimeout(() => details.contains(document.activeElement) || fold()));
+  const look = () => details.contains(document.activeElement) || fold();
+  details.addEventListener('focusout', () => details.open && setTimeout(look)); // by then another key may have opened it
   document.addEventListener('pointerdown', ({ target }) => details.contains(target) || fold(), { signal });
   return { element: details, summary, close };
 }

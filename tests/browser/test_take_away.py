@@ -96,6 +96,11 @@ async def test_csv_of_the_window(tmp_path: Path) -> None:
         head, _ = _rows(await _saved(page, "CSV of the window", tmp_path))
         assert "Drive: Speed [km/h]" not in head
 
+        at_once = "menu => { const [summary] = menu.children; summary.focus(); summary.blur(); summary.click(); }"
+        await page.locator(MENU).evaluate(at_once)
+        await expect(page.locator(MENU).get_by_role("button", name="CSV of the window")).to_be_focused()
+        await expect(page.locator(MENU)).to_have_attribute("open", "")
+
 
 @pytest.mark.timeout(120)
 async def test_a_long_csv_can_be_ended(tmp_path: Path) -> None:
