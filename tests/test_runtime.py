@@ -169,7 +169,7 @@ async def test_a_foreign_message_does_not_end_a_reading(rt: Runtime) -> None:
                 await rt._transports.live.publish(channel, message)
             await asyncio.sleep(0.05)
 
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         publisher = tasks.create_task(others())
         async with aclosing(rt.live("DUCO_001", "own_type")) as samples:  # type: ignore[type-var]
             sample = await anext(samples)

@@ -105,7 +105,7 @@ async def test_whatever_ends_a_part_it_is_begun_again(
 ) -> None:
     """The error is in the log and counted; the others go on undisturbed."""
     metrics, part, other = Metrics(), Failing(end), Failing()
-    async with asyncio.timeout(5), Supervisor(metrics, SetClock(), QUICK) as parts:
+    async with asyncio.timeout(20), Supervisor(metrics, SetClock(), QUICK) as parts:
         parts.start("other", other.run)
         parts.ready()
         parts.start("device D", part.run, kind="device")
@@ -138,7 +138,7 @@ async def test_the_same_error_is_told_at_length_once(events: list[dict[str, Any]
     """Then in short, until another one comes."""
     same, other = raising(RuntimeError("same")), raising(RuntimeError("other"))
     part = Failing(same, same, same, other, same)
-    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), QUICK) as parts:
+    async with asyncio.timeout(20), Supervisor(Metrics(), SetClock(), QUICK) as parts:
         parts.start("hub", part.run)
         await part.runs_on.wait()
     assert [event["exc_info"] is not None for event in events] == [True, False, False, True, True]
@@ -154,7 +154,7 @@ async def test_pauses_grow_and_begin_anew_after_health(events: list[dict[str, An
         raise RuntimeError
 
     part = Failing(*[raising(RuntimeError())] * 5, after_a_minute)
-    async with asyncio.timeout(10), Supervisor(Metrics(), clock, Pauses(0.1, 0.4, 60.0)) as parts:
+    async with asyncio.timeout(20), Supervisor(Metrics(), clock, Pauses(0.1, 0.4, 60.0)) as parts:
         parts.start("hub", part.run)
         await part.runs_on.wait()
     pauses = [event["again_s"] for event in events]
@@ -179,7 +179,7 @@ async def test_what_the_operator_must_mend_ends_the_start(wrap: bool) -> None:
 async def test_hurry_ends_the_pauses() -> None:
     """Who drains does not wait for a part's turn, and a part that goes on failing does not spin."""
     part = Failing(*[raising(RuntimeError())] * 3)
-    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), Pauses(0.05, 1000.0)) as parts:
+    async with asyncio.timeout(20), Supervisor(Metrics(), SetClock(), Pauses(0.05, 1000.0)) as parts:
         parts.start("hub", part.run)
         await asyncio.sleep(0)
         parts.hurry()
@@ -198,7 +198,7 @@ async def test_the_end_cancels_and_waits() -> None:
             await asyncio.sleep(0)
             ended.append(name)
 
-    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), Pauses(1000.0, 1000.0)) as parts:
+    async with asyncio.timeout(20), Supervisor(Metrics(), SetClock(), Pauses(1000.0, 1000.0)) as parts:
         parts.start("a", lambda: orderly("a"))
         parts.start("b", raising(RuntimeError()))
         end = parts.start("c", lambda: orderly("c"))
@@ -259,7 +259,7 @@ async def test_who_takes_a_cancel_for_something_else_is_cancelled_again(monkeypa
             await asyncio.Event().wait()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), QUICK) as parts:
+    async with asyncio.timeout(20), Supervisor(Metrics(), SetClock(), QUICK) as parts:
         parts.start("a", fails)
         parts.start("b", swallows)
         await asyncio.gather(*(each.wait() for each in began))
@@ -287,7 +287,7 @@ async def test_the_end_may_be_cancelled() -> None:
 async def test_a_part_that_cancels_itself_is_begun_again() -> None:
     """It ends only where somebody asked for that."""
     part = Failing(cancelled_from_within, in_a_group, cancelled_by_a_library)
-    async with asyncio.timeout(5), Supervisor(Metrics(), SetClock(), QUICK) as parts:
+    async with asyncio.timeout(20), Supervisor(Metrics(), SetClock(), QUICK) as parts:
         end = parts.start("hub", part.run)
         await part.runs_on.wait()
         assert (part.runs, dict(parts.states())) == (4, {"hub": "ok"})

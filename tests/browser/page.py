@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from playwright.async_api import TimeoutError as BrowserTimeout
 
 from tests.needs import needs
@@ -16,6 +16,10 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+
+# A page is drawn late where several browsers share two cores; what has to be quick says so itself.
+expect.set_options(timeout=20_000)
 
 
 @asynccontextmanager
@@ -58,7 +62,7 @@ async def page_at(
     assert server_ends or [error for error in errors if not expected or not re.search(expected, error)] == []
 
 
-async def wait_state(page: Page, state: str, timeout_s: float = 15) -> None:
+async def wait_state(page: Page, state: str, timeout_s: float = 30) -> None:
     """Until the page shows `connecting`, `live` or `offline`."""
     await page.wait_for_function(
         "state => document.documentElement.dataset.state === state", arg=state, timeout=timeout_s * 1000
@@ -75,7 +79,7 @@ async def series(page: Page, field: str, msg_type: str = "vehicle_can") -> dict[
     return found
 
 
-async def wait_whole(page: Page, field: str, timeout_s: float = 20) -> None:
+async def wait_whole(page: Page, field: str, timeout_s: float = 30) -> None:
     """Until the seqs that the page holds of a field have no step; the test goes on where they keep one."""
     step = "s => s.length > 0 && s.at(-1) - s[0] === s.length - 1"
     with suppress(BrowserTimeout):

@@ -135,6 +135,7 @@ async def test_an_address_has_the_whole_view(tmp_path: Path) -> None:
             assert box is not None
             await page.mouse.click(box["x"] + box["width"] * 0.85, box["y"] + box["height"] / 2)
             await wait_hash(page, r"[?&]t=\d+")
+            await expect(page.locator(".tip:visible").first).to_be_visible()
             shown = await page.evaluate("window.ducoPage.range")
             # Left and back, as out of the browser's cache: it goes on where it was.
             await page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")

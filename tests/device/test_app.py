@@ -106,10 +106,10 @@ async def running(rig: Rig) -> AsyncIterator[None]:
     """Run App and cloud side as long as the block, which ends in a drain."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(rig.app.run()), tasks.create_task(rig.take())]
-        await asyncio.wait_for(rig.app.online(), 5)
+        await asyncio.wait_for(rig.app.online(), 20)
         await until_async(rig.opened.is_set)
         yield
-        await asyncio.wait_for(rig.app.drain(), 5)
+        await asyncio.wait_for(rig.app.drain(), 20)
         for task in running:
             task.cancel()
     rig.sender.shutdown()
@@ -253,7 +253,7 @@ async def test_the_key(tmp_path: Path, key: str) -> None:
             machine.cancel()
         async with asyncio.TaskGroup() as tasks:
             machine = tasks.create_task(rig.send(after) if after else asyncio.sleep(0))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while (await rig.command("start")).status != 409:
                     await asyncio.sleep(0.02)
             machine.cancel()

@@ -175,7 +175,7 @@ async def test_a_message_is_sent_again_until_the_hub_has_it(rig: Rig) -> None:
     async with running(rig.outbox.run()):
         rig.put(0, 1, 2)
         assert sorted(await rig.until(3)) == [0, 1, 2]
-        await asyncio.wait_for(rig.outbox.drained(), 5)
+        await asyncio.wait_for(rig.outbox.drained(), 20)
     assert tries == {0: 1, 1: 3, 2: 1}
     assert rig.metrics.value("transport_retries_total", what="hub") == 2
 
@@ -228,10 +228,10 @@ async def test_resend(rig: Rig) -> None:
         rig.clock.now_s = 61.0
         rig.put(2, 3)
         await rig.until(3)
-        await asyncio.wait_for(rig.outbox.drained(), 5)
+        await asyncio.wait_for(rig.outbox.drained(), 20)
         rig.outbox.resend()
         assert (await rig.until(5))[3:] == [2, 3]
-        await asyncio.wait_for(rig.outbox.drained(), 5)
+        await asyncio.wait_for(rig.outbox.drained(), 20)
     assert not any(m.realtime for m in rig.link.seen[3:])
     assert rig.metrics.value("device_resent_total") == 2
     rig.outbox.close()
@@ -243,7 +243,7 @@ async def test_resend_after_a_long_absence(rig: Rig) -> None:
     async with running(rig.outbox.run()):
         rig.put(1)
         await rig.until(1)
-        await asyncio.wait_for(rig.outbox.drained(), 5)
+        await asyncio.wait_for(rig.outbox.drained(), 20)
         rig.link.go(online=False)
         rig.clock.now_s = 500.0
         rig.put(2)
@@ -258,9 +258,9 @@ async def test_a_link_that_comes_and_goes_resends_each_three_times(rig: Rig) -> 
         rig.put(1)
         for n in range(1, 8):
             await rig.until(min(n, 4))
-            await asyncio.wait_for(rig.outbox.drained(), 5)
+            await asyncio.wait_for(rig.outbox.drained(), 20)
             rig.outbox.resend()
-        await asyncio.wait_for(rig.outbox.drained(), 5)
+        await asyncio.wait_for(rig.outbox.drained(), 20)
     assert rig.link.seqs() == [1] * 4
     rig.outbox.close()
     assert list(rig.folder.iterdir()) == []
@@ -274,7 +274,7 @@ async def test_what_the_bound_took_is_not_waited_for(tmp_path: Path) -> None:
     assert len(rig.outbox) < 100
     rig.link.go(online=True)
     async with running(rig.outbox.run()):
-        await asyncio.wait_for(rig.outbox.drained(), 5)
+        await asyncio.wait_for(rig.outbox.drained(), 20)
     assert rig.link.seqs() == list(range(1000 - len(rig.link.seen), 1000))
     assert rig.spool.dropped == 1000 - len(rig.link.seen)
 
@@ -283,17 +283,17 @@ async def test_a_start_sends_what_the_last_run_left(rig: Rig) -> None:
     """A run that was offline, then ended: nothing of it is lost, and it does not wait for the hub at its end."""
     rig.link.go(online=False)
     rig.put(*range(5))
-    await asyncio.wait_for(rig.outbox.drained(), 1)
+    await asyncio.wait_for(rig.outbox.drained(), 20)
     rig.outbox.close()
     again = Rig(rig.folder)
     async with running(again.outbox.run()):
         again.put(5)
         assert sorted(await again.until(6)) == list(range(6))
-        await asyncio.wait_for(again.outbox.drained(), 5)
+        await asyncio.wait_for(again.outbox.drained(), 20)
     again.outbox.close()
     assert list(rig.folder.iterdir()) == []
 
 
 async def test_nothing_to_drain(rig: Rig) -> None:
     """An empty outbox is drained at once."""
-    await asyncio.wait_for(rig.outbox.drained(), 1)
+    await asyncio.wait_for(rig.outbox.drained(), 20)

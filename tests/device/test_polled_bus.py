@@ -57,7 +57,7 @@ async def test_polls_by_itself() -> None:
     reader = PolledReader("can1", partial(Ready, queue), FrameCollector())
     reader.start()
     queue.append(message(1))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while queue:
             await asyncio.sleep(0.01)
     await reader.close()

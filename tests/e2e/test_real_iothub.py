@@ -39,7 +39,7 @@ async def test_one_process_on_an_iot_hub(tmp_path: Path) -> None:
                 await asyncio.sleep(1)
                 seen = len(viewer.samples)
                 await asyncio.to_thread(hub.start)
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(20):
                     while len(viewer.samples) <= seen or (await process.ready(http))[0] != 200:
                         await asyncio.sleep(0.1)
             await everything_stored(http, process.program, process, begun, 15)

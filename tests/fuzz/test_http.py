@@ -56,7 +56,7 @@ async def test_one_error_and_the_end(site: Site, case: str) -> None:
     address = urlsplit(site.url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     writer.write(AMBIGUOUS[case])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         answer = await reader.read()
     writer.close()
     statuses = re.findall(rb"HTTP/\d\.\d (\d\d\d)", answer)

@@ -71,7 +71,7 @@ async def _bad_then_good(line: Line, bad: list[HubMessage], seq: int) -> None:
     assert len(line.store.raw_rows) > len(bad)  # each has a row at least, and so has the good one
     good = [sample for sample in line.store.samples if sample.seq == seq]
     assert [sample.payload for sample in good] == [{"rpm": 777}]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         async for text in live:
             if msgspec.json.decode(text)["seq"] == seq:
                 break

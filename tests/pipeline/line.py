@@ -101,7 +101,7 @@ class RecordingStore:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for something that an insert brings about."""
-        async with self._changed, asyncio.timeout(10):
+        async with self._changed, asyncio.timeout(20):
             await self._changed.wait_for(lambda: bool(condition()))
 
     async def history(self, *_: Any) -> Any:

@@ -63,7 +63,7 @@ async def test_run_refreshes_by_itself(meta: AwayMeta, cache: ParsingCache) -> N
     """Every `refresh_s`, and it goes on after MetaAPI was away."""
     await cache.get("DUCO_001")
     group = asyncio.TaskGroup()
-    async with asyncio.timeout(10), group:
+    async with asyncio.timeout(20), group:
         task = group.create_task(cache.run())
         meta.away, asked = True, meta.asked
         while meta.asked < asked + 3:
@@ -103,7 +103,7 @@ async def test_an_unknown_device_stays_unknown_while_meta_is_away(meta: AwayMeta
     assert await cache.get("DUCO_009") is None
     meta.away = True
     await cache.refresh()
-    assert await asyncio.wait_for(cache.get("DUCO_009"), 1) is None
+    assert await asyncio.wait_for(cache.get("DUCO_009"), 5) is None
 
 
 async def test_a_question_that_hangs_holds_up_no_other_device(
@@ -121,7 +121,7 @@ async def test_a_question_that_hangs_holds_up_no_other_device(
     names = [f"DUCO_{n:03d}" for n in range(2, 12)]
     for name in names:
         await meta.put_device(Device(name, "duco", name, "p"))
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         hanging = tasks.create_task(cache.get("DUCO_000"))
         await asyncio.sleep(0)
         assert all([await known for known in [tasks.create_task(cache.get(name)) for name in names]])
@@ -157,7 +157,7 @@ async def test_another_parsing_that_cannot_be_used_leaves_none(
     await meta.put_parsing("q", HANGS)
     await meta.put_device(Device("DUCO_001", "duco", "one", "q"))
     compiler.held["q"], compiler.begun = asyncio.Event(), asyncio.Event()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         refreshing = tasks.create_task(cache.refresh())
         await compiler.begun.wait()
         assert await cache.get("DUCO_001") == before
@@ -178,7 +178,7 @@ async def test_a_parsing_that_takes_long_holds_up_no_other(
     await meta.put_parsing("p", SLOW)
     await meta.put_device(Device("DUCO_001", "other", "one", "p"))
     group = asyncio.TaskGroup()
-    async with asyncio.timeout(10), group:
+    async with asyncio.timeout(20), group:
         task = group.create_task(cache.run())
         known = await cache.get("DUCO_001")
         while known is None or known.tenant != "other":
@@ -204,7 +204,7 @@ async def test_what_changed_while_it_was_compiled_counts(
     await meta.put_parsing("q", SLOW)
     compiler.held["p"], compiler.begun = asyncio.Event(), asyncio.Event()
     await meta.put_parsing("p", SLOW)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         late = tasks.create_task(cache.refresh())
         await compiler.begun.wait()
         await meta.put_device(Device("DUCO_001", "duco", "one", "q"))

@@ -100,7 +100,7 @@ async def test_devices_that_come_together_read_a_late_parsing_once(
     names = [f"DUCO_{n:03d}" for n in range(2, 12)]
     for name in names:
         await meta.put_device(Device(name, "duco", name, "p"))
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         asked = [tasks.create_task(cache.get(name)) for name in names]
         await compiler.begun.wait()
         compiler.held["p"].set()

@@ -36,7 +36,7 @@ async def test_whose_a_device_is_needs_no_parsing(
     await meta.put_device(Device("EVIL", "evil", "evil", "slow"))
     assert await cache.now("EVIL") == Known("evil", None, waits=True)
     group = asyncio.TaskGroup()
-    async with asyncio.timeout(10), group:
+    async with asyncio.timeout(20), group:
         task = group.create_task(cache.run())
         waiting = group.create_task(cache.soon("EVIL"))
         assert version(await cache.soon("DUCO_001")) == 1
@@ -58,7 +58,7 @@ async def test_who_stops_waiting_does_not_stop_the_reading(
     """A live message waits 2 s at most; its parsing is read all the same, once."""
     compiler.held["p"] = asyncio.Event()
     group = asyncio.TaskGroup()
-    async with asyncio.timeout(10), group:
+    async with asyncio.timeout(20), group:
         task = group.create_task(cache.run())
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):

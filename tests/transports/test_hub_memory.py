@@ -18,7 +18,7 @@ def message(seq: int) -> HubMessage:
 
 async def take(source: AsyncIterator[Delivery], count: int) -> list[Delivery]:
     """The next deliveries, not acknowledged."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return [await anext(source) for _ in range(count)]
 
 
@@ -39,11 +39,11 @@ async def test_a_send_ends_when_its_message_is_acknowledged() -> None:
         assert not first.done()
         assert not second.done()
         held[1].ack()
-        await asyncio.wait_for(asyncio.shield(second), 5)
+        await asyncio.wait_for(asyncio.shield(second), 20)
         assert not first.done()
         held[0].ack()
         held[0].ack()
-        await asyncio.wait_for(first, 5)
+        await asyncio.wait_for(first, 20)
 
 
 async def test_what_was_acknowledged_does_not_come_again() -> None:
@@ -94,9 +94,9 @@ async def test_a_device_that_goes_while_it_waits_frees_its_room() -> None:
         stored = hub.stored()
         seen = []
         while 2 not in seen:
-            delivery = await asyncio.wait_for(anext(stored), 5)
+            delivery = await asyncio.wait_for(anext(stored), 20)
             seen.append(delivery.message.seq)
             delivery.ack()
-        await asyncio.wait_for(sending, 5)
+        await asyncio.wait_for(sending, 20)
     await settle()
     assert metrics.value("hub_unacked_depth") == 0

@@ -161,7 +161,7 @@ async def test_a_user_that_may_not_subscribe(make: Make, server: RedisServer) ->
         except TransportError as e:
             assert "no permissions" in str(e)
         await live.publish(CHANNEL, b"1")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 try:
                     await live.check()

@@ -97,7 +97,7 @@ async def test_a_server_that_came_back_empty_is_read_anew(tmp_path: Path, metric
             server.kill()
             await asyncio.to_thread(server.start)
             await live.publish(CHANNEL, b"early")  # for this one its newest entry decides
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 while not metrics.value("live_resubscribed_total"):
                     await asyncio.sleep(0.01)
             await live.publish(CHANNEL, b"anew")
@@ -185,7 +185,7 @@ async def test_nothing_of_this_process_stays_on_the_server(server: RedisServer, 
     """The key that wakes a read goes by itself."""
     async with carried(RedisStreamsLive(server.url, 100, metrics)) as live:
         await live.subscribe("nobody publishes here")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not (keys := server.cli("KEYS", "duco:live-wake:*").split()):
                 await asyncio.sleep(0.01)
         assert all(0 < int(server.cli("PTTL", key)) <= 10_000 for key in keys)

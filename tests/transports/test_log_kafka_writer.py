@@ -56,7 +56,7 @@ async def values(kafka: KafkaServer, topic: str) -> list[bytes]:
     await consumer.seek_to_beginning(part)
     end = (await consumer.end_offsets([part]))[part]
     found: list[bytes] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while len(found) < end:
             found += [r.value for records in (await consumer.getmany(timeout_ms=100)).values() for r in records]
     await consumer.stop()

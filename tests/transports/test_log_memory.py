@@ -33,7 +33,7 @@ def log(metrics: Metrics) -> MemoryLog:
 
 async def take(source: AsyncIterator[MemoryBatch[Sample]]) -> MemoryBatch[Sample]:
     """The next batch."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return await anext(source)
 
 
@@ -58,7 +58,7 @@ async def test_an_append_waits_for_the_commit_of_all_its_records(metrics: Metric
         assert not appended.done()
         await second.commit()
         await second.commit()
-        await asyncio.wait_for(appended, 5)
+        await asyncio.wait_for(appended, 20)
 
 
 async def test_a_full_log_makes_the_writer_wait(log: MemoryLog, metrics: Metrics) -> None:

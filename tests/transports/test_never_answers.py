@@ -98,7 +98,7 @@ async def test_redis_is_found_when_it_answers(deaf: Deaf, tmp_path: Path, make: 
         server.port = deaf.port
         await asyncio.to_thread(server.start)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while True:
                     try:
                         source = await live.subscribe("c")

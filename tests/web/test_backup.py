@@ -162,7 +162,7 @@ async def test_who_goes_away_leaves_nothing(site: Site) -> None:
 
 async def _next(site: Site) -> bytes:
     """A backup as soon as the server has seen that the one before is over."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             async with site.session.post("/api/backup") as response:
                 if response.status == 200:

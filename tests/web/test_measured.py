@@ -34,7 +34,7 @@ async def test_a_websocket_counts_when_it_ends(site: Site) -> None:
     async with site.session.ws_connect(f"{BASE}/DUCO_001/live?msgType=vehicle_can") as socket:
         assert site.metrics.total("web_requests_total") == 0
         await socket.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not site.metrics.value("web_requests_total", area="studio", status="1xx"):
             await asyncio.sleep(0.01)
     assert site.metrics.value("web_request_seconds", area="studio") == 0

@@ -157,7 +157,7 @@ async def test_the_second_of_a_device_is_refused(place: Place) -> None:
 
 async def test_a_client_that_goes_away_ends_the_run(place: Place) -> None:
     """What was stored stays noted: the same question goes on, and says so first."""
-    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         client = tasks.create_task(place.lines())
         await place.store.until(lambda: place.store.inserts)
         place.store.stalled.add("parsed")

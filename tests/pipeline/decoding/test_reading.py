@@ -185,7 +185,7 @@ def test_the_file_that_takes_too_long_is_named() -> None:
 
 async def started(child: Child) -> int:
     """Wait until the process is there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while child.pid is None:
             await asyncio.sleep(0.001)
     return child.pid
@@ -193,7 +193,7 @@ async def started(child: Child) -> int:
 
 async def gone(pid: int) -> None:
     """Wait until a process is gone and was taken note of."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while psutil.pid_exists(pid):
             await asyncio.sleep(0.001)
 
@@ -240,7 +240,7 @@ async def test_the_process_knows_no_secrets(monkeypatch: pytest.MonkeyPatch) -> 
     child = Child([large()])
     reading = asyncio.get_running_loop().run_in_executor(None, child.run)
     environment = Path(f"/proc/{await started(child)}/environ")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while b"PYTHONSAFEPATH" not in (found := environment.read_bytes()):  # not yet a Python of its own
             await asyncio.sleep(0.001)
     assert b"LANG=C.UTF-8" in found and b"a-secret-word" not in found
@@ -272,7 +272,7 @@ async def test_ctrl_c_is_not_for_the_child() -> None:
     child = Child([large()])
     reading = asyncio.get_running_loop().run_in_executor(None, child.run)
     process = psutil.Process(await started(child))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while process.memory_info().rss < 30 * 2**20:  # until then it loads what it needs
             await asyncio.sleep(0.001)
     os.kill(process.pid, signal.SIGINT)

@@ -89,7 +89,7 @@ async def test_an_endpoint_that_cannot_be_read(tmp_path: Path, right: str, wrong
         right = right.replace("PORT", str(cloud.events.port))
         hub = hub_of(cloud, tmp_path, events_connection_string=cloud.events_string.replace(right, wrong))
         with pytest.raises(TransportError, match=says):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(5):
                 await hub.check()
         await hub.close()
 

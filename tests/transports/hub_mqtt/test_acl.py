@@ -137,7 +137,7 @@ async def test_a_device_hears_nothing_of_another(broker: Mosquitto) -> None:
         await a.publish(Publication(topics.answer("A", 200, "rid"), b""))
         await metaapi.publish(Publication(topics.method("A", "m", "rid"), b""))
         await metaapi.publish(Publication(topics.method("B", "m", "rid"), b"last"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not heard:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)

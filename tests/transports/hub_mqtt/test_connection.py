@@ -48,7 +48,7 @@ async def test_many_are_on_their_way_at_once(broker: Mosquitto) -> None:
         await connection.subscribe("x", qos=1)
         async with asyncio.TaskGroup() as tasks:
             codes = [tasks.create_task(connection.publish(Publication("x", b"%d" % n))) for n in range(500)]
-        await asyncio.wait_for(connection.idle(), 1)
+        await asyncio.wait_for(connection.idle(), 20)
     assert {code.result() for code in codes} == {0}
     assert got == [b"%d" % n for n in range(500)]
 
@@ -137,12 +137,12 @@ async def test_keepalive_notices_a_paused_broker(broker: Mosquitto) -> None:
     async with connected(session(broker, keepalive_s=1), print) as connection:
         broker.pause(True)
         with pytest.raises(TransportError):
-            await asyncio.wait_for(connection.lost(), 5)
+            await asyncio.wait_for(connection.lost(), 20)
 
 
 async def test_the_end_of_an_older_connection(broker: Mosquitto) -> None:
     """A connection with the same client id ends it."""
     async with connected(session(broker, "same"), print) as older, connected(session(broker, "same"), print) as newer:
         with pytest.raises(TransportError):
-            await asyncio.wait_for(older.lost(), 5)
+            await asyncio.wait_for(older.lost(), 20)
         assert newer.is_up

@@ -53,7 +53,7 @@ async def device(broker: Mosquitto) -> AsyncIterator[Connection]:
 
 async def known(hub: MqttHub, expected: bool | None) -> None:
     """Return when the presence of D is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while hub.connected("D") is not expected:
             await asyncio.sleep(0.01)
 
@@ -65,7 +65,7 @@ async def test_presence_is_learnt_from_what_the_broker_kept(hub: MqttHub, device
     await device.publish(Publication("devices/E/status", b'{"online":false,"ts":1}', retain=True))
     async with carried(hub.run()):
         await known(hub, True)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while hub.connected("never") is None:
                 await asyncio.sleep(0.01)
         assert (hub.connected("E"), hub.connected("never")) == (False, False)
@@ -83,7 +83,7 @@ async def test_statuses_and_answers_that_cannot_be_read(hub: MqttHub, device: Co
             await device.publish(Publication(topic, payload))
         for payload in (b"{", b'{"online":1}', b"\xff"):
             await device.publish(Publication("devices/D/status", payload))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while metrics.value("hub_bad_messages_total") < 6:
                 await asyncio.sleep(0.01)
         await known(hub, False)
@@ -143,7 +143,7 @@ async def test_a_broker_that_is_away(hub: MqttHub, broker: Mosquitto) -> None:
             calling = tasks.create_task(_error(hub, "S", 30.0))
             await asyncio.sleep(0.1)
             await asyncio.to_thread(broker.kill)
-            assert isinstance(await asyncio.wait_for(calling, 2), TransportError)
+            assert isinstance(await asyncio.wait_for(calling, 20), TransportError)
         await known(hub, None)
         with pytest.raises(TransportError, match=f"control.*{HOST}:{broker.port}"):
             await hub.check()
@@ -152,7 +152,7 @@ async def test_a_broker_that_is_away(hub: MqttHub, broker: Mosquitto) -> None:
         begun_s = time.monotonic()
         await known(hub, True)
         await hub.check()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while isinstance(await _error(hub, "D", 1.0), TransportError):
                 await asyncio.sleep(0.05)
         print(f"calls again {time.monotonic() - begun_s:.1f} s after the broker's return")
@@ -171,7 +171,7 @@ async def test_a_run_that_ends_while_a_call_waits(hub: MqttHub) -> None:
             await known(hub, True)
             calling = tasks.create_task(_error(hub, "D", 30.0))
             await asyncio.sleep(0.1)
-        assert isinstance(await asyncio.wait_for(calling, 2), TransportError)
+        assert isinstance(await asyncio.wait_for(calling, 20), TransportError)
 
 
 async def _error(hub: MqttHub, chassis_id: str, timeout_s: float) -> Exception | None:
@@ -197,6 +197,6 @@ async def test_a_broker_that_does_not_answer_is_no_silent_device(hub: MqttHub, b
             await hub.check()
         broker.pause(False)
         await up(hub)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while await _error(hub, "D", 1.0) is not None:
                 await asyncio.sleep(0.05)

@@ -40,7 +40,7 @@ class Asker:
 
     async def answer(self) -> tuple[int, str, dict[str, object]]:
         """Status, request id and payload of the next answer."""
-        topic, payload = await asyncio.wait_for(self._answers.get(), 5)
+        topic, payload = await asyncio.wait_for(self._answers.get(), 20)
         of = topics.read_answer(topic)
         return of.status, of.request_id, json.loads(payload)
 
@@ -138,7 +138,7 @@ async def test_too_many_at_once(asker: Asker, behaviour: Behaviour, metrics: Met
     """The 65th is left without an answer, counted."""
     for n in range(70):
         await asker.call("wait", b"{}", f"{n}")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while metrics.value("device_methods_dropped_total") < 6:
             await asyncio.sleep(0.01)
     behaviour.go_on.set()
@@ -150,7 +150,7 @@ async def test_what_still_runs_at_the_end_is_cancelled(
 ) -> None:
     """The block does not wait for it."""
     methods = Methods(lambda _: ("wait", "1"), str, behaviour.on_method, metrics)  # type: ignore[arg-type]
-    async with asyncio.timeout(5), connected(Session(HOST, broker.port, "c"), methods.arrived) as connection:
+    async with asyncio.timeout(20), connected(Session(HOST, broker.port, "c"), methods.arrived) as connection:
         async with methods.answered_on(connection):
             methods.arrived("x", b"{}", 1)
             await asyncio.sleep(0)

@@ -61,7 +61,7 @@ async def reading(
 
 async def take(stored: Stored, count: int) -> list[MqttDelivery]:
     """The next deliveries."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         taken = [await stored.next() for _ in range(count)]
     return [each for each in taken if each is not None]
 
@@ -192,7 +192,7 @@ def test_live_keeps_the_newest() -> None:
 async def test_closed() -> None:
     """Whoever waits, and whoever comes later, is told the end."""
     live = LiveMessages(3, Metrics())
-    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(live.next())
         await asyncio.sleep(0)
         live.close()

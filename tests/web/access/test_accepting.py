@@ -26,7 +26,7 @@ ELSEWHERE = "127.0.0.2"
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for it."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not is_so():
             await asyncio.sleep(0.005)
 

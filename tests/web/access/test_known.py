@@ -103,7 +103,7 @@ async def outcome(asks: Known, credential_id: str) -> Credential | TooMany | Non
 
 async def begun(keeper: Keeper, count: int) -> None:
     """Once so many questions were asked in all."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(keeper.asked) < count:
             await asyncio.sleep(0)
 

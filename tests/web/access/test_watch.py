@@ -81,7 +81,7 @@ async def test_nobody_is_put_out_while_it_cannot_be_told() -> None:
 async def test_a_token_that_is_taken_back_ends_its_websockets(tmp_path: Path) -> None:
     """With 1008, those of its sessions as well; others' go on."""
     web = Web(port=0, auth="tokens", token_refresh_s=0.05)
-    async with asyncio.timeout(10), Site(tmp_path, web).running() as site:
+    async with asyncio.timeout(20), Site(tmp_path, web).running() as site:
         anna, other = await site.token("anna", duco="viewer"), await site.token("other", duco="viewer")
         cookie = {**await site.session_of("viewer"), "Origin": site.url}
         place = f"{BASE}/DUCO_001/live"
@@ -103,7 +103,7 @@ async def test_a_token_that_is_taken_back_ends_its_websockets(tmp_path: Path) ->
 async def test_a_token_that_is_over_ends_its_websockets(tmp_path: Path) -> None:
     """At its end, and not before."""
     web = Web(port=0, auth="tokens", token_refresh_s=0.05)
-    async with asyncio.timeout(10), Site(tmp_path, web).running() as site:
+    async with asyncio.timeout(20), Site(tmp_path, web).running() as site:
         who = await site.token("anna", duco="viewer", ends_ms=site.clock.wall_ms() + 60_000)
         async with site.session.ws_connect(f"{BASE}/DUCO_001/live", headers=who) as socket:
             site.clock.now_s += 61

@@ -147,7 +147,7 @@ async def test_a_store_that_is_away_holds_up_nobody(tmp_path: Path, web: Web, mo
 
 async def becomes_more(site: Site, name: str, **labels: str) -> None:
     """Wait until a figure of the server is not 0."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not site.metrics.value(name, **labels):
             await asyncio.sleep(0.005)
 

@@ -285,7 +285,7 @@ async def test_a_subscription_that_fails_is_made_again(site: Site, monkeypatch: 
 
     monkeypatch.setattr(site.live, "subscribe", failing_once(second))
     async with viewing(site, ["a"]) as ws:
-        await asyncio.wait_for(is_there.wait(), 5)
+        await asyncio.wait_for(is_there.wait(), 20)
         assert site.metrics.value("live_failed_total", what="subscription") == 1
         await publish(site, {"a": 5}, 5)
         assert shown([await receive(ws)]) == [5]

@@ -33,14 +33,14 @@ async def _fails() -> None:
 async def fail(site: Site, parts: Supervisor) -> None:
     """Return when it waits to be begun again."""
     site.service._tasks.create_task(_fails())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while parts.states()["live service"] == "ok":
             await asyncio.sleep(0)
 
 
 async def begun_again(site: Site) -> None:
     """Return when it takes viewers."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not site.service._is_running:
             await asyncio.sleep(0.01)
 

@@ -244,7 +244,7 @@ async def test_viewers_that_come_together_ask_the_store_once(tmp_path: Path, web
         store(site, [1])
         for ws in (one, other):
             await ws.send_json({"type": "INIT_FIELD_LIST", "payload": ["a"], "last": True})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not slow.asked:
                 await asyncio.sleep(0.005)
         slow.go.set()
