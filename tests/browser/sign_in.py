@@ -56,6 +56,7 @@ async def guarded(data_dir: Path, *settings: str) -> AsyncIterator[tuple[Program
 
 async def sign_in(page: Page, token: str) -> None:
     """On the sign-in page, as people do."""
+    await page.wait_for_load_state()  # its script sends the place along
     await page.fill("#token", token)
     await page.press("#token", "Enter")
 
@@ -75,4 +76,5 @@ async def signed_in(
 async def comes_to(page: Page, address: str) -> None:
     """Until the page is at an address, in which ** is anything; of two ways there at once the browser gives up one."""
     pattern = re.compile(re.escape(address).replace(r"\*\*", ".*"))
-    await expect(page).to_have_url(pattern, timeout=20_000)
+    await expect(page).to_have_url(pattern)
+    await page.wait_for_load_state()
