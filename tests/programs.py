@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import sys
+import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,18 @@ from typing import Any
 import aiohttp
 
 REPO = Path(__file__).resolve().parent.parent
+
+
+async def holds(check: Callable[[], Awaitable[None]], within_s: float = 20.0) -> None:
+    """Return when the assertions of `check` hold all at once; what is still wrong after so long is raised as it is."""
+    end_s = time.monotonic() + within_s
+    while True:
+        try:
+            return await check()
+        except AssertionError:
+            if time.monotonic() > end_s:
+                raise
+        await asyncio.sleep(0.2)
 
 
 class Program:
@@ -39,6 +52,12 @@ class Program:
         """GET a dataset address."""
         async with http.get(self.address(path)) as response:
             return await response.json()
+
+    async def metric(self, http: aiohttp.ClientSession, name: str) -> float:
+        """A metric without labels."""
+        async with http.get(f"{self.url}metrics") as response:
+            lines = (await response.text()).splitlines()
+        return next(float(line.split()[-1]) for line in lines if line.startswith(f"duco_{name} "))
 
     async def start_realtime(self, http: aiohttp.ClientSession, chassis_id: str = "DUCO_001") -> dict[str, Any]:
         """What the page does on mount; the answer's body."""
@@ -72,7 +91,7 @@ async def program(
     finally:
         if process.returncode is None:
             process.terminate()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):  # it drains for 20 s at most, then closes what it has
                 await process.wait()
 
 

@@ -14,8 +14,12 @@ from duco_rt import Runtime, load_config
 from duco_rt.blocking import Page
 from duco_rt.config import Config
 from duco_rt.errors import Conflict, NotFound
+from duco_rt.model import Peer
+from duco_rt.transports.live_memory import MemoryLive
 
 pytestmark = pytest.mark.servers
+
+PEER = Peer("duco", "DUCO_001", "vehicle_can")
 
 
 def config_of(data_dir: Path, *more: str) -> Config:
@@ -28,9 +32,9 @@ def test_start_use_stop_and_again(tmp_path: Path) -> None:
     config = config_of(tmp_path / "data")
     with Runtime(config).start() as first:
         assert not first.url.endswith(":8080/")
-        with urllib.request.urlopen(first.url + "healthz", timeout=5) as answer:
+        with urllib.request.urlopen(first.url + "healthz", timeout=20) as answer:
             assert answer.status == 200
-        rows = first.collect("DUCO_001", "vehicle_can", fields=["speed"], seconds=3.2)
+        rows = first.collect("DUCO_001", "vehicle_can", fields=["speed"], seconds=6.2)
         assert [row["seq"] for row in rows] == list(dict.fromkeys(row["seq"] for row in rows))
         assert len(rows) >= 2
         assert all(set(row) <= {"ts", "seq", "speed"} for row in rows)
@@ -58,9 +62,13 @@ def test_a_call_that_waits_when_it_stops(tmp_path: Path) -> None:
     running = Runtime(config_of(tmp_path / "data", "app.roles=['studio']", "app.drain_timeout_s=0.2")).start()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(running.collect, "DUCO_001", seconds=600)
-        time.sleep(0.2)
+        live = running._runtime._transports.live
+        assert isinstance(live, MemoryLive)
+        until_s = time.monotonic() + 20
+        while not live._queues.of(PEER.channel) and time.monotonic() < until_s:  # it waits for samples from then on
+            time.sleep(0.01)
         running.stop()
-        assert waiting.result(timeout=5) == []
+        assert waiting.result(timeout=20) == []
 
 
 def test_what_goes_wrong_at_the_start_is_raised(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,7 @@ from duco_rt import Runtime, load_config
 from duco_rt.config import Config
 from duco_rt.device.app import DucoApp
 from duco_rt.errors import BadRequest, ConfigError, Conflict, NotFound
+from tests.programs import holds
 
 pytestmark = [pytest.mark.servers, pytest.mark.asyncio(loop_scope="module")]
 CAN_FIELDS = ["speed", "engine_rpm"]
@@ -45,14 +47,17 @@ async def rt(data_dir: Path) -> AsyncIterator[Runtime]:
 async def test_live(rt: Runtime) -> None:
     """A sample a second in order, with the named fields alone; real time is on while it runs, off after it."""
     found = []
-    async with asyncio.timeout(15), aclosing(rt.live("DUCO_001", fields=CAN_FIELDS)) as samples:  # type: ignore[type-var]
+    stalls = rt.metrics.value("device_seconds_realigned_total")
+    async with asyncio.timeout(20), aclosing(rt.live("DUCO_001", fields=CAN_FIELDS)) as samples:  # type: ignore[type-var]
         async for sample in samples:
             found.append(sample)
             if len(found) == 3:
                 assert await _is_realtime(rt)
                 break
     assert [s.seq for s in found] == [(found[0].seq or 0) + i for i in range(3)]
-    assert [s.ts_ms - found[0].ts_ms for s in found] == [0, 1000, 2000]
+    # a machine that was held up for longer than a second begins its next one anew, and counts that
+    stalls = rt.metrics.value("device_seconds_realigned_total") - stalls
+    assert sum(b.ts_ms - a.ts_ms != 1000 for a, b in pairwise(found)) <= stalls
     assert all(set(s.payload) == set(CAN_FIELDS) for s in found)
     assert (found[0].peer.tenant, found[0].peer.msg_type) == ("duco", "vehicle_can")
     assert not await _is_realtime(rt)
@@ -66,10 +71,14 @@ async def _is_realtime(rt: Runtime) -> bool:
 async def test_collect_and_history_have_the_same_samples(rt: Runtime) -> None:
     """What was seen live is in the store within 2 s, with the same position and values, for both types."""
     for msg_type, fields in {"vehicle_can": CAN_FIELDS, "client_raw_data": ["gps_lat", "cpu_percent"]}.items():
-        rows = await rt.collect("DUCO_001", msg_type, fields=fields, seconds=2.5)
+        rows = await rt.collect("DUCO_001", msg_type, fields=fields, seconds=4)
         assert len(rows) >= 1
-        await asyncio.sleep(1.0)
-        table = await rt.history("DUCO_001", msg_type, fields=fields)
+        async with asyncio.timeout(2):
+            while True:
+                table = await rt.history("DUCO_001", msg_type, fields=fields)
+                if {row["seq"] for row in rows} <= set(table["seq"].to_pylist()):
+                    break
+                await asyncio.sleep(0.1)
         assert table.schema.field("ts").type == pa.timestamp("ms", "UTC")
         assert table.column_names == ["ts", "seq", *fields]
         stored = {row["seq"]: row for row in table.to_pylist()}
@@ -80,12 +89,20 @@ async def test_collect_and_history_have_the_same_samples(rt: Runtime) -> None:
         assert table["seq"].to_pylist() == sorted(set(table["seq"].to_pylist()))
 
 
+async def stored_seconds(rt: Runtime, count: int) -> None:
+    """Wait until the store has so many, whatever other tests left there."""
+    async with asyncio.timeout(20):
+        while len(await rt.history("DUCO_001", fields=["speed"])) < count:
+            await asyncio.sleep(0.2)
+
+
 async def test_history_over_http_is_the_same(rt: Runtime) -> None:
     """The page and Python read one store."""
     path = "api/resources/duco/_common/datasets/DUCO_001/history?msgType=vehicle_can&fields=speed"
+    await stored_seconds(rt, 1)
     async with aiohttp.ClientSession() as session, session.get(rt.url + path) as response:
         found = await response.json()
-    table = await rt.history("DUCO_001", fields=["speed"])
+    table = await rt.history("DUCO_001", fields=["speed"], minutes=5)  # its two minutes would be later ones
     stored = dict(zip(table["seq"].to_pylist(), table["speed"].to_pylist(), strict=True))
     assert found["seq"]
     for seq, value in zip(found["seq"], found["fields"]["speed"], strict=True):
@@ -95,16 +112,19 @@ async def test_history_over_http_is_the_same(rt: Runtime) -> None:
 
 async def test_history_at_full_resolution(rt: Runtime) -> None:
     """A row a sample, and the values of history by seconds are among them."""
-    table = await rt.history("DUCO_001", fields=["speed", "engine_rpm", "never"], resolution="full")
+    await stored_seconds(rt, 5)
+    seconds = await rt.history("DUCO_001", fields=["engine_rpm"])  # before the frames, which then go on behind it
+    wanted = ["speed", "engine_rpm", "never"]
+    table = await rt.history("DUCO_001", fields=wanted, minutes=5, resolution="full")
     assert table.column_names == ["field", "ts", "value"]
     assert set(table["field"].to_pylist()) == {"speed", "engine_rpm"}
     rpm = [row for row in table.to_pylist() if row["field"] == "engine_rpm"]
     assert rpm == sorted(rpm, key=lambda row: row["ts"])
-    seconds = await rt.history("DUCO_001", fields=["engine_rpm"])
     stored = [(row["ts"], row["engine_rpm"]) for row in seconds.to_pylist()[1:-1]]
     assert len(stored) >= 3
-    for begin, value in stored:  # a busy machine closes a second late: its last frame is somewhere behind the begin
-        assert value in {row["value"] for row in rpm if begin <= row["ts"] < begin + timedelta(seconds=3)}
+    early, late = timedelta(seconds=5), timedelta(seconds=10)
+    for begin, value in stored:  # a busy machine closes a second late, or its bus is late: the last frame is near by
+        assert value in {row["value"] for row in rpm if begin - early <= row["ts"] < begin + late}
 
 
 async def test_history_with_stats(rt: Runtime) -> None:
@@ -144,9 +164,13 @@ async def test_an_unknown_device(rt: Runtime) -> None:
 async def test_ready_and_counted(rt: Runtime) -> None:
     """The server says that all transports work."""
     async with aiohttp.ClientSession() as session:
-        async with session.get(rt.url + "readyz") as response:
-            assert response.status == 200
-            assert (await response.json())["transports"]["store"] == "ok"
+
+        async def ready() -> None:
+            async with session.get(rt.url + "readyz") as response:
+                assert response.status == 200
+                assert (await response.json())["transports"]["store"] == "ok"
+
+        await holds(ready, 40)  # a loop that a loaded machine held up is told for 15 s
         async with session.get(rt.url + "metrics") as response:
             text = await response.text()
     assert "duco_device_seconds_total" in text

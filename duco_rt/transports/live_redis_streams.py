@@ -155,8 +155,10 @@ class RedisStreamsLive(RedisLive):
             self._changed.clear()
             self._version += 1
             with suppress(TransportError):  # then the change takes effect with the next read, within _BLOCK_MS
-                await self._client.execute("wake", "XADD", self._wake_key, "MAXLEN", 1, f"{self._version}-0", "w", "")
-                await self._client.execute("wake", "PEXPIRE", self._wake_key, _WAKE_MS)
+                async with self._client.limit("wake"), self._client.redis.pipeline() as both:  # no key without its end
+                    both.xadd(self._wake_key, {"w": ""}, id=f"{self._version}-0", maxlen=1, approximate=False)
+                    both.pexpire(self._wake_key, _WAKE_MS)
+                    await both.execute()
 
 
 def _position(entry_id: bytes) -> Position:

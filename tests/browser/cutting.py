@@ -63,11 +63,17 @@ class Cutter:
             up_writer.transport.abort()
 
     async def _down(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_cut: bool) -> None:
-        """Towards the browser, until the moment of the cut: at once, or inside of what comes next."""
+        """Towards the browser, until the moment of the cut: at once, or inside of what comes next.
+
+        Its time begins with what the server says after the handshake: where that takes long, nothing would ever arrive.
+        """
         if not is_cut:
             await _pump(reader, writer)
             return
         is_inside = self._random.random() < 0.3
+        for _ in range(2):  # the handshake, and the answer to the first question
+            if not await _pass_on(reader, writer):
+                return
         try:
             async with asyncio.timeout(self._random.uniform(*self._between_s)):
                 await _pump(reader, writer)
@@ -84,6 +90,14 @@ class Cutter:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(CHUNK_BYTES):
-        writer.write(data)
-        await writer.drain()
+    while await _pass_on(reader, writer):
+        pass
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """What comes next; false at the end."""
+    if not (data := await reader.read(CHUNK_BYTES)):
+        return False
+    writer.write(data)
+    await writer.drain()
+    return True

@@ -13,6 +13,12 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.browser.page import chromium, page_at
 from tests.programs import Program, program
 
+TOASTS_STAY = """(() => {
+    const real = window.setTimeout;
+    window.setTimeout = (act, ms, ...parts) => real(act, ms === 20_000 ? 600_000 : ms, ...parts);
+})();"""
+"""What is said, and its “Undo”, goes after 20 s; a busy machine may need those to get there."""
+
 
 @asynccontextmanager
 async def site(tmp_path: Path) -> AsyncIterator[tuple[Browser, Program]]:
@@ -27,7 +33,9 @@ async def editor(
 ) -> AsyncIterator[Page]:
     """A page whose URL opens the editor; `refused`: the browser says that the server refused, which is no error."""
     url = f"{running.url}#/duco/DUCO_001?edit={group_id}"
-    async with page_at(browser, url, width, server_ends=refused) as page:
+    async with page_at(browser, "about:blank", width, server_ends=refused) as page:
+        await page.add_init_script(TOASTS_STAY)
+        await page.goto(url)
         await page.wait_for_selector(".g-list [aria-current=true]")
         yield page
 

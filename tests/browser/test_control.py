@@ -13,19 +13,22 @@ from playwright.async_api import Page, Request, WebSocketRoute, expect
 from tests.browser.page import chromium, page_at, wait_state
 from tests.programs import program
 
-DELAY = re.compile(r"^(\d+\.\d) s from the machine to this screen$")
+DELAY = re.compile(r"^[0-2]\.\d s from the machine to this screen$")
+FALLEN = """least => {
+    const told = document.querySelector('.control .lasts').textContent.match(/\\d+/g);
+    if (!told) return false;
+    const now = { left: 60 * told[0] + Number(told[1]), ms: performance.now() };
+    const begun = window.__begun;
+    if (!begun || now.left > begun.left) window.__begun = now; // also where the machine was asked to go on meanwhile
+    else if (now.left <= begun.left - least) return [begun.left - now.left, (now.ms - begun.ms) / 1000];
+    return false;
+}"""
+"""Seconds by which it fell, and how many that took, once it fell by `least`: both looked at in the same moment."""
 
 
-async def _told(page: Page, fact: str, text: re.Pattern[str] | str) -> str:
-    """Wait until the strip tells it; what it tells then."""
-    item = page.locator(f".control .{fact}")
-    await expect(item).to_have_text(text, timeout=20_000)
-    return await item.inner_text()
-
-
-async def _seconds_left(page: Page) -> int:
-    minutes, seconds = re.findall(r"\d+", await page.inner_text(".control .lasts"))
-    return 60 * int(minutes) + int(seconds)
+async def _told(page: Page, fact: str, text: re.Pattern[str] | str) -> None:
+    """Wait until the strip tells it."""
+    await expect(page.locator(f".control .{fact}")).to_have_text(text, timeout=20_000)
 
 
 def _commands(page: Page) -> list[str]:
@@ -45,24 +48,17 @@ async def test_what_is_known_of_the_stream(tmp_path: Path) -> None:
     """Heartbeat, viewers, how long the machine goes on without them, and the delay; all of it counts by itself."""
     async with chromium() as browser, program(tmp_path / "data") as running, page_at(browser, running.url) as page:
         await wait_state(page, "live")
-        await _told(page, "beat", re.compile(r"^heartbeat [1-9] s ago$"))
+        await _told(page, "beat", re.compile(r"^heartbeat [1-9]\d? s ago$"))
         await _told(page, "watch", "1 viewer")
-        delay = DELAY.match(await _told(page, "delay", DELAY))
-        assert delay is not None
-        assert 0 <= float(delay[1]) < 3
+        await _told(page, "delay", DELAY)
         await _told(page, "lasts", re.compile(r"^goes on for [12]:\d\d without us$"))
-        before = await _seconds_left(page)
-        await page.wait_for_function(
-            "before => { const [m, s] = document.querySelector('.control .lasts').textContent.match(/\\d+/g);"
-            " return 60 * m + +s <= before - 4; }",
-            arg=before,
-            timeout=10_000,
-        )
-        assert await _seconds_left(page) >= before - 6
+        fell_s, took_s = await (await page.wait_for_function(FALLEN, arg=6)).json_value()
+        assert abs(fell_s - took_s) <= 2
         async with page_at(browser, running.url) as other:
             await wait_state(other, "live")
             await _told(page, "watch", "2 viewers")
-        await _told(page, "watch", "1 viewer")
+            await other.close()  # the rest of its browser stays, by which it says that it leaves
+            await _told(page, "watch", "1 viewer")
 
 
 @pytest.mark.timeout(120)
@@ -84,11 +80,12 @@ async def test_stop_and_start(tmp_path: Path) -> None:
         await page.locator(".control").get_by_role("button", name="Start").press("Enter")
         await wait_state(page, "live", 20)
         await expect(page.locator("#answer")).to_have_text(re.compile("^Device answered: real-time on"))
-        assert sent == ["stop", "start"]
+        assert sent[0] == "stop"
+        assert set(sent[1:]) == {"start"}  # a page that had no time for a while asks again
         await page.locator(".control").get_by_role("button", name="History").press("Enter")
         stopped = page.locator('#commands-rows tr:has(td:text-is("Real-time off")):has(td:text-is("You"))')
         await expect(stopped.locator("summary")).to_have_text("Acknowledged by the machine", timeout=20_000)
-        assert await page.evaluate("document.activeElement.id") == "commands-summary"
+        await expect(page.locator("#commands-summary")).to_be_focused()
 
 
 @pytest.mark.timeout(120)
@@ -135,7 +132,7 @@ def _with_status(changes: dict[str, Any]) -> Any:
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("off_ms", "said"),
-    [(-14_500, "clock is 14 s ahead"), (95_000, "clock is 1 min behind")],
+    [(-15_000, "clock is 1[0-4] s ahead"), (95_000, "clock is 1 min behind")],  # less what the way takes
 )
 async def test_a_machine_whose_clock_is_wrong(tmp_path: Path, off_ms: int, said: str) -> None:
     """Instead of a delay the page says how far off the machine's clock is; what is not known is a dash."""

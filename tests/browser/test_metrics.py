@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from duco_rt.app_fields import CLIENT_FIELDS
+from tests.browser.clipboard import wait_copied
 from tests.browser.page import chromium, page_at, series
 from tests.programs import program
 
@@ -19,13 +20,16 @@ TIME = re.compile(r"\d\d:\d\d:\d\d")
 
 
 async def wait_text(page: Page, selector: str, pattern: str) -> str:
-    """Until an element's text matches; the text."""
-    await page.wait_for_function(
-        "([selector, pattern]) => new RegExp(pattern).test(document.querySelector(selector)?.textContent ?? '')",
+    """Until an element's text matches; the text that did."""
+    found = await page.wait_for_function(
+        """([selector, pattern]) => {
+            const text = document.querySelector(selector)?.textContent ?? '';
+            return new RegExp(pattern).test(text) && { text };
+        }""",
         arg=[selector, pattern],
         timeout=30_000,
     )
-    return str(await page.inner_text(selector))
+    return str((await found.json_value())["text"])
 
 
 async def wait_track(page: Page) -> None:
@@ -35,6 +39,8 @@ async def wait_track(page: Page) -> None:
 
 async def keep_picture(page: Page) -> None:
     """Keep what the map shows, for `changed`."""
+    # One that comes back into the page has its size, and is drawn, with the next frame.
+    await page.wait_for_function("() => document.querySelector('.map canvas')?.width > 0")
     await page.evaluate(
         """window.__pixels = () => {
             const canvas = document.querySelector('.map canvas');
@@ -94,7 +100,7 @@ async def test_track(tmp_path: Path) -> None:
             assert any(value is not None and abs(value - float(text)) < 1e-5 for value in held)
 
         await page.click(".map-tools button:has-text('Copy')")
-        assert PLACE.fullmatch(await page.evaluate("navigator.clipboard.readText()"))
+        assert PLACE.fullmatch(await wait_copied(page))
 
         follow = page.locator(".map-tools button:has-text('Follow')")
         assert await follow.get_attribute("aria-pressed") == "true"
@@ -128,10 +134,12 @@ async def test_fixed_window(tmp_path: Path) -> None:
         page_at(browser, running.url + HASH) as page,
     ):
         await wait_track(page)
-        ts = (await series(page, "gps_lat", "client_raw_data"))["ts"]
+        held = await series(page, "gps_lat", "client_raw_data")
+        ts = [at for at, value in zip(held["ts"], held["v"], strict=True) if value is not None]
         await page.goto(f"{running.url}{HASH}?from={ts[0]}&to={ts[-1]}")
-        await wait_track(page)
-        assert await page.locator(".map-tools button:has-text('Follow')").is_hidden()
+        await expect(page.locator(".map-tools button:has-text('Follow')")).to_be_hidden()
+        last = await page.evaluate("ts => new Date(ts).toTimeString().slice(0, 8)", ts[-1])
+        await wait_text(page, ".map-facts", rf"^[1-9][\d.]* k?m from .*{last}")  # nothing from after that any more
         await wait_text(page, '[data-metric="cpu_percent"] .value', r"\d")
         await page.focus(".map canvas")
         await page.keyboard.press("0")
@@ -153,7 +161,7 @@ async def test_fixed_window(tmp_path: Path) -> None:
 
         await page.goto(f"{running.url}{HASH}?from=1000000&to=2000000")
         await wait_text(page, ".map-facts", "No position")
-        assert await page.inner_text(".map-place") == "–"
+        await wait_text(page, ".map-place", "^–$")
         await wait_text(page, '[data-metric="cpu_percent"] .value', "^–$")
 
 
@@ -171,8 +179,8 @@ async def test_health(tmp_path: Path) -> None:
             unit = "" if field.name == "uptime_s" else field.unit or ""
             assert await page.inner_text(f'[data-metric="{field.name}"] .unit') == unit
         assert await page.locator("[data-metric]").count() == len(shown)
-        assert re.search(r"\d+ (s|min|h)$", await page.inner_text('[data-metric="uptime_s"] .value'))
-        assert await page.inner_text('[data-metric="dropped_messages"] .age') == "fine"
+        assert re.search(r"\d+ (s|min|h|d)$", await page.inner_text('[data-metric="uptime_s"] .value'))
+        await wait_text(page, '[data-metric="dropped_messages"] .age', "^fine$")
         assert await page.locator(".cards .card h2").all_inner_texts() == [
             "Track", "App and computer", "Computer", "CAN", "Upload", "App",
         ]  # fmt: skip

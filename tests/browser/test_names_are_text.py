@@ -70,7 +70,6 @@ async def is_text(page: Page, where: str, least: int = 1) -> None:
         " (node.matches('input') ? node.value : node.textContent).includes(name)"
         " && node.checkVisibility()).length >= least",
         arg=[where, NAME, least],
-        timeout=15_000,
     )
     assert await page.evaluate("window.hacked") is None
     assert await page.locator("img[src=x]").count() == 0

@@ -24,6 +24,8 @@ MENU = ".bar-end .menu"
 async def _choose(page: Page, entry: str) -> None:
     """An entry of the menu, by key."""
     await page.keyboard.press("t")
+    # Unfolded, the menu gives its first entry the focus: only then a key goes where it is meant to.
+    await expect(page.locator(MENU).get_by_role("button", name="CSV of the window", exact=True)).to_be_focused()
     await page.locator(MENU).get_by_role("button", name=entry, exact=True).press("Enter")
 
 
@@ -86,13 +88,14 @@ async def test_csv_of_the_window(tmp_path: Path) -> None:
             assert float(by_time[ts][speed]) == value
 
         await page.keyboard.press("p")
-        await expect(page.locator(".resolution")).to_have_text("every frame", timeout=15_000)
+        await expect(page.locator(".resolution")).to_have_text("every frame")
         shown = await _range(page)
         _, frames = _rows(await _saved(page, "CSV of the window", tmp_path))
         assert shown["from"] <= frames[0][0] <= frames[-1][0] <= shown["to"]
         assert len([ts for ts, cells in frames if cells[speed]]) > 3 * len(held["ts"])
 
-        await page.get_by_role("button", name=re.compile("^Speed")).first.click()  # a line that is hidden stays here
+        # A line that is hidden stays here. By key: held down for half a second, as slowly as that, it is shown alone.
+        await page.get_by_role("button", name=re.compile("^Speed")).first.press("Enter")
         head, _ = _rows(await _saved(page, "CSV of the window", tmp_path))
         assert "Drive: Speed [km/h]" not in head
 
@@ -110,7 +113,7 @@ async def test_a_long_csv_can_be_ended(tmp_path: Path) -> None:
         downloads: list[Any] = []
         page.on("download", lambda download: downloads.append(download))
         await page.select_option(".bar select", label="3 h")
-        await expect(page.locator(".resolution")).to_have_text(re.compile("buckets"), timeout=15_000)
+        await expect(page.locator(".resolution")).to_have_text(re.compile("buckets"))
         goes_on = asyncio.Event()
 
         async def hold(route: Route) -> None:
@@ -136,6 +139,7 @@ async def test_pictures(tmp_path: Path) -> None:
         await wait_state(page, "live")
         await _received(page, 4)
         whole = await _saved(page, "PNG of the page", tmp_path)
+        await expect(page.locator(".note")).to_have_text("PNG saved")  # for some seconds
         assert re.fullmatch(r"DUCO_001_\d{4}-\d\d-\d\d_\d{6}\.png", whole.name)
         card = page.locator(".card:visible").first
         box = await card.bounding_box()
@@ -152,7 +156,6 @@ async def test_pictures(tmp_path: Path) -> None:
         columns = round((await page.evaluate("document.querySelector('#cards').clientWidth")) / box["width"])
         assert abs(_size(whole)[0] - columns * width) < 16 * (columns + 3)
         assert _size(whole)[1] > height * (cards // columns) * 0.8
-        await expect(page.locator(".note")).to_have_text("PNG saved")
 
 
 @pytest.mark.timeout(120)
@@ -162,7 +165,7 @@ async def test_a_link_to_exactly_this_view(tmp_path: Path) -> None:
         await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         await wait_state(page, "live")
         await page.select_option(".bar select", label="5 min")
-        await page.get_by_role("button", name=re.compile("^Engine speed")).first.click()
+        await page.get_by_role("button", name=re.compile("^Engine speed")).first.press("Enter")
 
         async def copied(entry: str) -> str:
             await _choose(page, entry)
@@ -172,6 +175,7 @@ async def test_a_link_to_exactly_this_view(tmp_path: Path) -> None:
 
         live = await copied("Copy link")
         assert "from=" not in live
+        before = await _range(page)
         moment = await copied("Copy link to this moment")
         await page.keyboard.press("p")
         fixed = await _range(page)
@@ -187,7 +191,7 @@ async def test_a_link_to_exactly_this_view(tmp_path: Path) -> None:
             await expect(other.locator(".behind")).to_be_visible()
             shown = await _range(other)
             assert shown["to"] - shown["from"] == 300_000
-            assert 0 <= fixed["to"] - shown["to"] < 5000
+            assert before["to"] - 50 <= shown["to"] <= fixed["to"]  # the page's clock is corrected by some ms
         async with page_at(browser, link) as other:
             await expect(other.locator(".behind")).to_be_visible()
             shown = await _range(other)

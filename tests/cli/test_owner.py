@@ -26,7 +26,6 @@ from duco_rt.errors import (
 from duco_rt.tls import leaf_sha256, server_context
 from tests.certificates import Certificates
 from tests.dbc_texts import dbc_text
-from tests.servers.server import free_port
 
 ERRORS: dict[str, tuple[object, type[DucoError], str]] = {
     "bad request": ({"error": {"code": "bad_request", "message": "m"}}, BadRequest, "m"),
@@ -135,10 +134,10 @@ async def serving(tls: Web, seen: list[str]) -> AsyncIterator[str]:
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     context = server_context(tls)
-    site = web.TCPSite(runner, "127.0.0.1", port := free_port(), ssl_context=context)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     try:
-        yield f"http{'' if context is None else 's'}://127.0.0.1:{port}/"
+        yield f"http{'' if context is None else 's'}://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         await runner.cleanup()
 

@@ -17,7 +17,7 @@ from duco_rt.transports.base import Hub
 
 T = TypeVar("T")
 
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 
 Open = Callable[[int, Metrics], Awaitable[Hub]]
 """A fresh hub with room for so many messages, ready to keep what devices send."""

@@ -199,13 +199,14 @@ async def test_a_slow_live_reader_loses_the_oldest_counted(
 async def test_a_method_gets_the_devices_own_answer(hub: Hub) -> None:
     """Name, payload and result go through as they are."""
     async with calling(hub), on_hub(hub):
+        await until(lambda: hub.connected("DUCO_001") is not False)
         result = await hub.call("DUCO_001", "setRealTimeUpload", {"action": "start"}, WITHIN_S)
     assert result == MethodResult(200, {"method": "setRealTimeUpload", "action": "start"})
 
 
 async def test_a_device_that_is_not_there(hub: Hub) -> None:
     """Never there, or gone: DeviceOffline, and `connected` says so where the hub can tell."""
-    call = partial(hub.call, "DUCO_001", "m", {}, 5.0)
+    call = partial(hub.call, "DUCO_001", "m", {}, WITHIN_S)
     async with calling(hub):
         with pytest.raises(DeviceOffline, match="DUCO_001"):
             await call()
@@ -227,8 +228,9 @@ async def test_a_device_that_does_not_answer(hub: Hub) -> None:
         return await answer(method, payload)
 
     async with calling(hub), on_hub(hub, on_method=silent):
+        await until(lambda: hub.connected("DUCO_001") is not False)
         with pytest.raises(DeviceTimeout, match="DUCO_001"):
-            await hub.call("DUCO_001", "silent", {}, 0.3)
+            await hub.call("DUCO_001", "silent", {}, 2.0)  # long enough for the call to reach the device
         assert (await hub.call("DUCO_001", "other", {}, WITHIN_S)).status == 200
 
 

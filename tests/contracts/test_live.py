@@ -15,7 +15,7 @@ from tests.servers.redis import RedisServer
 
 Open = Callable[[int], Awaitable[Live]]
 CHANNEL = Peer("duco", "DUCO_001", "vehicle_can").channel
-WITHIN_S = 5.0
+WITHIN_S = 20.0
 
 
 def _memory(_: pytest.FixtureRequest, messages_max: int, metrics: Metrics) -> Live:
@@ -210,9 +210,10 @@ async def test_recent_messages_are_bounded(opened: Open, request: pytest.Fixture
         await live.publish(channel, b"%d" % i)
     keeps = "redis-streams" in request.node.callspec.id
     assert await live.recent(channel, 60) == ([b"5", b"6", b"7"] if keeps else [])
-    await asyncio.sleep(0.06)
+    if keeps:
+        await asyncio.sleep(2.05)  # as long as the question may take after the message, too
     await live.publish(channel, b"new")
-    assert await live.recent(channel, 0.05) == ([b"new"] if keeps else [])
+    assert await live.recent(channel, 2.0) == ([b"new"] if keeps else [])
 
 
 async def test_closing_ends_all_subscriptions(live: Live) -> None:

@@ -119,16 +119,17 @@ async def test_a_drive(tmp_path: Path) -> None:
     """Batches, real time between a start and a stop, and a drain that hands everything over."""
     rig = Rig(tmp_path, upload_interval_s=2)
     answers: list[MethodResult] = []
-    async with running(rig), asyncio.TaskGroup() as tasks:
-        machine = tasks.create_task(rig.send(frame(512, POSITION)))
-        await until_async(lambda: rig.seconds() == 3)
-        before_ms = time.time() * 1000
-        answers.append(await rig.command("start"))
-        answers.append(await rig.command("jump", "c2"))
-        answers.append(await rig.command("start", "c3", "reboot"))
-        await until_async(lambda: rig.seconds() == 5)
-        answers.append(await rig.command("stop", "c4"))
-        machine.cancel()
+    async with asyncio.TaskGroup() as tasks:
+        machine = tasks.create_task(rig.send(frame(512, POSITION)))  # before the first second begins
+        async with running(rig):
+            await until_async(lambda: rig.seconds() == 3)
+            before_ms = time.time() * 1000
+            answers.append(await rig.command("start"))
+            answers.append(await rig.command("jump", "c2"))
+            answers.append(await rig.command("start", "c3", "reboot"))
+            await until_async(lambda: rig.seconds() == 5)
+            answers.append(await rig.command("stop", "c4"))
+            machine.cancel()
     _check_answers(answers, before_ms)
     _check_positions(rig)
     _check_own_values(rig)
@@ -208,8 +209,8 @@ async def test_a_full_bus_loses_no_frame(tmp_path: Path) -> None:
         await rig.command("start")
         sending = threading.Thread(target=_fill, args=(rig.sender, 12_000))
         sending.start()
-        await until_async(lambda: not sending.is_alive())
-        await asyncio.sleep(0.1)
+        await until_async(lambda: rig.metrics.value("device_frames_total") >= 12_000)
+        sending.join()
     counters: dict[int, list[int]] = {}
     for message, seconds in rig.can():
         assert len(message.body) < 64 * 1024
@@ -217,7 +218,7 @@ async def test_a_full_bus_loses_no_frame(tmp_path: Path) -> None:
             for stream, times, data in second.slices():
                 rows = [int.from_bytes(data[i : i + 4], "big") for i in range(0, len(data), 8)]
                 counters.setdefault(stream.can_id, []).extend(rows)
-                assert -150_000 <= times.min() <= times.max() <= 1_150_000
+                assert -500_000 <= times.min() <= times.max() <= 1_500_000  # a second may close late: below
     assert counters == {can_id: list(range(can_id, 12_000, 50)) for can_id in range(50)}
     late = [float(s.payload["second_late_ms"]) for _, seconds in rig.own() for s in seconds]
     assert max(late) < 500
@@ -239,7 +240,7 @@ KEYS = {"bus": (None, frame(512, POSITION), None), "signal:Ignition": (OFF, ON, 
 @pytest.mark.parametrize("key", KEYS)
 async def test_the_key(tmp_path: Path, key: str) -> None:
     """Off: nothing is collected and a start is refused; on: seconds; off again: real time ends, all is sent."""
-    rig = Rig(tmp_path, key=key, key_bus_timeout_s=0.3)
+    rig = Rig(tmp_path, key=key, key_bus_timeout_s=1.5)
     before, during, after = KEYS[key]
     async with running(rig):
         await _phase(rig, before, 0.3)

@@ -19,8 +19,8 @@ def test_its_frames_come_in_time_and_in_order() -> None:
     expected, following = frames.next_second(), frames.next_second()
     with SimulatedBus(7) as bus:
         found: list[tuple[float, can.Message]] = []
-        end_s = time.monotonic() + 0.5
-        while time.monotonic() < end_s:
+        end_s = time.monotonic() + 20
+        while time.monotonic() < end_s and (not found or found[-1][1].timestamp - found[0][1].timestamp < 0.5):
             message = bus.recv(timeout=0.2)
             if message is not None:
                 found.append((time.time(), message))

@@ -13,7 +13,7 @@ from duco_rt.body import CanSecond
 from duco_rt.device.can_bus import FrameCollector
 
 _numbers = itertools.count()
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 
 
 def new_channel() -> str:

@@ -81,6 +81,12 @@ class Process:
         async with http.get(f"{self.url}readyz") as response:
             return response.status, (await response.json())["transports"]
 
+    async def until_ready(self, http: aiohttp.ClientSession) -> None:
+        """Wait until it is: on a loaded machine a check may be late, and a loop that was held up is told for 15 s."""
+        async with asyncio.timeout(40):
+            while (await self.ready(http))[0] != 200:
+                await asyncio.sleep(0.2)
+
     async def metric(self, http: aiohttp.ClientSession, name: str, label: str = "") -> float:
         """The sum of a metric over its labels, or over those that contain a text such as `what="log"`."""
         async with http.get(f"{self.url}metrics") as response:

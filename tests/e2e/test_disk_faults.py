@@ -20,7 +20,7 @@ from tests.e2e.processes import TYPES, Process, running, stored, taken
 from tests.e2e.small_disk import on_small_disk, start
 from tests.programs import Program
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(300)]  # more than what is waited for one after the other
 
 ROLES = ("device", "ingest", "process", "distribute", "studio", "metaapi")
 SETTINGS = ("device.upload_interval_s=1",)

@@ -50,7 +50,7 @@ async def end_in_order(data_dir: Path, times: int, most_s: float) -> None:
             assert found == list(range(found[0], last + 1))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_sigterm_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     """After each ordered end, the store has every second that the device ever closed, once, for both msgTypes."""
     await end_in_order(tmp_path / "data", 3, 4)
@@ -84,12 +84,13 @@ async def compare_history_with_live(tmp_path: Path, seconds: int) -> None:
     async with program(tmp_path / "data") as running, aiohttp.ClientSession() as http:
         await running.start_realtime(http)
         points = {}
-        last_ts = first_ts = 0
+        count = last_ts = first_ts = 0
         async for message in live(http, running, "DUCO_001", fields):
             first_ts, last_ts = first_ts or message["ts"], message["ts"]
             for name, value in message["payload"].items():
                 points[name, message["seq"], message["ts"]] = value
-            if last_ts - first_ts >= seconds * 1000:
+            count += 1
+            if count > seconds:  # not by ts: after a stall the machine begins its next second anew
                 break
         await asyncio.sleep(2)  # the promise: in history within 2 s
         path = f"/DUCO_001/history?fields={','.join(fields)}&from={first_ts}&to={last_ts}"

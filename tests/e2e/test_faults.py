@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -19,9 +20,10 @@ import aiohttp
 import pytest
 
 from duco_rt import Runtime, load_config
+from duco_rt.errors import DeviceOffline
 from duco_rt.supervisor import Pauses
 from duco_rt.transports import hub_memory
-from tests.programs import REPO, Program, live, program
+from tests.programs import REPO, Program, holds, live, program
 from tests.servers.deaf import Deaf
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.redis import RedisServer
@@ -132,6 +134,16 @@ def restarts(runtime: Runtime, part: str) -> float:
     return runtime.metrics.value("component_restarts_total", component=part)
 
 
+async def start_realtime(runtime: Runtime) -> None:
+    """As a page's button: as soon as the machine, which has just begun or begins again, is on the hub."""
+    async with asyncio.timeout(20):
+        while True:
+            with suppress(DeviceOffline):
+                await runtime.start_realtime("DUCO_001")
+                return
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.timeout(120)
 async def test_every_part_fails_once_and_nothing_is_lost(runtime: Runtime, defects: Defects) -> None:
     """One after the other, while a viewer watches: all seconds are in the store once, and came to the viewer once."""
@@ -140,7 +152,7 @@ async def test_every_part_fails_once_and_nothing_is_lost(runtime: Runtime, defec
     hub: Any = device._hub
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(viewer.watch())
-        await runtime.start_realtime("DUCO_001")
+        await start_realtime(runtime)
         await until(lambda: len(viewer.seqs) > 1)
 
         await defects.once(transports.store, "insert_raw", after=True)
@@ -160,19 +172,23 @@ async def test_every_part_fails_once_and_nothing_is_lost(runtime: Runtime, defec
         await until(lambda: restarts(runtime, "live service"))
         await defects.once(device._computer, "values")
         await until(lambda: restarts(runtime, "device"))
-        await runtime.start_realtime("DUCO_001")
+        await start_realtime(runtime)
 
         seen = len(viewer.seqs)
         await until(lambda: len(viewer.seqs) >= seen + 3)
-        assert set(runtime._states().values()) == {"ok"}
+        await until(lambda: set(runtime._states().values()) == {"ok"})
+        await until(lambda: whole_until(viewer.seqs) == max(viewer.seqs))  # a hole may still be on its way
         watching.cancel()
     assert sorted(viewer.seqs) == list(range(min(viewer.seqs), max(viewer.seqs) + 1))
     assert 1012 in viewer.closes
-    await asyncio.sleep(2.5)  # the open batch, and what is on its way
-    for msg_type, field in (("vehicle_can", "speed"), ("client_raw_data", "timestamp")):
-        seqs = await stored(runtime, msg_type, field)
-        assert seqs == list(range(seqs[0], seqs[-1] + 1))
-        assert set(viewer.seqs) <= set(seqs)
+
+    async def all_stored() -> None:
+        for msg_type, field in (("vehicle_can", "speed"), ("client_raw_data", "timestamp")):
+            seqs = await stored(runtime, msg_type, field)
+            assert seqs == list(range(seqs[0], seqs[-1] + 1))
+            assert set(viewer.seqs) <= set(seqs)
+
+    await holds(all_stored)  # the open batch, and what is on its way
     assert runtime.metrics.value("loop_errors_total", where="loop") == 0
 
 
@@ -199,7 +215,7 @@ async def test_the_end_drains_though_a_part_waits_to_be_begun_again(
     assert runtime.metrics.value("distribute_samples_total") > 0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 async def test_servers_that_do_not_answer_at_the_start(tmp_path: Path) -> None:
     """The program is ready all the same and says who does not answer; once they do, nothing of the machine lacks."""
     broker, redis = Mosquitto(tmp_path / "broker"), RedisServer(tmp_path / "redis")
@@ -208,10 +224,14 @@ async def test_servers_that_do_not_answer_at_the_start(tmp_path: Path) -> None:
         urls = [f"hub.url={broker.url}", f"live.url={redis.url}", f"leases.url={redis.url}"]
         kinds = ["hub.kind=mqtt", "live.kind=redis-streams", "leases.kind=redis", "device.upload_interval_s=2"]
         async with program(tmp_path / "data", *kinds, *urls) as running:
-            status, states = await _readiness(http, running)
-            assert status == 503
-            assert {name for name, state in states.items() if state != "ok"} == {"hub", "live", "leases"}
-            assert f":{redis.port}: ping: no answer in time" in states["live"]
+
+            async def says_who_is_silent() -> None:
+                status, states = await _readiness(http, running)
+                assert status == 503
+                assert {name for name, state in states.items() if state != "ok"} == {"hub", "live", "leases"}
+                assert f":{redis.port}: ping: no answer in time" in states["live"]
+
+            await holds(says_who_is_silent)  # another transport's check may be late on a loaded machine
             first = int((tmp_path / "data" / "device" / "DUCO_001.seq").read_text().split()[0])
             for server, silent in ((broker, deaf[0]), (redis, deaf[1])):
                 await silent.__aexit__()
@@ -227,12 +247,16 @@ async def test_servers_that_do_not_answer_at_the_start(tmp_path: Path) -> None:
                     seqs.append(message["seq"])
                     if len(seqs) == 3:
                         break
-                while True:
-                    found = (await running.json(http, "/DUCO_001/history?msgType=vehicle_can&fields=speed"))["seq"]
-                    if found and found[0] < first and found[-1] >= seqs[-1]:
-                        break
-                    await asyncio.sleep(0.2)
-            assert found == list(range(found[0], found[-1] + 1))
+            now_ms = round(time.time() * 1000)
+            times = f"from={now_ms - 600_000}&to={now_ms + 10_000}"
+
+            async def all_stored() -> None:
+                path = f"/DUCO_001/history?msgType=vehicle_can&fields=speed&{times}"
+                found = (await running.json(http, path))["seq"]
+                assert found and found[0] < first and found[-1] >= seqs[-1]
+                assert found == list(range(found[0], found[-1] + 1))
+
+            await holds(all_stored, 40)  # what waited in the spool may come behind newer seconds
             assert await running.end() == 0
 
 

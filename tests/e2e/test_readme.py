@@ -27,10 +27,10 @@ def blocks() -> list[str]:
 
 
 async def live_point(port: int) -> bool:
-    """Whether a viewer gets live data within a while."""
+    """Whether a viewer gets live data within a while: the block checks, starts its processes, and they find servers."""
     url = f"http://127.0.0.1:{port}/api"
     body = {"methodName": "setRealTimeUpload", "payload": {"action": "start", "commandId": str(time.time())}}
-    async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(90):
         while True:
             try:
                 async with http.post(f"{url}/iothubs/ducohub/devices/DUCO_001/methods", json=body) as answer:
@@ -44,7 +44,7 @@ async def live_point(port: int) -> bool:
             return "speed" in (await socket.receive_json())["payload"]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(360)
 async def test_real_transports_as_the_readme_says(tmp_path: Path) -> None:
     """Each block ends with a viewer that gets live data."""
     servers = Servers(tmp_path)

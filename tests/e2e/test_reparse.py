@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from tests.servers.clickhouse import ClickHouseServer
 BUS = Peer("duco", "BUS", "vehicle_can")
 BEGIN_MS = int(time.time()) * 1000 - 3_600_000  # within every retention
 IDS, SIGNALS = 80, 8
-SECONDS = 600
+SECONDS = 1_000  # so that a run takes long beside the start of another command, which comes while it works
 FIELDS = [f"m{i}_s{j}" for i in range(0, IDS, 9) for j in range(SIGNALS)]
 
 
@@ -153,7 +154,7 @@ async def test_by_itself_and_after_a_kill(tmp_path: Path) -> None:
 async def test_ctrl_c(tmp_path: Path) -> None:
     """Ends in order and says how to go on."""
     data_dir = tmp_path / "data"
-    await fill(data_dir, 400)
+    await fill(data_dir)
 
     async def interrupt(process: asyncio.subprocess.Process) -> None:
         await noted(data_dir, process)
@@ -192,22 +193,24 @@ async def test_what_is_wrong(tmp_path: Path) -> None:
     assert "DUCO_001: no raw data, " in done.out
 
 
+async def kill_in_its_midst(data_dir: Path, process: asyncio.subprocess.Process) -> None:
+    """When a second one was refused."""
+    await noted(data_dir, process)
+    second = await command(data_dir, *WHOLE)
+    assert (second.code, "being read again" in second.err) == (2, True), second
+    process.send_signal(signal.SIGKILL)
+
+
 @pytest.mark.timeout(300)
 async def test_through_a_running_process(tmp_path: Path) -> None:
     """While a viewer looks at another device: no second of it is lost. A client that is killed, and the whole process
     that is, leave what the same command goes on with."""
     data_dir = tmp_path / "data"
     await fill(data_dir)
-
-    async def kill(process: asyncio.subprocess.Process) -> None:
-        await noted(data_dir, process)
-        second = await command(data_dir, *WHOLE)
-        assert (second.code, "being read again" in second.err) == (2, True), second
-        process.send_signal(signal.SIGKILL)
-
     async with program(data_dir) as running, aiohttp.ClientSession() as http:
         await running.start_realtime(http)
         seen: list[tuple[int, float]] = []
+        begun_s = time.time()
 
         async def watch() -> None:
             async for message in live(http, running, "DUCO_001", ["speed"]):
@@ -215,11 +218,13 @@ async def test_through_a_running_process(tmp_path: Path) -> None:
                 seen.append((message["seq"], late_s))
             raise AssertionError("the viewer was sent away")
 
-        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(240), asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(watch())
             while len(seen) < 2:
                 await asyncio.sleep(0.1)
-            assert (await command(data_dir, *WHOLE, meanwhile=kill)).code == -signal.SIGKILL
+            assert (
+                await command(data_dir, *WHOLE, meanwhile=partial(kill_in_its_midst, data_dir))
+            ).code == -signal.SIGKILL
             done = await command(data_dir, *WHOLE)
             count = len(seen)
             while len(seen) < count + 2:
@@ -231,7 +236,8 @@ async def test_through_a_running_process(tmp_path: Path) -> None:
         assert seqs == list(range(seqs[0], seqs[-1] + 1))
         assert max(late_s for _, late_s in seen) < 2
         await asyncio.sleep(2)  # the promise: in history within 2 s
-        found = await running.json(http, "/DUCO_001/history?fields=speed")
+        times = f"from={round((begun_s - 60) * 1000)}&to={round((time.time() + 10) * 1000)}"  # however long it took
+        found = await running.json(http, f"/DUCO_001/history?fields=speed&{times}")
         assert [seq for seq in found["seq"] if seqs[0] <= seq <= seqs[-1]] == seqs
         shutil.rmtree(data_dir / "reparse")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.programs import live, program
+from tests.e2e.processes import taken
+from tests.programs import holds, live, program
 
 
 @pytest.mark.timeout(90)
@@ -28,7 +29,9 @@ async def test_truck_recording_shows_thirty_fields(tmp_path: Path, recordings: P
                 break
         assert len(seen) >= 30
         assert {"EngineSpeed", "WheelBasedVehicleSpeed", "GnssAccelerationZ"} <= seen
-        assert [b - a for a, b in pairwise(stamps)] == [1000] * 3
+        # a machine that was held up for longer than a second begins its next one anew, and counts that
+        stalls = await running.metric(http, "device_seconds_realigned_total")
+        assert sum(b - a != 1000 for a, b in pairwise(stamps)) <= stalls
 
 
 @pytest.mark.timeout(90)
@@ -50,21 +53,34 @@ async def test_replay_with_own_database(tmp_path: Path, recordings: Path) -> Non
             break
 
 
-@pytest.mark.timeout(60)
 async def test_silence_after_the_end_of_a_recording(tmp_path: Path) -> None:
     """When a recording has ended, `key = "bus"` ends the seconds and with them real-time upload."""
     log = tmp_path / "short.log"
-    log.write_text("".join(f"({n / 10:.6f}) can1 0CF00400#FF7D7D0019FFFFFF\n" for n in range(20)))
+    # so long that a slow machine still plays it when the viewer is there
+    log.write_text("".join(f"({n / 10:.6f}) can1 0CF00400#FF7D7D0019FFFFFF\n" for n in range(80)))
     command = ("replay", str(log), "--device", "DUCO_001")
-    settings = ("device.key=bus", "device.key_bus_timeout_s=1")
+    settings = ("device.key=bus", "device.key_bus_timeout_s=3")
     async with program(tmp_path / "data", *settings, command=command) as running, aiohttp.ClientSession() as http:
-        count = 0
-        await asyncio.sleep(0.3)  # the key goes on with the first frame
-        await running.start_realtime(http)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(8):
-                async for _ in live(http, running, "DUCO_001", ["EngineSpeed"]):
-                    count += 1
-        assert 2 <= count <= 4
-        async with http.get(f"{running.url}metrics") as response:
-            assert f"duco_device_seconds_total {count}" in await response.text() or count < 4
+        seqs: list[int] = []
+
+        async def watch() -> None:
+            async for message in live(http, running, "DUCO_001", ["EngineSpeed"]):
+                seqs.append(message["seq"])  # noqa: PERF401  # looked at meanwhile
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+            while (await running.start_realtime(http)).get("status") != 200:  # the key goes on with the first frame
+                await asyncio.sleep(0.05)
+            watching = tasks.create_task(watch())
+            while await running.metric(http, "device_realtime_on"):
+                await asyncio.sleep(0.1)
+            closed = await running.metric(http, "device_seconds_total")
+
+            async def the_last_one_came() -> None:
+                assert seqs and seqs[-1] == taken(tmp_path / "data")
+
+            await holds(the_last_one_came)
+            await asyncio.sleep(3)  # silence
+            assert await running.metric(http, "device_seconds_total") == closed <= 12
+            watching.cancel()
+        assert len(seqs) >= 2
+        assert seqs == list(range(seqs[0], taken(tmp_path / "data") + 1))

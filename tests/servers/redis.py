@@ -48,7 +48,10 @@ class RedisServer(Server):
 
     def answers(self) -> bool:
         """Whether it answers PING, its data loaded."""
-        return super().answers() and self.cli("PING").strip() == "PONG"
+        try:
+            return super().answers() and self.cli("PING").strip() == "PONG"
+        except subprocess.TimeoutExpired:
+            return False
 
     def cli(self, *words: str, data: bytes | None = None) -> str:
         """What redis-cli prints; `data` becomes the last argument (-x)."""
@@ -71,7 +74,7 @@ async def carried(live: L) -> AsyncIterator[L]:
             running.cancel()
 
 
-async def read(source: AsyncIterator[bytes], count: int, within_s: float = 5.0) -> list[bytes]:
+async def read(source: AsyncIterator[bytes], count: int, within_s: float = 20.0) -> list[bytes]:
     """The next messages of a subscription."""
     async with asyncio.timeout(within_s):
         return [await anext(source) for _ in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import socket
@@ -17,13 +18,24 @@ HOST = "127.0.0.1"
 _PORTS = range(15_000, 32_000)
 """Below those that the system gives to connections: a server that is started again finds its port free."""
 
+
+def _own_ports() -> range:
+    """Those of this worker of pytest-xdist: a port is bound some time after it was found, or bound anew, and another
+    worker must not take it meanwhile."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % workers
+    each = len(_PORTS) // workers
+    return _PORTS[worker * each : (worker + 1) * each]
+
+
 _given: set[int] = set()
 
 
 def free_port(in_a_row: int = 1) -> int:
     """A TCP port of loopback that nobody holds at the moment (the first of several), never given before."""
+    own = _own_ports()
     while True:
-        port = random.choice(_PORTS)
+        port = random.choice(own[: len(own) - in_a_row + 1])
         ports = range(port, port + in_a_row)
         if _given.isdisjoint(ports) and all(map(_is_free, ports)):
             _given.update(ports)

@@ -74,19 +74,20 @@ async def test_nothing_outlives_its_last_viewer(server: RedisServer, processes: 
     """Each key of the server has the time to live of the viewer that stays longest."""
     leases = processes[0]
     await leases.renew("A", "long", 60)
-    await leases.renew("A", "short", 0.2)
+    await leases.renew("A", "short", 3)
     await leases.note("A", 5)
     for key in ("duco:lease:A", "duco:lease-answer:A"):
         assert 50_000 < int(server.cli("PTTL", key)) <= 60_000
     assert not await leases.drop("A", "long")
     for key in ("duco:lease:A", "duco:lease-answer:A"):
-        assert 0 < int(server.cli("PTTL", key)) <= 200
-    await asyncio.sleep(0.25)
-    assert not await leases.is_held("A")
-    assert await leases.noted("A") is None
-    await leases.turn("cron", 0.1)
-    await asyncio.sleep(0.15)
-    assert server.cli("KEYS", "*").split() == []
+        assert 0 < int(server.cli("PTTL", key)) <= 3000
+    async with asyncio.timeout(20):
+        while await leases.is_held("A"):
+            await asyncio.sleep(0.05)
+        assert await leases.noted("A") is None
+        await leases.turn("cron", 0.1)
+        while server.cli("KEYS", "*").split():
+            await asyncio.sleep(0.05)
     await close(processes)
 
 
@@ -122,7 +123,7 @@ async def test_a_server_that_came_back_empty(tmp_path: Path) -> None:
         assert (await leases.renew("A", "v1", 60)).first
         await leases.note("A", 5)
         server.kill()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):  # for eight calls, each of which may take 2 s to an answer
             for call in (
                 leases.renew("A", "v1", 60),
                 leases.note("A", 6),

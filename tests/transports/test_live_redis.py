@@ -23,7 +23,11 @@ pytestmark = pytest.mark.servers
 
 PASSWORD = "of this test"
 CHANNEL = Peer("duco", "DUCO_001", "vehicle_can").channel
-BACK_S = 3.0
+BACK_S = 8.0
+"""Soon: it tries again each second at least."""
+
+LEFT_S = 7.0
+"""A server that hangs is left within 5 s; what is more is the machine's."""
 
 Redis = RedisPubSubLive | RedisStreamsLive
 
@@ -84,7 +88,7 @@ async def test_all_goes_on_when_the_server_is_back(make: Make, tmp_path: Path) -
             for call in (live.publish(CHANNEL, b"lost"), live.check(), live.subscribe(CHANNEL)):
                 with pytest.raises(TransportError, match="Connect"):
                     await call
-            assert time.monotonic() - begun_s < 2
+            assert time.monotonic() - begun_s < 5  # 6 s if each waited for an answer
             await asyncio.to_thread(server.start)
             begun_s = time.monotonic()
             await until_read(live, source)
@@ -98,7 +102,7 @@ async def test_all_goes_on_when_the_server_is_back(make: Make, tmp_path: Path) -
 
 async def until_well(live: Redis, well: bool) -> None:
     """Wait until `check` says so."""
-    async with asyncio.timeout(BACK_S):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await live.check()
@@ -121,7 +125,7 @@ async def test_a_process_that_watches_nothing_is_well_again_too(make: Make, tmp_
             server.kill()
             await until_well(live, False)
             await asyncio.sleep(0.3)  # the subscriber has failed to connect, too
-            server.start()
+            await asyncio.to_thread(server.start)
             await until_well(live, True)
     finally:
         server.kill()
@@ -141,12 +145,15 @@ async def test_a_server_that_hangs_is_given_up(server: RedisServer) -> None:
             for calls in ([live.publish(CHANNEL, b"") for live in lives], [live.check() for live in lives]):
                 failed = await asyncio.gather(*calls, return_exceptions=True)
                 assert all(isinstance(error, TransportError) for error in failed)
-            assert time.monotonic() - begun_s < 5
-            await asyncio.sleep(begun_s + 5 - time.monotonic())
+            async with asyncio.timeout(20):
+                while any(live._lost is None for live in lives):
+                    await asyncio.sleep(0.01)
+            assert time.monotonic() - begun_s < LEFT_S
         finally:
             server.pause(False)
+        begun_s = time.monotonic()
         await asyncio.gather(*(until_read(live, source) for live, source in zip(lives, sources, strict=True)))
-        assert time.monotonic() - begun_s < 5 + BACK_S
+        assert time.monotonic() - begun_s < BACK_S
         assert [metrics[kind].value("live_resubscribed_total") for kind in KINDS] == [1, 1, 1]
 
 
@@ -177,7 +184,7 @@ async def test_a_subscription_that_nothing_carries(server: RedisServer) -> None:
     begun_s = time.monotonic()
     with pytest.raises(TransportError, match="subscribe: no answer in time"):
         await pubsub.subscribe(CHANNEL)
-    assert time.monotonic() - begun_s < 2.5
+    assert time.monotonic() - begun_s < 5
     source = await streams.subscribe(CHANNEL)
     await streams.publish(CHANNEL, b"1")
     async with carried(streams):
@@ -206,7 +213,7 @@ async def test_viewers_that_come_and_go_miss_nothing(make: Make, server: RedisSe
             channel = f"{CHANNEL}{rng.randrange(3)}"
             hurried = rng.random() < 0.3  # goes again before it has anything
             with suppress(TimeoutError) if hurried else nullcontext():
-                async with asyncio.timeout(rng.random() * 0.003 if hurried else 10):
+                async with asyncio.timeout(rng.random() * 0.003 if hurried else 30):
                     source = await live.subscribe(channel)
                     own = b"%d/%d" % (number, turn)
                     await live.publish(channel, own)

@@ -131,7 +131,6 @@ async def test_what_a_killed_reader_had_goes_to_the_other(
     make: Callable[[], KafkaLog], kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once its session has run out."""
-    monkeypatch.setattr(log_kafka, "SESSION_S", 1.0)
     monkeypatch.setattr(log_kafka, "HEARTBEAT_S", 0.2)
     log, seen = make(), defaultdict[str, list[int]](list)
     await log.append_raw([raw(device, 1) for device in DEVICES])
@@ -153,7 +152,7 @@ async def test_a_batch_whose_partitions_went_away_is_not_committed(
     """That is no error: it is counted, and whoever has the partitions now does the work again."""
     monkeypatch.setattr(log_kafka, "HEARTBEAT_S", 0.2)
     log, other = make(), make()
-    source, its = log.read_raw(1000, 0.2), other.read_raw(1000, 0.2)
+    source, its = log.read_raw(1000, 1.0), other.read_raw(1000, 1.0)  # all that is there in one batch
     async with aclosing(source), aclosing(its):  # type: ignore[type-var]  # every adapter's reading is an async generator
         await log.append_raw([raw(device, 1) for device in DEVICES])
         batch = await next_(source)
@@ -218,7 +217,7 @@ async def _outage(server: KafkaServer, log: KafkaLog, is_over: asyncio.Event) ->
     assert (await next_(source)).records
     await asyncio.sleep(0.5)  # so that some records are through, some under way
     await asyncio.to_thread(server.kill)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         with pytest.raises(TransportError, match=server.bootstrap_servers):
             await log.check()
     await asyncio.sleep(1.0)
@@ -238,7 +237,6 @@ async def test_a_reading_that_hears_nothing_for_long_ends(
     make: Callable[[], KafkaLog], kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The brokers may have moved to other addresses. Nothing of it stays in the group: the next one has all devices."""
-    monkeypatch.setattr(log_kafka, "SILENCE_S", 1.5)
     monkeypatch.setattr(log_kafka, "SESSION_S", 1.0)
     monkeypatch.setattr(log_kafka_cluster, "STOP_S", 0.2)
     log, seen = make(), defaultdict[str, list[int]](list)
@@ -247,9 +245,11 @@ async def test_a_reading_that_hears_nothing_for_long_ends(
     with pytest.raises(TransportError, match="no answer in time"):
         try:
             kafka.pause(True)
+            monkeypatch.setattr(log_kafka, "SILENCE_S", 1.5)
             await next_(source)
         finally:
             kafka.pause(False)
+            monkeypatch.undo()  # what follows is an ordinary reader, which a slow machine does not cost its session
     async with asyncio.TaskGroup() as tasks:
         reader = tasks.create_task(read(log, seen, Metrics()))
         await log.append_raw([raw(device, 1) for device in DEVICES])

@@ -32,7 +32,7 @@ from tests.servers.server import HOST
 
 pytestmark = pytest.mark.servers
 
-IN_TIME_S = 4.0
+IN_TIME_S = 10.0
 PEER = Peer("duco", "D", "vehicle_can")
 MESSAGE = HubMessage("D", "vehicle_can", True, 1, 1, "x/y", "identity", b"1")
 
@@ -88,12 +88,15 @@ async def test_redis(deaf: Deaf, call: str) -> None:
 
 
 @pytest.mark.parametrize("make", [RedisStreamsLive, None])
-async def test_redis_is_found_when_it_answers(deaf: Deaf, tmp_path: Path, make: Any) -> None:
+async def test_redis_is_found_when_it_answers(
+    deaf: Deaf, tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The carried subscriptions are told as lost, and work as soon as a real server has the port."""
     url, server = f"redis://{HOST}:{deaf.port}", RedisServer(tmp_path)
     live = make(url, 10, Metrics()) if make else RedisPubSubLive(url, 10, Metrics(), pattern=False)
     async with carried(live):
         await in_time(live.check(), "no answer in time")
+        monkeypatch.undo()  # a server that answers may take its time
         await deaf.__aexit__()
         server.port = deaf.port
         await asyncio.to_thread(server.start)
@@ -175,7 +178,7 @@ async def _first(hub: MqttHub) -> HubMessage:
     raise AssertionError
 
 
-async def test_mqtt(deaf: Deaf, tmp_path: Path) -> None:
+async def test_mqtt(deaf: Deaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All connections say what is wrong; devices and ingest are there when a real broker has the port."""
     metrics, broker = Metrics(), Mosquitto(tmp_path)
     hub = MqttHub(f"mqtt://{HOST}:{deaf.port}", metrics, client_id="c", clock=SystemClock())
@@ -187,11 +190,12 @@ async def test_mqtt(deaf: Deaf, tmp_path: Path) -> None:
         await in_time(device.send(MESSAGE), "device D is offline")
         await in_time(hub.call("D", "m", {}, 1.0), "cannot call D")
         await in_time(hub.check(), "stored: MQTT broker .* Operation timed out")
+        monkeypatch.undo()  # as above
         await deaf.__aexit__()
         broker.port = deaf.port
         await asyncio.to_thread(broker.start)
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(30):
                 first = tasks.create_task(_first(hub))
                 await device.online()
                 while hub.connected("D") is not True:

@@ -141,7 +141,6 @@ async def test_the_next_call_after_a_restart_works(server: ClickHouseServer, ope
 
 async def test_a_paused_server(server: ClickHouseServer, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check says so within about 2 s, an insert larger than all buffers fails, and then all goes on."""
-    monkeypatch.setattr("duco_rt.transports.store_clickhouse._INSERT_S", 1.0)
     store = opened(server)
     await store.insert_raw([raw(0)])
     big = [raw(i, 1_000_000) for i in range(1, 41)]
@@ -152,15 +151,17 @@ async def test_a_paused_server(server: ClickHouseServer, opened: Open, monkeypat
         server.pause(True)
 
     began = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(pause())
-        with pytest.raises(TransportError, match="no answer within"):
-            await store.insert_raw(big)
-    assert time.monotonic() - began < 5
+    with monkeypatch.context() as short:
+        short.setattr("duco_rt.transports.store_clickhouse._INSERT_S", 1.0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pause())
+            with pytest.raises(TransportError, match="no answer within"):
+                await store.insert_raw(big)
+    assert time.monotonic() - began < 10
     began = time.monotonic()
     with pytest.raises(TransportError, match="no answer within 2 s"):
         await store.check()
-    assert 1.5 < time.monotonic() - began < 3
+    assert 1.5 < time.monotonic() - began < 5
     server.pause(False)
     await store.check()
     await store.insert_raw(big)
@@ -192,7 +193,7 @@ async def test_inserts_do_not_wait_for_reads(shared: ClickHouseServer, database:
     store = opened(shared, database=database)
     await store.insert_parsed([sample(0, a=0.0)])
     async with asyncio.TaskGroup() as group:
-        reads = [group.create_task(store._query(f"SELECT sleep(1) AS s, {i} AS i")) for i in range(5)]
+        reads = [group.create_task(store._query(f"SELECT sleep(3) AS s, {i} AS i")) for i in range(5)]
         await asyncio.sleep(0.1)
         await store.insert_parsed([sample(1, a=1.0)])
         await store.insert_raw([raw(1)])

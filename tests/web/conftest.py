@@ -53,6 +53,8 @@ __all__ = ["BASE", "NOW_MS", "FakeDevice", "ListStore", "SetClock", "Site", "com
 NOW_MS = 1_700_000_000_000
 BASE = "/api/resources/duco/_common/datasets"
 LOCAL_KEY = "the-key-of-this-machine"
+METHOD_TIMEOUT_S = 20.0
+"""What a slow machine takes is no time-out; a test of time-outs sets `site.methods._timeout_s`."""
 
 
 class SetClock:
@@ -107,7 +109,7 @@ class Site:
         self.meta = SqliteMeta(folder / "meta.sqlite")
         self.parsings = ParsingCache(self.meta, 5, self.metrics, compile_parsing=compile_parsing)
         self.store = ListStore()
-        self.methods = Methods("ducohub", self.hub, self.meta, 0.2, self.metrics, self.clock)
+        self.methods = Methods("ducohub", self.hub, self.meta, METHOD_TIMEOUT_S, self.metrics, self.clock)
         self.commands = Commands(
             "ducohub", self.methods.call, self.leases, self.meta, Leases(), self.clock, self.metrics
         )

@@ -216,9 +216,9 @@ CROSSED: dict[str, tuple[dict[str, object], Cross, Found]] = {
     ),
     "web.message_bytes_max": ({"message_bytes_max": 1000}, _too_long, (1009, "")),
     "web.header_bytes_max": ({"header_bytes_max": 1024}, _long_head, (431, "head_too_large")),
-    "web.header_timeout_s": ({"header_timeout_s": 0.05}, _late_head, (0, "")),
+    "web.header_timeout_s": ({"header_timeout_s": 1.0}, _late_head, (0, "")),
     "web.body_timeout_s": ({"body_timeout_s": 0.05}, _late_body, (408, "request_timeout")),
-    "web.idle_timeout_s": ({"idle_timeout_s": 0.05}, _idle, (0, "")),
+    "web.idle_timeout_s": ({"idle_timeout_s": 1.0}, _idle, (0, "")),
     "web.body_bytes_max": (
         {"body_bytes_max": 1000},
         lambda site, _: get(site, f"{BASE}/_groups", method="POST", body={"x": "x" * 2000}),

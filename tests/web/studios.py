@@ -20,7 +20,7 @@ from duco_rt.web.health import Health
 from duco_rt.web.metaapi import MetaApi
 from duco_rt.web.methods import Methods
 from duco_rt.web.server import Server, listen, routes
-from tests.web.conftest import FakeDevice, SetClock
+from tests.web.conftest import METHOD_TIMEOUT_S, FakeDevice, SetClock
 
 NUMBERS = itertools.count()
 
@@ -28,7 +28,7 @@ NUMBERS = itertools.count()
 class Studios:
     """`studios[i]` is a studio's proxy. MetaAPI can end and begin again at the same place, with the same file."""
 
-    def __init__(self, folder: Path, count: int = 2) -> None:
+    def __init__(self, folder: Path, count: int = 2, method_timeout_s: float = METHOD_TIMEOUT_S) -> None:
         self.clock = SetClock()
         self.leases = MemoryLeases(self.clock)
         self.hub = MemoryHub(100, Metrics())
@@ -36,7 +36,10 @@ class Studios:
         self.meta: SqliteMeta
         self.studios: list[Commands] = []
         self._file = folder / "meta.sqlite"
+        self.asked = 0
+        """Commands that came to MetaAPI."""
         self._count = count
+        self._method_timeout_s = method_timeout_s
         self._port = 0
         self._serving = AsyncExitStack()
 
@@ -47,7 +50,7 @@ class Studios:
             await self.begin()
             stack.push_async_callback(self.end)
             for _ in range(self._count):
-                remote = HttpMeta(f"http://127.0.0.1:{self._port}", Metrics(), 0.2)
+                remote = HttpMeta(f"http://127.0.0.1:{self._port}", Metrics(), self._method_timeout_s)
                 stack.push_async_callback(remote.close)
                 config, metrics = Leases(), Metrics()
                 self.studios.append(Commands("ducohub", remote.call, self.leases, remote, config, self.clock, metrics))
@@ -63,12 +66,17 @@ class Studios:
         self._serving.push_async_callback(self.meta.close)
         await self.meta.open()
         await self.meta.put_device(Device("D1", "duco", ""))
-        methods = Methods("ducohub", self.hub, self.meta, 0.2, Metrics(), self.clock)
+        methods = Methods("ducohub", self.hub, self.meta, self._method_timeout_s, Metrics(), self.clock)
+
+        async def call(hub: str, chassis_id: str, method: str, payload: dict[str, object]) -> MethodResult:
+            self.asked += 1
+            return await methods.call(hub, chassis_id, method, payload)
+
         web, health = Web(port=self._port), Health({}, Metrics())
         listening = self._serving.enter_context(listen(web))
         self._port = listening.getsockname()[1]
         api = MetaApi(self.meta, self.hub.connected)
-        server = Server(web, listening, routes(health, studio=None, metaapi=api, call=methods.call, static=None))
+        server = Server(web, listening, routes(health, studio=None, metaapi=api, call=call, static=None))
         self._serving.push_async_callback(server.close)
         await server.start()
 

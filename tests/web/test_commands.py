@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from duco_rt.model import MethodResult
-from tests.web.conftest import NOW_MS, Site, is_error
+from tests.web.conftest import METHOD_TIMEOUT_S, NOW_MS, Site, is_error
 
 NUMBERS = itertools.count()
 PLACE = "/api/iothubs/ducohub/devices/{}/methods"
@@ -104,7 +104,9 @@ async def test_a_start_that_failed_leaves_no_lease(site: Site) -> None:
     assert is_error(await command(site, "start", "v1"), 409, "device_offline")
     device = await site.device()
     device.answers.clear()
+    site.methods._timeout_s = 0.2
     assert is_error(await command(site, "start", "v1"), 504, "device_timeout")
+    site.methods._timeout_s = METHOD_TIMEOUT_S
     device.answers.set()
     device.status = 409
     status, answer = await command(site, "start", "v1")

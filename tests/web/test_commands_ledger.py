@@ -64,7 +64,8 @@ async def test_a_stop_repeated_while_it_is_under_way(both: Studios) -> None:
             await asyncio.sleep(0.001)
         await both.leases.renew("D1", "v2", 60)  # as a third studio does
         calls.append(tasks.create_task(both.send(1, "stop", None, "halt")))
-        await asyncio.sleep(0.05)
+        while both.asked < 3:  # the second stop waits where the first does
+            await asyncio.sleep(0.001)
         both.device.answers.set()
     assert calls[0].result() == calls[1].result()
     assert await both.leases.held() == {"D1": 1}
@@ -179,12 +180,13 @@ async def test_a_studio_whose_metaapi_is_away_goes_on_answering(both: Studios) -
     assert (await both.row("leave")).beats == 1
 
 
-async def test_a_command_that_waited_for_another_studios(both: Studios) -> None:
+async def test_a_command_that_waited_for_another_studios(tmp_path: Path) -> None:
     """A device that is silent: the first times out, the second is sent after it; each row says what is known."""
-    both.device.answers.clear()
-    found = await asyncio.gather(
-        both.send(0, "start", "v1", "first"), both.send(1, "stop", None, "second"), return_exceptions=True
-    )
-    assert all(isinstance(error, DeviceTimeout) for error in found)
-    for command_id in ("first", "second"):
-        assert (await both.row(command_id)).state == "expired"
+    async with Studios(tmp_path, method_timeout_s=0.2).running() as both:
+        both.device.answers.clear()
+        found = await asyncio.gather(
+            both.send(0, "start", "v1", "first"), both.send(1, "stop", None, "second"), return_exceptions=True
+        )
+        assert all(isinstance(error, DeviceTimeout) for error in found)
+        for command_id in ("first", "second"):
+            assert (await both.row(command_id)).state == "expired"

@@ -213,9 +213,9 @@ async def test_who_goes_away_ends_the_work(tmp_path: Path, web: Web) -> None:
             await until(lambda: len(store.asked) == 1)
             asking.cancel()
         await site.session.close()
-        await asyncio.sleep(0.02)
+        await until(lambda: site.metrics.value("web_connections") == 0)  # the server has seen it
         store.go.set()
-        await asyncio.sleep(0.1)
+        await until(lambda: site.metrics.total("web_requests_total") == 1)  # the work is over
         assert len(store.asked) < 3
 
 

@@ -13,9 +13,10 @@ import aiohttp
 import pytest
 
 from duco_rt.config import Config, MetaStore, Web
-from duco_rt.web.access import admission, places
+from duco_rt.web.access import admission, places, viewers
 from tests.web.conftest import Site
 from tests.web.crossing import CROSSED
+from tests.web.slow_rates import SlowRates
 
 REPO = Path(__file__).resolve().parent.parent.parent
 ROW = re.compile(r"\| (?P<what>.+?) \| `(?P<key>[a-z]+\.[a-z_]+)` \| (?P<default>\S+) \| (?P<answer>.+) \|")
@@ -82,6 +83,8 @@ def test_every_limit_is_crossed() -> None:
 async def test_crossed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answered as documented, and the server goes on."""
     monkeypatch.setattr(admission, "HOLD_S", 0.0)
+    for module in (admission, viewers):  # a slow machine gets no share back while it crosses one
+        monkeypatch.setattr(module, "Rates", SlowRates)
     monkeypatch.setattr(places, "HERE", (ip_network("127.0.0.1/32"),))  # 127.0.0.2 is another machine
     limits_, cross, expected = CROSSED[key]
     site = Site(tmp_path, Web(port=0, **limits_))  # type: ignore[arg-type]  # a table's values

@@ -53,7 +53,9 @@ async def test_one_at_a_time_for_a_device(site: Site) -> None:
     device.answers.clear()
     async with asyncio.TaskGroup() as tasks:
         calls = [tasks.create_task(call(site, payload(name))) for name in ("c1", "c1", "c2")]
-        await asyncio.sleep(0.02)
+        while not device.calls:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)  # the others could come now
         assert len(device.calls) == 1
         device.answers.set()
     assert calls[0].result() == calls[1].result()

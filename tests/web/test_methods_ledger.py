@@ -9,7 +9,7 @@ import pytest
 from duco_rt.errors import DeviceOffline, DeviceTimeout, TransportError
 from duco_rt.model import Command, CommandState, MethodResult
 from duco_rt.web.ledger import answered, command_of
-from tests.web.conftest import NOW_MS, Site
+from tests.web.conftest import METHOD_TIMEOUT_S, NOW_MS, Site
 from tests.web.test_methods import call, payload
 
 
@@ -28,8 +28,10 @@ async def test_a_call_that_failed_may_be_tried_again(site: Site) -> None:
     states.append(await in_ledger(site))
     device = await site.device()
     device.answers.clear()
+    site.methods._timeout_s = 0.2
     with pytest.raises(DeviceTimeout):
         await call(site, payload())
+    site.methods._timeout_s = METHOD_TIMEOUT_S
     states.append(await in_ledger(site))
     device.answers.set()
     for device.status in (409, 200):
@@ -51,7 +53,6 @@ async def test_a_command_is_in_the_ledger_before_the_device_hears_of_it(site: Si
     """As sent; one that waits for its turn as queued."""
     device = await site.device()
     device.answers.clear()
-    site.methods._timeout_s = 5
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(call(site, payload("c1")))
         while not device.calls:
@@ -78,9 +79,11 @@ async def test_a_command_whose_turn_comes_too_late_is_not_sent(site: Site) -> No
     """504; its row says so, and it may be tried again."""
     device = await site.device()
     busy = site.methods._busy.setdefault("DUCO_001", asyncio.Lock())
+    site.methods._timeout_s = 0.2
     async with busy:
         with pytest.raises(DeviceTimeout, match="not sent"):
             await call(site, payload())
+    site.methods._timeout_s = METHOD_TIMEOUT_S
     row = await in_ledger(site)
     assert (row.state, row.sent_ms, device.calls) == ("expired", None, [])
     assert row.error == "device DUCO_001 was busy with others for 0.2 s: not sent"
@@ -91,7 +94,6 @@ async def test_a_caller_who_gives_up_leaves_no_open_row(site: Site) -> None:
     """Whether it was sent, and that nobody knows whether the device acted; the next has its turn."""
     device = await site.device()
     device.answers.clear()
-    site.methods._timeout_s = 5
     async with asyncio.TaskGroup() as tasks:
         first = tasks.create_task(call(site, payload("c1")))
         while not device.calls:
@@ -174,8 +176,10 @@ async def test_a_command_that_another_process_is_on(site: Site) -> None:
     device = await site.device()
     elsewhere = command_of("DUCO_001", payload(), "sent", NOW_MS)
     await site.meta.begin_command(elsewhere)
+    site.methods._timeout_s = 0.2
     with pytest.raises(DeviceTimeout, match="not known"):
         await call(site, payload())
+    site.methods._timeout_s = METHOD_TIMEOUT_S
     async with asyncio.TaskGroup() as tasks:
         waiting = tasks.create_task(call(site, payload()))
         await asyncio.sleep(0.01)
@@ -189,7 +193,7 @@ async def test_a_row_that_nobody_ended_is_given_up(site: Site, state: CommandSta
     """After three time-outs it is nobody's: the command may be tried again."""
     device = await site.device()
     await site.meta.begin_command(command_of("DUCO_001", payload(), state, NOW_MS))
-    site.clock.now_s += 0.7
+    site.clock.now_s += 3.5 * METHOD_TIMEOUT_S
     assert (await call(site, payload())).status == 200
     assert len(device.calls) == 1
 

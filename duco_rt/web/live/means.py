@@ -145,7 +145,7 @@ class Work(NamedTuple):
 
     async def _is_unknown(self, peer: Peer) -> bool:
         try:
-            known = await self.means.parsings.get(peer.chassis_id)
+            known = await self.means.parsings.now(peer.chassis_id)
         except TransportError:
             return False
         return known is None or known.tenant != peer.tenant
@@ -156,7 +156,7 @@ class Work(NamedTuple):
 
     async def _is_of(self, peer: Peer) -> bool:
         try:
-            known = await self.means.parsings.get(peer.chassis_id)
+            known = await self.means.parsings.now(peer.chassis_id)
         except TransportError:
             return False
         return known is not None and known.tenant == peer.tenant

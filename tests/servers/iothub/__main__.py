@@ -42,7 +42,10 @@ async def _main(given: argparse.Namespace) -> None:
             "DUCO_HUB__EVENTS_CONNECTION_STRING": cloud.events_string,
         }
         by_device = {device: cloud.device_string(device) for device in devices}
-        (given.folder / "strings.json").write_text(json.dumps({"environment": strings, "devices": by_device}))
+        # whole at once: that it is there is how others see that this serves
+        part = given.folder / "strings.part"
+        part.write_text(json.dumps({"environment": strings, "devices": by_device}))
+        part.replace(given.folder / "strings.json")
         print("\n".join(f"export {name}='{value}'" for name, value in strings.items()), flush=True)
         await over.wait()
 

@@ -15,7 +15,7 @@ from duco_rt.transports.hub_iothub.hub import IotHub
 from duco_rt.transports.hub_properties import application_properties
 from tests.servers.iothub.cloud import Cloud
 
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 DEVICE = "DUCO_001"
 
 

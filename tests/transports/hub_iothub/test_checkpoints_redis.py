@@ -50,7 +50,7 @@ async def test_an_ownerships_age_is_the_servers(store: RedisCheckpoints, monkeyp
     late_s = time.time() - 3600
     monkeypatch.setattr("duco_rt.transports.hub_iothub.checkpoints_redis.time.time", lambda: late_s)
     (row,) = await store.list_ownership(*NAMES)
-    assert abs(row["last_modified_time"] - late_s) < 5
+    assert abs(row["last_modified_time"] - late_s) < 60
 
 
 async def test_a_server_that_is_away() -> None:

@@ -68,9 +68,9 @@ async def test_a_device_with_another_devices_key(cloud: Cloud, tmp_path: Path) -
 
 async def test_a_token_is_renewed_before_it_ends(cloud: Cloud, tmp_path: Path) -> None:
     """By a new connection; nothing that is sent meanwhile is lost, and the hub never had to end one."""
-    device, metrics, sent = hub_of(cloud, tmp_path, token_s=3.0).device(DEVICE), Metrics(), 0
+    device, metrics, sent = hub_of(cloud, tmp_path, token_s=6.0).device(DEVICE), Metrics(), 0
     async with carried(device.run(answer, lambda: None)):
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(30):
             while len(cloud.mqtt.logins) < 2 or not device.is_online:
                 await retry("hub", partial(device.send, message(sent)), metrics)
                 sent += 1
@@ -108,11 +108,11 @@ async def test_a_server_that_nobody_vouches_for(cloud: Cloud, tmp_path: Path) ->
 
 async def test_a_hub_that_acknowledges_nothing(cloud: Cloud, tmp_path: Path) -> None:
     """The message fails after its time; the next one goes over a new connection."""
-    device = hub_of(cloud, tmp_path, send_timeout_s=0.3).device(DEVICE)
+    device = hub_of(cloud, tmp_path, send_timeout_s=2.0).device(DEVICE)
     async with carried(device.run(answer, lambda: None)):
         await asyncio.wait_for(device.online(), WITHIN_S)
         cloud.mqtt.is_deaf = True
-        with pytest.raises(TransportError, match=r"no acknowledgement for 0.3 s"):
+        with pytest.raises(TransportError, match=r"no acknowledgement for 2 s"):
             await device.send(message(1))
         cloud.mqtt.is_deaf = False
         await retry("hub", lambda: device.send(message(1)), Metrics())

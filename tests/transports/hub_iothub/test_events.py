@@ -94,6 +94,7 @@ async def test_a_reading_goes_on_behind_what_was_acknowledged(cloud: Cloud, hubs
     async with begun(second, second.stored()) as stored:
         rest = await take(stored, 7)
         assert [delivery.message.seq for delivery in rest] == [3, 4, 5, 6, 7, 8, 9]
+        await until(lambda: len(cloud.events.starts) == 4)  # the other partitions may come later
     assert sorted(start for _, _, start in cloud.events.starts) == [0, 0, 0, 3]
 
 
@@ -165,18 +166,18 @@ async def test_an_outage_ends_the_reading_and_loses_nothing(
 
 
 async def test_a_hub_that_plays_dead_is_noticed(cloud: Cloud, hubs: Hubs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connections stay and nothing comes, not even heartbeats (60 s; here 1)."""
-    monkeypatch.setattr(client, "_IDLE_S", 1.0)
+    """Its connections stay and nothing comes, not even heartbeats (60 s; here 4)."""
+    monkeypatch.setattr(client, "_IDLE_S", 4.0)
     monkeypatch.setattr(events, "_DOWN_S", 0.5)
     hub, seen = hubs(), list[HubMessage]()
     async with carried(collect(hub, seen)):
         await up(hub)
-        await asyncio.sleep(1.2)  # heartbeats keep it
+        await asyncio.sleep(4.5)  # heartbeats keep it
         await hub.check()
         cloud.events.thawed.clear()
         put(cloud, message(1))
         with pytest.raises(TransportError):
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(30):
                 while True:
                     await hub.check()
                     await asyncio.sleep(0.05)

@@ -53,6 +53,12 @@ def raw(
     return connected(session, lambda topic, payload, _: got.append((topic, payload)))
 
 
+async def caught_up(*connections: Connection) -> None:
+    """Return when each has read all that the broker had for it: its answer to one more question comes after that."""
+    for connection in connections:
+        await connection.subscribe("nothing/is/published/here", qos=1)
+
+
 def test_the_docs_have_every_setting_that_the_tests_need() -> None:
     """By its name; the values differ where a test wants it so."""
     conf = re.findall(r"```\nlistener(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)[0]
@@ -76,7 +82,7 @@ async def test_everything_that_is_to_work_works(broker: Mosquitto) -> None:
         delivery = await stored.next()
         delivery.ack()
         assert delivery.message == await live.next() == message(1, "A", realtime=True)
-        assert (await metaapi.call("A", "m", {}, 5.0)).status == 200
+        assert (await metaapi.call("A", "m", {}, 20.0)).status == 200
         assert metaapi.connected("A")
 
 
@@ -104,11 +110,11 @@ async def test_a_device_cannot_speak_for_another(broker: Mosquitto, topic: str) 
         for mine in (topics.ANSWERS, topics.STATUSES):
             await metaapi.subscribe(mine, qos=1)
         await a.subscribe(topics.methods("A"), qos=1)
-        await asyncio.sleep(0.05)
+        await caught_up(a, ingest, metaapi)
         heard.clear()  # what was retained
         with pytest.raises(TransportError, match="refused"):
             await b.publish(Publication(topic, b'{"online":true}'))
-        await asyncio.sleep(0.05)
+        await caught_up(a, ingest, metaapi)
     assert not heard
 
 
@@ -117,12 +123,18 @@ async def test_nor_by_its_last_will(broker: Mosquitto) -> None:
     heard: list[tuple[str, bytes]] = []
     async with raw(broker, "metaapi", heard) as metaapi:
         await metaapi.subscribe(topics.STATUSES, qos=1)
-        await asyncio.sleep(0.05)
+        await caught_up(metaapi)
         heard.clear()  # what was retained
         for chassis_id in ("A", "B"):
             will = Publication(topics.status(chassis_id), b"{}")
-            async with raw(broker, "B", [], will), raw(broker, "B", []):  # the newer ends the older, whose will it was
-                await asyncio.sleep(0.05)
+            # the newer ends the older, whose will it was
+            async with raw(broker, "B", [], will) as older, raw(broker, "B", []):
+                with pytest.raises(TransportError):
+                    await asyncio.wait_for(older.lost(), 20)
+        async with asyncio.timeout(20):
+            while not heard:
+                await asyncio.sleep(0.01)
+        await caught_up(metaapi)
     assert heard == [(topics.status("B"), b"{}")]
 
 
@@ -140,7 +152,7 @@ async def test_a_device_hears_nothing_of_another(broker: Mosquitto) -> None:
         async with asyncio.timeout(20):
             while not heard:
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
+        await caught_up(b)
     assert set(heard) == {(topics.method("B", "m", "rid"), b"last")}
 
 
@@ -153,7 +165,7 @@ async def test_why_the_group_is_a_secret(broker: Mosquitto, guess: str, arrive: 
         await b.subscribe(topics.shared(guess, topics.EVENTS), qos=1)
         for seq in range(20):
             await a.publish(Publication(topics.events(message(seq, "A")), b""))
-        await asyncio.sleep(0.05)
+        await caught_up(ingest)
     assert len(ingested) == arrive
 
 

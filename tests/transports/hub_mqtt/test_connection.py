@@ -49,6 +49,9 @@ async def test_many_are_on_their_way_at_once(broker: Mosquitto) -> None:
         async with asyncio.TaskGroup() as tasks:
             codes = [tasks.create_task(connection.publish(Publication("x", b"%d" % n))) for n in range(500)]
         await asyncio.wait_for(connection.idle(), 20)
+        async with asyncio.timeout(20):
+            while len(got) < 500:
+                await asyncio.sleep(0.01)
     assert {code.result() for code in codes} == {0}
     assert got == [b"%d" % n for n in range(500)]
 
@@ -62,7 +65,7 @@ async def test_a_killed_broker_fails_what_waits_at_once(broker: Mosquitto) -> No
             await asyncio.sleep(0.05)
             begun_s = time.monotonic()
             await asyncio.to_thread(broker.kill)
-        assert time.monotonic() - begun_s < 2
+        assert time.monotonic() - begun_s < 5
         assert all(HOST in task.result() for task in sending)
         assert "lost" in await failing(connection)
         with pytest.raises(TransportError, match="lost"):
@@ -78,19 +81,19 @@ async def failing(connection: Connection) -> str:
 
 async def test_a_paused_broker_ends_the_connection(broker: Mosquitto) -> None:
     """When nothing at all was acknowledged for the time limit; the others that wait fail with it."""
-    async with connected(session(broker, send_timeout_s=0.4), print) as connection:
+    async with connected(session(broker, send_timeout_s=1.5), print) as connection:
         await connection.publish(Publication("x", b""))
         broker.pause(True)
         begun_s = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             texts = [tasks.create_task(failing(connection)) for _ in range(3)]
-        assert 0.3 < time.monotonic() - begun_s < 2
-        assert all("no acknowledgement for 0.4 s" in text.result() for text in texts)
+        assert 1.4 < time.monotonic() - begun_s < 8
+        assert all("no acknowledgement for 1.5 s" in text.result() for text in texts)
         assert not connection.is_up
 
 
 class Slow:
-    """A broker of MQTT 5 that takes two messages at a time and acknowledges one every 0.15 s."""
+    """A broker of MQTT 5 that takes four messages at a time and acknowledges one every 0.4 s."""
 
     def __init__(self) -> None:
         self.waiting_most = 0
@@ -104,8 +107,8 @@ class Slow:
                 while True:
                     kind, length = await reader.readexactly(2)
                     body = await reader.readexactly(length)
-                    if kind >> 4 == 1:  # CONNECT; its answer says Receive Maximum 2
-                        writer.write(bytes([0x20, 6, 0, 0, 3, 0x21, 0, 2]))
+                    if kind >> 4 == 1:  # CONNECT; its answer says Receive Maximum 4
+                        writer.write(bytes([0x20, 6, 0, 0, 3, 0x21, 0, 4]))
                     if kind >> 4 == 3:  # PUBLISH
                         at = 2 + int.from_bytes(body[:2], "big")
                         self._mids.put_nowait(body[at : at + 2])
@@ -115,7 +118,7 @@ class Slow:
 
     async def _acknowledge(self, writer: asyncio.StreamWriter) -> None:
         while True:
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.4)
             writer.write(b"\x40\x02" + await self._mids.get())
 
 
@@ -124,12 +127,12 @@ async def test_a_slow_way_is_no_dead_broker() -> None:
     slow = Slow()
     async with await asyncio.start_server(slow.serve, HOST, 0) as server:
         port = server.sockets[0].getsockname()[1]
-        async with connected(Session(HOST, port, "c", send_timeout_s=0.25), print) as connection:
+        async with connected(Session(HOST, port, "c", send_timeout_s=1.4), print) as connection:
             async with asyncio.TaskGroup() as tasks:
-                for n in range(5):
+                for n in range(8):
                     tasks.create_task(connection.publish(Publication("x", b"%d" % n)))
             assert connection.is_up
-    assert slow.waiting_most == 2
+    assert slow.waiting_most == 4
 
 
 async def test_keepalive_notices_a_paused_broker(broker: Mosquitto) -> None:

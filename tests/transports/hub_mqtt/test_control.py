@@ -41,7 +41,7 @@ def metrics() -> Metrics:
 @pytest.fixture
 async def hub(broker: Mosquitto, metrics: Metrics) -> MqttHub:
     """A hub whose `run` the test carries."""
-    return MqttHub(broker.url, metrics, client_id="metaapi", send_timeout_s=1.0)
+    return MqttHub(broker.url, metrics, client_id="metaapi")
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ async def test_a_device_that_is_away_costs_no_time(hub: MqttHub, device: Connect
         for chassis_id in ("D", "stale", "never", "a/b", "#", ""):
             begun_s = time.monotonic()
             with pytest.raises(DeviceOffline):
-                await hub.call(chassis_id, "m", {}, 5.0)
-            assert time.monotonic() - begun_s < 1
+                await hub.call(chassis_id, "m", {}, 60.0)
+            assert time.monotonic() - begun_s < 5
 
 
 async def test_many_calls_at_once_from_two_processes(hub: MqttHub, broker: Mosquitto) -> None:
@@ -110,7 +110,7 @@ async def test_many_calls_at_once_from_two_processes(hub: MqttHub, broker: Mosqu
         await up(hub)
         await up(other)
         async with asyncio.TaskGroup() as tasks:
-            calls = [tasks.create_task((hub, other)[n % 2].call("D", f"m{n}", {"n": n}, 5.0)) for n in range(60)]
+            calls = [tasks.create_task((hub, other)[n % 2].call("D", f"m{n}", {"n": n}, 20.0)) for n in range(60)]
     for n, call in enumerate(calls):
         assert call.result() == MethodResult(200, {"method": f"m{n}", "n": n})
 
@@ -122,7 +122,7 @@ async def test_a_call_takes_few_milliseconds(hub: MqttHub) -> None:
         took_ms: list[float] = []
         for _ in range(100):
             begun_s = time.monotonic()
-            await hub.call("D", "m", {"action": "start"}, 5.0)
+            await hub.call("D", "m", {"action": "start"}, 20.0)
             took_ms.append((time.monotonic() - begun_s) * 1000)
     middle = sorted(took_ms)[50]
     print(f"a method's round trip: {middle:.2f} ms in the middle, {max(took_ms):.2f} ms at most")
@@ -182,8 +182,9 @@ async def _error(hub: MqttHub, chassis_id: str, timeout_s: float) -> Exception |
     return None
 
 
-async def test_a_broker_that_does_not_answer_is_no_silent_device(hub: MqttHub, broker: Mosquitto) -> None:
+async def test_a_broker_that_does_not_answer_is_no_silent_device(broker: Mosquitto) -> None:
     """A call says which of the two it is, and `check` knows it soon."""
+    hub = MqttHub(broker.url, Metrics(), client_id="metaapi", send_timeout_s=1.0)
     async with running(hub.device("D"), echo), carried(hub.run()):
         await up(hub)
         await known(hub, True)
@@ -191,7 +192,7 @@ async def test_a_broker_that_does_not_answer_is_no_silent_device(hub: MqttHub, b
         error = await _error(hub, "D", 0.3)
         assert isinstance(error, TransportError)
         assert not isinstance(error, DeviceTimeout)
-        error = await _error(hub, "D", 5.0)  # the connection ends after a second without any acknowledgement
+        error = await _error(hub, "D", 20.0)  # the connection ends after a second without any acknowledgement
         assert isinstance(error, TransportError)
         with pytest.raises(TransportError, match="control"):
             await hub.check()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 
 from duco_rt.errors import TransportError
 from duco_rt.seeing.metrics import Metrics
+from duco_rt.transports.hub_mqtt.device import MqttHubDevice
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 from tests.contracts.hub_adapters import begun, subscribed, up
 from tests.servers.mosquitto import Mosquitto
@@ -101,6 +104,24 @@ async def test_a_killed_ingestors_messages_come_again_when_it_is_back(broker: Mo
             assert [(await stored.next()).message.seq for _ in range(4)] == [3, 4, 5, 6]
 
 
+async def on_disk(broker: Mosquitto, device: MqttHubDevice) -> None:
+    """Return when the broker has written what it was told, a few packets at most.
+
+    In each of its rounds it reads one packet of each connection; a signal makes it write.
+    """
+
+    def written() -> list[tuple[int, int]]:
+        return [(found.st_ino, found.st_mtime_ns) for found in map(Path.stat, broker.folder.glob("mosquitto.db"))]
+
+    for seq in range(100, 105):  # each a round at least
+        await device.send(message(seq))
+    before = written()
+    os.kill(broker.pid, signal.SIGUSR1)
+    async with asyncio.timeout(20):
+        while written() == before:
+            await asyncio.sleep(0.01)
+
+
 async def test_what_was_not_acknowledged_survives_the_brokers_kill(broker: Mosquitto) -> None:
     """The reading ends with TransportError; begun again, it has the same messages, and not those acknowledged."""
     hub = ingestor(broker)
@@ -112,7 +133,8 @@ async def test_what_was_not_acknowledged_survives_the_brokers_kill(broker: Mosqu
             taken = [await stored.next() for _ in range(5)]
             taken[0].ack()
             taken[1].ack()
-            await asyncio.sleep(0.3)  # the broker writes to disk between two waits of 0.1 s
+            await on_disk(broker, device)
+            taken += [await stored.next() for _ in range(5)]  # nothing is left to read but the end
             await asyncio.to_thread(broker.kill)
             with pytest.raises(TransportError, match=f":{broker.port}"):
                 await stored.next()

@@ -131,10 +131,10 @@ async def test_no_more_than_there_is_room_for(broker: Mosquitto, device: Connect
 async def test_a_stall_longer_than_the_keepalive(broker: Mosquitto, device: Connection) -> None:
     """The connection stays up while nothing is read off it, and goes on afterwards."""
     metrics = Metrics()
-    async with reading(broker, "stall", 5, metrics, keepalive_s=1) as stored:
+    async with reading(broker, "stall", 5, metrics, keepalive_s=3) as stored:
         await send(device, *range(20))
         taken = await take(stored, 5)
-        await asyncio.sleep(3.5)
+        await asyncio.sleep(6)  # the broker ends a connection that is silent for 4.5 s
         for seq in range(5, 20):
             taken.pop(0).ack()
             taken += await take(stored, 1)

@@ -107,8 +107,8 @@ async def sign_in_server(folder: Path, config: Web) -> AsyncIterator[SignInServe
         stack.push_async_callback(meta.close)
         await meta.open()
         await meta.put_parsing("p", [])
-        for tenant in ("duco", "acme", "acme"):
-            await meta.put_device(Device(f"{tenant}_{clock.steady_s()}".replace(".", "_"), tenant, "", "p"))
+        for number, tenant in enumerate(("duco", "acme", "acme")):
+            await meta.put_device(Device(f"{tenant}_{number}", tenant, "", "p"))
         jwt = JwtBearer(config, clock, Metrics()) if config.auth == "oidc" else None
         authentication = Authentication(config, meta, "", clock, jwt)
         sign_in = SignIn(config, meta, authentication, clock, STATIC, Oidc(config, jwt) if jwt else None)

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from duco_rt.config import Web
 from duco_rt.rights import ANONYMOUS, Grants, Identity
@@ -15,6 +16,7 @@ from duco_rt.web.access.authentication import LOCAL, MONITOR
 from tests.web.conftest import BASE, LOCAL_KEY, Site, is_error
 from tests.web.live.viewing import becomes
 from tests.web.raw import Raw, code
+from tests.web.slow_rates import SlowRates
 
 pytestmark = pytest.mark.servers  # a web server of its own each
 
@@ -24,7 +26,6 @@ LIMITS = Web(
     requests_user_per_s_max=5,
     requests_tenant_per_s_max=12,
     denied_per_s_max=3,
-    body_timeout_s=0.1,
     body_bytes_max=1_000_000,
 )
 SECRET = "x" * 43
@@ -38,8 +39,9 @@ def web() -> Web:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refusals wait no second here."""
+    """Refusals wait no second here, and a share that was used up is not there again when a slow machine asks on."""
     monkeypatch.setattr(admission, "HOLD_S", 0.0)
+    monkeypatch.setattr(admission, "Rates", SlowRates)
 
 
 def guess(number: int) -> dict[str, str]:
@@ -182,6 +184,7 @@ async def test_another_version_of_http(site: Site, version: str) -> None:
     assert (answer.status, code(answer), answer.ends) == (505, "http_version_not_supported", True)
 
 
+@pytest.mark.parametrize("web", [replace(LIMITS, body_timeout_s=0.1)], ids=["soon"])
 async def test_a_body_that_does_not_come(site: Site) -> None:
     """Is not waited for, and the connection ends; nor is one that nobody reads."""
     anna = await site.token("anna", duco="operator")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from duco_rt.model import Peer
+from duco_rt.web.live import means
 from duco_rt.web.live.means import Work
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parsing is waited for, however long a slow machine takes to begin the process that reads it."""
+    monkeypatch.setattr(means, "_PARSING_S", 15.0)
 
 
 @pytest.fixture

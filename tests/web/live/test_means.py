@@ -50,6 +50,7 @@ async def test_a_metaapi_that_is_away_or_hangs_is_not_waited_for(
 
     monkeypatch.setattr(means, "_PARSING_S", 0.02)
     monkeypatch.setattr(site.parsings, "get", get)
+    monkeypatch.setattr(site.parsings, "now", get)
     assert not await site.service._work.names(PEER)
     assert not await site.service._work.is_of(PEER)
     over.set()
@@ -128,6 +129,7 @@ async def test_what_nobody_thought_of_ends_one_piece_of_work(site: Site, monkeyp
         raise ZeroDivisionError
 
     monkeypatch.setattr(site.parsings, "get", get)
+    monkeypatch.setattr(site.parsings, "now", get)
     assert not await site.service._work.names(PEER)
     assert not await site.service._work.is_of(PEER)
     assert site.metrics.value("live_failed_total", what="parsing") == 2

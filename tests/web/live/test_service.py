@@ -172,7 +172,6 @@ async def test_a_device_is_followed_as_long_as_somebody_watches(site: Site) -> N
 
 async def test_a_machine_is_followed_a_while_longer(site: Site) -> None:
     """Who comes back within that finds what it missed; then nothing of it is left."""
-    site.service._linger_s = 0.2
     async with viewing(site, ["a"]):
         pass
     await becomes(site, "live_viewers", 0)
@@ -180,6 +179,7 @@ async def test_a_machine_is_followed_a_while_longer(site: Site) -> None:
     async with viewing(site, ["a"], since=0) as socket:
         assert (await receive(socket))["seq"] == 1
         assert site.metrics.value("live_recent_bytes") > 0
+        site.service._linger_s = 0.2  # only now: who comes back above may take its time
     await becomes(site, "live_recent_bytes", 0)
     assert not site.service._peers and not site.service._lingering
 

@@ -20,7 +20,7 @@ async def parts(site: Site) -> AsyncIterator[Supervisor]:
     running = site._connections[0]
     running.cancel()
     await asyncio.wait([running])
-    async with Supervisor(site.metrics, SystemClock(), Pauses(0.2, 0.2)) as parts:
+    async with Supervisor(site.metrics, SystemClock(), Pauses(1000.0, 1000.0)) as parts:
         parts.start("live service", site.service.run)
         await asyncio.sleep(0)
         yield parts
@@ -38,8 +38,9 @@ async def fail(site: Site, parts: Supervisor) -> None:
             await asyncio.sleep(0)
 
 
-async def begun_again(site: Site) -> None:
-    """Return when it takes viewers."""
+async def begun_again(site: Site, parts: Supervisor) -> None:
+    """End its pause, and return when it takes viewers."""
+    parts.hurry()
     async with asyncio.timeout(20):
         while not site.service._is_running:
             await asyncio.sleep(0.01)
@@ -57,7 +58,7 @@ async def test_viewers_are_told_to_come_again_and_lack_nothing(site: Site, parts
         await publish(site, {"speed": 2.0}, 2)
         store(site, [1, 2], "speed")
         assert [await closed(each) for each in (first, idle)] == [1012, 1012]
-    await begun_again(site)
+    await begun_again(site, parts)
     assert site.metrics.value("live_viewers") == 0
     async with viewing(site, ["speed"], since=1) as again:
         await publish(site, {"speed": 3.0}, 3)
@@ -74,6 +75,6 @@ async def test_again_and_again(site: Site, parts: Supervisor) -> None:
             assert (await receive(viewer))["seq"] == seq
             await fail(site, parts)
             assert await closed(viewer) == 1012
-        await begun_again(site)
+        await begun_again(site, parts)
     assert len(site.live._queues.of(PEER.channel)) == 0
     assert (site.service._peers, site.service._viewers, dict(site.service._lingering)) == ({}, {}, {})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from duco_rt.config import Web
 from duco_rt.errors import TransportError
-from duco_rt.model import Device
+from duco_rt.model import Device, Parsing
+from duco_rt.pipeline.decoding.plan import Plan
 from duco_rt.web.live import means
 from tests.web.conftest import BASE, Site, is_error
-from tests.web.live.viewing import LIVE, becomes, viewing
+from tests.web.live.viewing import LIVE, PEER, becomes, viewing
 
 NOBODYS = ("/api/resources/other/_common/datasets/DUCO_001/live", f"{BASE}/M_1/live")
 
@@ -25,6 +28,23 @@ async def test_no_viewer_of_what_is_not_there(site: Site, path: str) -> None:
     assert refused.value.status == 404 and is_error(answer, 404, "not_found")
     assert "is not known" in answer[1]["error"]["message"]
     assert (site.metrics.value("live_peers"), site.metrics.value("live_viewers")) == (0, 0)
+
+
+async def test_whose_it_is_needs_no_parsing(tmp_path: Path, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes for ever to be read lets in nobody to another tenant's machine, and shuts out nobody."""
+
+    async def compile_parsing(parsing: Parsing, limit_s: float, tenant: str) -> Plan:
+        del parsing, limit_s, tenant
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(means, "_PARSING_S", 0.5)
+    async with Site(tmp_path, web, compile_parsing).running() as site:
+        for path in NOBODYS:
+            assert (await site.ask("GET", path))[0] == 404
+        async with site.session.ws_connect(LIVE):
+            await becomes(site, "live_viewers", 1)
+        assert await site.service._work.is_of(PEER)
 
 
 async def test_a_new_machine_has_viewers(site: Site) -> None:

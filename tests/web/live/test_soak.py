@@ -144,7 +144,8 @@ def test_minutes_pass_without_an_unmarked_hole(tmp_path: Path) -> None:
             before = await soak.empty()
             await soak.pass_by(300)
             after = await soak.empty()
-            assert (after.tasks, after.files) == (before.tasks, before.files)
+            assert after.tasks == before.tasks
+            assert after.files <= before.files  # other tests' may be closed meanwhile
             await soak.catch_up()
             print(shown(soak))
 
