@@ -24,10 +24,10 @@ help: ## this list
 run: $(VENV)/.stamp-run ## the whole system with a simulated machine; ctrl-C ends it
 	@$(PY) -m duco_rt $(ARGS)
 
-# Two run at a time, three of those that mostly wait; each file in one process, which makes once what its tests share.
+# Two run at a time, four of those that mostly wait; each file in one process, which makes once what its tests share.
 test: dev system test-page ## all tests but the long ones, the quick ones first
 	@$(PY) -m pytest $(UNIT) $(ARGS) || test $$? -eq 5
-	@$(PY) -m pytest -m '(browser or servers) and not long' -n 3 --dist loadfile --no-loadscope-reorder $(ARGS) || test $$? -eq 5
+	@$(PY) -m pytest -m '(browser or servers) and not long' -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || test $$? -eq 5
 
 test-unit: dev ## only what needs no browser and no server program
 	@$(PY) -m pytest $(UNIT) $(ARGS)
