@@ -196,4 +196,4 @@ async def test_nothing_of_this_process_stays_on_the_server(server: RedisServer, 
         async with asyncio.timeout(20):
             while not (keys := (await asyncio.to_thread(server.cli, "KEYS", "duco:live-wake:*")).split()):
                 await asyncio.sleep(0.01)
-        assert all(0 < int(await asyncio.to_thread(server.cli, "PTTL", key)) <= 10_000 for key in keys)
+        assert all([0 < int(await asyncio.to_thread(server.cli, "PTTL", key)) <= 10_000 for key in keys])
