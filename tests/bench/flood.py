@@ -167,10 +167,10 @@ async def attacked(port: int, connections: int, tokens: Sequence[str], got: Coun
         got.update(json.loads((more.splitlines() or [said])[-1]))
 
 
-async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000) -> Result:
+async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000, settings: Sequence[str] = ()) -> Result:
     """Phases without and with the flood, by turns."""
     with loaded() as (stack, folder, redis):
-        studio = Studio(folder / "studio", redis, ["web.auth=tokens", "app.log_level=error"])
+        studio = Studio(folder / "studio", redis, ["web.auth=tokens", "app.log_level=error", *settings])
         await asyncio.to_thread(started, stack, studio)
         async with AsyncExitStack() as exits:
             http = await exits.enter_async_context(aiohttp.ClientSession(f"http://{HOST}:{studio.port}"))
@@ -212,8 +212,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--connections", type=int, default=1000)
+    parser.add_argument("--set", action="append", default=[], help="of the studio, as web.requests_user_per_s_max=50")
     args = parser.parse_args()
-    result = uvloop.run(run(args.rounds, args.seconds, args.connections))
+    result = uvloop.run(run(args.rounds, args.seconds, args.connections, args.set))
     for name, phases in (("without", result.quiet), ("with", result.flooded)):
         for phase in phases:
             print(

@@ -55,6 +55,29 @@ class Refusing(socket.socket):
 
 
 @pytest.mark.servers
+async def test_those_who_are_in_come_between_those_who_come() -> None:
+    """However many knock at once: a few are let in, then the loop looks at the others."""
+    begun = 0
+
+    def begin(_: str) -> asyncio.Protocol:
+        nonlocal begun
+        begun += 1
+        return Greeter()
+
+    listening = socket.create_server(("127.0.0.1", 0), backlog=100)
+    knocking = [socket.create_connection(listening.getsockname()) for _ in range(60)]
+    made, at_once = Accepting(listening, begin, lambda _: None, None, 1.0), [0]
+    while begun < len(knocking):
+        before = begun
+        await asyncio.sleep(0)
+        at_once.append(begun - before)
+    assert max(at_once) <= 4
+    made.close()
+    for client in knocking:
+        client.close()
+
+
+@pytest.mark.servers
 async def test_no_more_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said, and tried again in a while: not at full speed, and who waits comes in."""
     monkeypatch.setattr(accepting, "_PAUSE_S", 0.01)
