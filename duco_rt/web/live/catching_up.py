@@ -88,8 +88,8 @@ class CatchingUp(Generic[V]):
         place = Place(wish.since, window_ms, Phase.WAIT if is_covered else Phase.ASK, now_s)
         place.is_covered = is_covered
         if self._recent.newest is not None:
-            place.meet_ring(now_s)
             place.from_ms(self._recent.newest.ts_ms)
+            place.meet_ring(self._recent, now_s)
         self._put(viewer, place)
         self.woken[viewer] = None
 
@@ -127,7 +127,7 @@ class CatchingUp(Generic[V]):
     def came(self, now_s: float) -> None:
         """The ring has a new sample."""
         for viewer, place in self._placed.items():
-            place.meet_ring(now_s)
+            place.meet_ring(self._recent, now_s)
             if place.phase in (Phase.WAIT, Phase.RING):
                 self.woken[viewer] = None
 

@@ -14,7 +14,9 @@ _HELD_MAX = 64
 ANEW = 600
 """A step back of so many may be a machine that lost its memory of seq: then the order begins anew."""
 
-_SPOOL_MS = 7 * 86_400_000
+SPOOL_MS = 7 * 86_400_000
+"""A machine's spool holds no more."""
+
 _RUN_S = 10.0
 
 
@@ -67,7 +69,7 @@ class Ordering(Generic[T]):
     def _is_anew(self, seq: int, now_s: float, ts_ms: int | None) -> bool:
         if ts_ms is None or self._newest_ms is None:
             return True
-        if ts_ms > self._newest_ms or ts_ms < self._newest_ms - _SPOOL_MS:
+        if ts_ms > self._newest_ms or ts_ms < self._newest_ms - SPOOL_MS:
             return True
         run = self._run_back
         if run is None or not run.seq < seq <= run.first_seq + (now_s - run.first_s) + 2:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from duco_rt.web.live.lacks import Hole, hole_between
-from duco_rt.web.live.ordering import ANEW
+from duco_rt.web.live.ordering import ANEW, SPOOL_MS
 from duco_rt.web.live.recent import Entry, Recent
 from duco_rt.web.live.samples import Sample
 
@@ -77,6 +77,8 @@ class Place:
         self.is_awake = False
         self._until_s: float | None = None
         self._has_met_ring = False
+        self._met: Entry | None = None
+        """The first sample of its window that the ring had then; until it comes there the ring may drop some."""
         self._has_failed = False
         self._has_passed = False
         self._is_lost = False
@@ -120,10 +122,13 @@ class Place:
         if self.phase in (Phase.ROWS, Phase.ASK):
             self._ask(now_s)
 
-    def meet_ring(self, now_s: float) -> None:
+    def meet_ring(self, recent: Recent, now_s: float) -> None:
         """There is live data: from now on its patience counts."""
         if not self._has_met_ring:
             self._has_met_ring = True
+            self._met = next(
+                recent.since(recent.epoch if self.start_ms is None else recent.from_time(self.start_ms)), None
+            )
             self._until_s = now_s + PATIENCE_S
             self.is_awake = False
 
@@ -131,7 +136,7 @@ class Place:
         """The machine lost its memory of `seq`: what came before is no place in the new numbering."""
         if self.phase is not Phase.RING:
             self.phase, self.cursor, self._is_lost = Phase.RING, recent.epoch, True
-            self.after_seq = self.after_ms = None
+            self.after_seq = self.after_ms = self._met = None
 
     def is_done(self, recent: Recent) -> bool:
         """Whether it has all that there is: from now on it is live."""
@@ -199,7 +204,7 @@ class Place:
     def _enter(self, recent: Recent) -> Iterator[Gap]:
         self.phase = Phase.RING
         newest, newest_seq, gap = recent.newest, recent.newest_seq, None
-        if newest_seq is not None and self.after_seq is not None and self.after_seq >= newest_seq + ANEW:
+        if newest is not None and newest_seq is not None and self._is_anew(newest_seq, newest.ts_ms):
             gap = None if self._has_passed else _unknown(recent)
             self.after_seq = None
         if self.after_seq is None:
@@ -207,7 +212,7 @@ class Place:
             self.cursor = recent.end if start_ms is None else recent.from_time(start_ms)
             entry = next(recent.since(self.cursor), None)
             if entry is not None and entry.before is not None:
-                self.hold(*entry.before)  # so that a hole at the window's beginning is told
+                self.hold(*(self._dropped(*entry.before) or entry.before))  # a hole at the window's beginning is told
             elif self._has_failed and entry is not None and entry.seq is not None:
                 self.after_seq = max(0, entry.seq - 1 - self.window_ms // 1000)  # at most one a second
         else:
@@ -216,6 +221,19 @@ class Place:
         if gap is not None:
             yield gap
 
+    def _is_anew(self, seq: int, ts_ms: int) -> bool:
+        """Whether a sample so far behind is of a numbering that began anew, and not an old second out of a spool."""
+        if self.after_seq is None or seq > self.after_seq - ANEW:
+            return False
+        return self.after_ms is None or not self.after_ms - SPOOL_MS <= ts_ms <= self.after_ms
+
+    def _dropped(self, seq: int, ts_ms: int) -> tuple[int, int] | None:
+        """What it counts as holding where the ring has dropped samples of its window, up to this one, since it came."""
+        met = self._met
+        if met is None or met.seq is None or self._has_passed or met.seq > seq or met.ts_ms > ts_ms:
+            return None
+        return None if self.start_ms is not None and met.ts_ms < self.start_ms else (met.seq - 1, met.ts_ms - 1)
+
     def _from_ring(self, recent: Recent) -> Iterator[Gap | Entry]:
         is_lapped = self.cursor < recent.first
         for entry in list(recent.since(self.cursor)):
@@ -223,7 +241,7 @@ class Place:
             if entry.seq is None:
                 yield entry
                 continue
-            if self.after_seq is not None and entry.seq <= self.after_seq - ANEW:
+            if self._is_anew(entry.seq, entry.ts_ms):
                 self.after_seq = None
             if self.after_seq is not None and entry.seq <= self.after_seq:
                 continue

@@ -20,8 +20,8 @@ FIELDS = field_list(["n"])
 class Bench:
     """What a stream puts together, with a ring of the test's own samples."""
 
-    def __init__(self, *seqs: int, queue_bytes: int = 10_000) -> None:
-        self.recent = Recent(5000.0, 1_000_000)
+    def __init__(self, *seqs: int, queue_bytes: int = 10_000, keep_s: float = 5000.0) -> None:
+        self.recent = Recent(keep_s, 1_000_000)
         self.fanout: Fanout[str] = Fanout()
         self.viewers: dict[str, Viewing] = {}
         limits = Limits(5000.0, 1_000_000, 600.0, 5, queue_bytes)
@@ -123,3 +123,20 @@ def test_what_fills_a_hole_that_was_not_told_is_not_given() -> None:
     bench.add(5)
     bench.catching_up.behind("a", 2, 3.0)
     assert [each["type"] for each in bench.take("a")] == ["GAP", "LIVE_DATA"]
+
+
+def test_what_leaves_the_ring_while_the_store_is_waited_for_is_told_and_filled() -> None:
+    """The store's row of the ring's first sample is left to the ring, which drops it before the viewer comes there."""
+    bench = Bench(*range(1, 31), keep_s=30.0)
+    bench.begin("a")
+    (question,) = bench.catching_up.questions(0.0)
+    bench.catching_up.answer(question, [sample_of(1)], 0.1)
+    assert bench.take("a", 0.1) == []
+    for seq in (31, 32, 33):
+        bench.add(seq)
+    gap, *live = bench.take("a", 3.5)
+    assert gap == {"type": "GAP", "from": 1, "to": 2, "reason": "missing"}
+    assert [each["seq"] for each in live] == list(range(3, 34))
+    (question,) = bench.catching_up.questions(4.6)
+    bench.catching_up.answer(question, [sample_of(seq) for seq in range(1, 4)], 4.6)
+    assert [(each["type"], each["seq"]) for each in bench.take("a", 4.6)] == [("FILL", 1), ("FILL", 2)]

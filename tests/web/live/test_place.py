@@ -45,7 +45,7 @@ def test_live_data_that_begins_later_is_joined() -> None:
     place.answered(rows(2, 3), 0.0)
     assert given_to(place, ring(), 0.0) == [2, 3]
     recent = ring(50)
-    place.meet_ring(50.0)
+    place.meet_ring(recent, 50.0)
     assert given_to(place, recent, 50.0) == []
     assert (place.phase, place.due_s) == (Phase.ASK, 50.0 + PATIENCE_S)
     assert given_to(place, recent, 52.9) == []
@@ -53,6 +53,20 @@ def test_live_data_that_begins_later_is_joined() -> None:
     assert place.wake(53.0)
     assert not place.wake(53.0)
     assert given_to(place, recent, 53.0) == [(4, 49, "missing"), 50]
+    assert place.is_done(recent)
+
+
+def test_an_old_second_out_of_a_spool_is_no_new_numbering() -> None:
+    """Though it is all that the ring has yet: the viewer keeps its place, and gets none of it."""
+    place = Place(None, 60_000, Phase.ASK, 0.0)
+    place.answered(rows(1000, 1001), 0.0)
+    assert given_to(place, ring(), 0.0) == [1000, 1001]
+    recent = ring(350)
+    place.meet_ring(recent, 1.0)
+    assert given_to(place, recent, 9.0) == []
+    for seq in (351, 1001, 1002):
+        recent.add(seq, BASE_MS + seq * 1000, message_of(seq), 0, 10.0)
+    assert given_to(place, recent, 10.0) == [1002]
     assert place.is_done(recent)
 
 
@@ -69,7 +83,7 @@ def test_interrupted_anywhere_it_goes_on_there() -> None:
     """Each item counts as given when it is taken, so a viewer may be given one at a time."""
     recent, out = ring(8, 10), list[object]()
     place = Place(1, 60_000, Phase.ASK, 0.0)
-    place.meet_ring(0.0)
+    place.meet_ring(recent, 0.0)
     place.answered(rows(2, 4, 5), 10.0)
     while (item := next(place.items(recent, 20.0), None)) is not None:
         out.append("gap" if isinstance(item, Gap) else item.seq)
@@ -100,7 +114,7 @@ def test_an_empty_store_may_be_late_with_everything() -> None:
     """While it has nothing at all the ring is not taken for the beginning, as long as patience lasts."""
     recent = ring(11, 12)
     place = Place(None, 60_000, Phase.ASK, 0.0)
-    place.meet_ring(0.0)
+    place.meet_ring(recent, 0.0)
     place.answered([], 0.0)
     assert given_to(place, recent, 0.0) == []
     place.answered(rows(8, 9, 10), 1.0)

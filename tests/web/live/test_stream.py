@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, note
+from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from duco_rt.web.live.field_lists import field_list
@@ -256,6 +256,10 @@ plans = st.builds(
 )
 
 
+@example(Plan(486149, double=0.0, lag_s=0.5, late=0.0, away=True, spool=True))  # the ring dropped some meanwhile
+@example(
+    Plan(10783582, drop=0.0, double=0.3, delay_s=2.5, cut_s=3.0, lag_s=0.5, late=0.0, spool=True)
+)  # an old one first
 @given(plans)
 def test_nothing_is_missing_but_what_is_marked(plan: Plan) -> None:
     """Delays, swaps, copies, losses, cuts, a late store, an absent one, a viewer that stalls: 0 missing, 0 double."""
