@@ -212,7 +212,11 @@ class Place:
             self.cursor = recent.end if start_ms is None else recent.from_time(start_ms)
             entry = next(recent.since(self.cursor), None)
             if entry is not None and entry.before is not None:
-                self.hold(*(self._dropped(*entry.before) or entry.before))  # a hole at the window's beginning is told
+                seq, ts_ms = entry.before
+                if self._has_failed and not self._has_passed and start_ms is not None and ts_ms >= start_ms:
+                    self.after_seq = max(0, seq - 1 - (ts_ms - start_ms) // 1000)  # at most one a second
+                else:
+                    self.hold(*(self._dropped(seq, ts_ms) or entry.before))  # a hole at the window's beginning is told
             elif self._has_failed and entry is not None and entry.seq is not None:
                 self.after_seq = max(0, entry.seq - 1 - self.window_ms // 1000)  # at most one a second
         else:

@@ -260,6 +260,7 @@ plans = st.builds(
 @example(
     Plan(10783582, drop=0.0, double=0.3, delay_s=2.5, cut_s=3.0, lag_s=0.5, late=0.0, spool=True)
 )  # an old one first
+@example(Plan(169, double=0.3, delay_s=0.05, cut_s=3.0, lag_s=0.5, late=0.0, away=True))  # the store is away
 @given(plans)
 def test_nothing_is_missing_but_what_is_marked(plan: Plan) -> None:
     """Delays, swaps, copies, losses, cuts, a late store, an absent one, a viewer that stalls: 0 missing, 0 double."""
