@@ -58,7 +58,11 @@ async def test_another_viewers_command(tmp_path: Path) -> None:
     ):
         await wait_state(page, "live")
         await wait_state(other, "live")
-        await page.click("#commands-summary")
+        await page.wait_for_selector(".card")  # what comes later would push the section out of sight: it asks no more
+        await page.focus("#commands-summary")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#commands")).to_have_attribute("open", "")
+        await page.locator("#commands").evaluate("section => section.scrollIntoView()")
         theirs = page.locator(f'{ROWS}:has(td.c-who:text-is("Another viewer"))')
         await theirs.first.wait_for(timeout=20_000)
         await page.locator(MINE).first.wait_for(timeout=20_000)
