@@ -42,7 +42,7 @@ _DAMAGE = "32, 33, 39, 40, 74, 226, 228, 246, 271, 432"
 """Codes of errors that unreadable files give: cut short, another checksum or size, no codec of ours, missing."""
 
 _GOOD_MAX = 1000
-_CHECK_BYTES = 256_000_000  # some 0.3 s
+_CHECK_BYTES = 256_000_000  # inserts wait meanwhile
 
 
 class PartName(NamedTuple):

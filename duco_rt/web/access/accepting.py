@@ -19,7 +19,7 @@ Begin = Callable[[str], asyncio.Protocol | None]
 """An address → the protocol of its new connection; None: it is closed."""
 
 _AT_ONCE = 4
-"""What a connection brings with it takes a third of a millisecond: those who are in already come in between."""
+"""What a connection brings with it is looked at in the same turn of the loop: those who are in come in between."""
 
 _PAUSE_S = 1.0
 _LINGER_S = 1.0
