@@ -105,7 +105,12 @@ export class Editor {
   #say(text, undo) {
     const toast = { text, undo };
     this.#toasts.push(toast);
-    setTimeout(() => this.unsay(toast), TOAST_MS);
+    // Not from under the hands of who is about to undo it.
+    const leave = () => {
+      if (this.#toastHost.matches(':hover, :focus-within')) setTimeout(leave, TOAST_MS);
+      else this.unsay(toast);
+    };
+    setTimeout(leave, TOAST_MS);
     this.#draw();
   }
 

@@ -15,9 +15,11 @@ from tests.programs import Program, program
 
 TOASTS_STAY = """(() => {
     const real = window.setTimeout;
-    window.setTimeout = (act, ms, ...parts) => real(act, ms === 20_000 ? 600_000 : ms, ...parts);
+    window.dueToasts = [];
+    window.setTimeout = (act, ms, ...parts) => ms === 20_000 ? window.dueToasts.push(act) : real(act, ms, ...parts);
 })();"""
-"""What is said, and its “Undo”, goes after 20 s; a busy machine may need those to get there."""
+"""What is said, and its “Undo”, goes after 20 s; a busy machine may need those to get there, so a test says when."""
+TOASTS_DUE = "window.dueToasts.splice(0).forEach((act) => act())"
 
 
 @asynccontextmanager

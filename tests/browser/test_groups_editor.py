@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.groups import editor, is_reason, listed, one, press, said, site, stored, titles
+from tests.browser.groups import TOASTS_DUE, editor, is_reason, listed, one, press, said, site, stored, titles
 
 NAME = "<img src=x onerror=alert(1)>"
 
@@ -151,6 +151,8 @@ async def test_copy_order_delete_and_undo(tmp_path: Path) -> None:
         assert await titles(running) == [before[0], *before[2:], "Work cycle (copy)"]
         while await page.evaluate("document.activeElement.textContent") != "Undo":
             await page.keyboard.press("Tab")
+        await page.evaluate(TOASTS_DUE)  # not from under the hands of who is about to use it
+        assert await page.locator(".g-toast", has_text="Deleted “Work cycle”").count() == 1
         await page.keyboard.press("Enter")
         await listed(page, "Work cycle").wait_for()
         assert await titles(running) == [*before, "Work cycle (copy)"]
