@@ -4,8 +4,9 @@
 
 A studio (`python -m duco_rt`, Redis Pub/Sub) with tokens. Tenant b has 5 viewers on a machine with 20 samples a second.
 Tenant a, from a process of its own at a lower priority, has its viewers, and asks, sends field lists, nonsense and
-pings, guesses tokens and opens connections as fast as it can. Its machine has a sample a second. Printed are the delays
-of b, the server's own lag (`duco_loop_lag_seconds`, of 99 in 100 looks), and what a got.
+pings, guesses tokens and opens connections as fast as it can. Its machine has a sample a second. "Beside" is the same
+attack on another studio of this machine: what b feels then is the processors that all share, not its own studio.
+Printed are the delays of b, its server's lag (`duco_loop_lag_seconds`, of 99 in 100 looks), and what a got.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,29 +58,63 @@ class Result(NamedTuple):
 
     quiet: list[Phase]
     flooded: list[Phase]
+    beside: list[Phase]
     got: Counter[str]
 
-    @property
-    def ratio(self) -> float:
+    def ratio(self, others: list[Phase]) -> float:
         """How much longer 99 in 100 samples took at most with the flood: of the medians of the phases."""
-        return _median([phase.p99_ms for phase in self.flooded]) / _median([phase.p99_ms for phase in self.quiet])
+        return _median([phase.p99_ms for phase in self.flooded]) / _median([phase.p99_ms for phase in others])
 
 
 def _median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
+class Site(NamedTuple):
+    """A studio with both tenants' machines, how to ask it, and the headers of whoever is on its machine."""
+
+    port: int
+    pid: int
+    http: aiohttp.ClientSession
+    local: dict[str, str]
+
+    async def token(self, tenant: str, number: int) -> str:
+        """A viewer's."""
+        return await new_token(self.http, self.local, tenant, number)
+
+    async def metrics(self) -> str:
+        """As the server gives them."""
+        async with self.http.get("/metrics", headers=self.local) as response:
+            return await response.text()
+
+    async def alone(self, viewers: int) -> None:
+        """Return when a's are gone, so many left: those that were not read are found out by a heartbeat."""
+        async with asyncio.timeout(_GONE_S):
+            while f"\nduco_live_viewers {viewers}\n" not in await self.metrics():
+                await asyncio.sleep(1.0)
+
+
+@asynccontextmanager
+async def studio_at(stack: ExitStack, folder: Path, redis: RedisServer, settings: Sequence[str]) -> AsyncIterator[Site]:
+    """One that is ready; it ends with the stack."""
+    studio = Studio(folder, redis, ["web.auth=tokens", "app.log_level=error", *settings])
+    await asyncio.to_thread(started, stack, studio)
+    local = local_headers(folder / "data")
+    async with aiohttp.ClientSession(f"http://{HOST}:{studio.port}") as http:
+        for tenant in "ab":
+            device = f"/api/metaapi/devices/{tenant.upper()}_1"
+            async with http.put(device, json={"tenant": tenant}, headers=local) as response:
+                assert response.status == 200, await response.text()
+        yield Site(studio.port, studio.pid, http, local)
+
+
 class Neighbour:
     """Tenant b: its viewers, and who publishes for both machines."""
 
-    def __init__(
-        self, redis: RedisServer, http: aiohttp.ClientSession, token: str, local: dict[str, str], pid: int
-    ) -> None:
-        self._pid = pid
+    def __init__(self, redis: RedisServer, site: Site, token: str) -> None:
         self._redis = socket.create_connection((HOST, redis.port))
-        self._http = http
+        self._site = site
         self._token = token
-        self._local = local
         self._delays_ns: list[int] = []
         self._seqs: Counter[str] = Counter()
 
@@ -90,7 +125,7 @@ class Neighbour:
         async with asyncio.TaskGroup() as tasks:
             readers = []
             for number in range(VIEWERS):
-                ws = await self._http.ws_connect(path, headers={"Authorization": f"Bearer {self._token}"})
+                ws = await self._site.http.ws_connect(path, headers={"Authorization": f"Bearer {self._token}"})
                 fields = [*LISTS[number], SENT]
                 await ws.send_json({"type": "INIT_FIELD_LIST", "payload": fields, "ack": True})
                 await ws.receive_json()
@@ -109,14 +144,14 @@ class Neighbour:
         """Publish for so long; what came of it."""
         self._delays_ns.clear()
         before, begun_s, count = await self._lag(), time.monotonic(), int(seconds * RATE)
-        used_s = cpu_s(self._pid)
+        used_s = cpu_s(self._site.pid)
         for number in range(count):
             await asyncio.sleep(max(0.0, begun_s + number / RATE - time.monotonic()))
             self._publish("b", "B_1")
             if number % int(RATE) == 0:
                 self._publish("a", "A_1")
         await asyncio.sleep(1.0)
-        found, cpu = summary(self._delays_ns), (cpu_s(self._pid) - used_s) / (time.monotonic() - begun_s)
+        found, cpu = summary(self._delays_ns), (cpu_s(self._site.pid) - used_s) / (time.monotonic() - begun_s)
         missing = count * VIEWERS - len(self._delays_ns)
         return Phase(found["p50"], found["p99"], found["most"], _lag_ms(before, await self._lag()), cpu, missing)
 
@@ -127,18 +162,8 @@ class Neighbour:
         self._redis.sendall(b"*3\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
         self._redis.recv(1024)
 
-    async def alone(self) -> None:
-        """Return when all of a's viewers are gone: those that were not read are found out by a heartbeat."""
-        async with asyncio.timeout(_GONE_S):
-            while f"\nduco_live_viewers {VIEWERS}\n" not in await self._metrics():
-                await asyncio.sleep(1.0)
-
     async def _lag(self) -> dict[float, int]:
-        return {float(bound): int(count) for bound, count in _LAG.findall(await self._metrics())}
-
-    async def _metrics(self) -> str:
-        async with self._http.get("/metrics", headers=self._local) as response:
-            return await response.text()
+        return {float(bound): int(count) for bound, count in _LAG.findall(await self._site.metrics())}
 
 
 def _lag_ms(before: dict[float, int], after: dict[float, int]) -> float:
@@ -168,28 +193,29 @@ async def attacked(port: int, connections: int, tokens: Sequence[str], got: Coun
 
 
 async def run(rounds: int = 3, seconds: float = 10.0, connections: int = 1000, settings: Sequence[str] = ()) -> Result:
-    """Phases without and with the flood, by turns."""
+    """Phases without and with the flood, and with it beside, by turns."""
     with loaded() as (stack, folder, redis):
-        studio = Studio(folder / "studio", redis, ["web.auth=tokens", "app.log_level=error", *settings])
-        await asyncio.to_thread(started, stack, studio)
-        async with AsyncExitStack() as exits:
-            http = await exits.enter_async_context(aiohttp.ClientSession(f"http://{HOST}:{studio.port}"))
-            local = local_headers(folder / "studio" / "data")
-            mine = await new_token(http, local, "b", 0)
-            theirs = [await new_token(http, local, "a", number) for number in range(max(1, connections // 150))]
-            for tenant in "ab":
-                device = f"/api/metaapi/devices/{tenant.upper()}_1"
-                async with http.put(device, json={"tenant": tenant}, headers=local) as response:
-                    assert response.status == 200, await response.text()
-            neighbour = Neighbour(redis, http, mine, local, studio.pid)
-            await exits.enter_async_context(neighbour.watching())
-            await neighbour.phase(1.0)  # warm
-            result = Result([], [], Counter())
-            for _ in range(rounds):
-                result.quiet.append(await neighbour.phase(seconds))
-                async with attacked(studio.port, connections, theirs, result.got):
-                    result.flooded.append(await neighbour.phase(seconds))
-                await neighbour.alone()
+        async with (
+            studio_at(stack, folder / "studio", redis, settings) as ours,
+            studio_at(stack, folder / "other", redis, settings) as other,
+        ):
+            neighbour = Neighbour(redis, ours, await ours.token("b", 0))
+            result = Result([], [], [], Counter())
+            attacks = [
+                (site, phases, got, viewers, [await site.token("a", n) for n in range(max(1, connections // 150))])
+                for site, phases, got, viewers in (
+                    (ours, result.flooded, result.got, VIEWERS),
+                    (other, result.beside, Counter[str](), 0),
+                )
+            ]
+            async with neighbour.watching():
+                await neighbour.phase(1.0)  # warm
+                for _ in range(rounds):
+                    result.quiet.append(await neighbour.phase(seconds))
+                    for site, phases, got, viewers, tokens in attacks:
+                        async with attacked(site.port, connections, tokens, got):
+                            phases.append(await neighbour.phase(seconds))
+                        await site.alone(viewers)
             return result
 
 
@@ -215,14 +241,17 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="of the studio, as web.requests_user_per_s_max=50")
     args = parser.parse_args()
     result = uvloop.run(run(args.rounds, args.seconds, args.connections, args.set))
-    for name, phases in (("without", result.quiet), ("with", result.flooded)):
+    for name, phases in (("without", result.quiet), ("with", result.flooded), ("beside", result.beside)):
         for phase in phases:
             print(
                 f"{name:8} p50 {phase.p50_ms:6.1f} ms  p99 {phase.p99_ms:6.1f} ms  most {phase.most_ms:6.1f} ms"
                 f"  server: lag (p99) up to {phase.lag_ms:g} ms, processor {phase.cpu:.0%}  missing {phase.missing}"
             )
     print(f"a got: {dict(sorted(result.got.items()))}")
-    print(f"p99 with the flood: {result.ratio:.2f} × without; load of this machine {os.getloadavg()[0]:.1f}")
+    print(
+        f"p99 with the flood: {result.ratio(result.quiet):.2f} × without, {result.ratio(result.beside):.2f} × beside;"
+        f" load of this machine {os.getloadavg()[0]:.1f}"
+    )
 
 
 if __name__ == "__main__":

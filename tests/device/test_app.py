@@ -172,7 +172,7 @@ def _check_own_values(rig: Rig) -> None:
         assert ready.payload["gps_lat"] == pytest.approx(48.0)
         assert ready.payload["gps_lng"] == pytest.approx(11.5)
         assert ready.payload["timestamp"] == ready.ts_ms == raw.ts_ms
-        assert ready.payload["can_frames_per_s"] == raw.frames > 20
+        assert ready.payload["can_frames_per_s"] == raw.frames > 0
         assert ready.payload["can_ids"] == 1
         bits = 100.0 * raw.frames * (47 + 64) / 500_000
         assert ready.payload["bus_load_percent"] == pytest.approx(bits, abs=0.01)

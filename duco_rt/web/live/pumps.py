@@ -10,7 +10,9 @@ from typing import NamedTuple
 from duco_rt.web.live.connection import Connection, deliver
 from duco_rt.web.live.fanout import Delivery
 
-_WRITES_AT_ONCE = 512
+_WRITES_AT_ONCE = 32
+"""So few that another machine's viewers do not wait for all of this one's."""
+
 _TURN_S = 0.005
 _LOOKS = 4
 """So many in the time after which a viewer counts as stalled."""

@@ -6,7 +6,6 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,6 @@ from aiohttp import ClientWebSocketResponse
 from duco_rt.config import Web
 from duco_rt.web.live import connection, pumps
 from duco_rt.web.live.connection import Connection
-from duco_rt.web.live.fanout import Delivery
-from duco_rt.web.live.frames import frame
-from duco_rt.web.live.pumps import Writing
 from tests.web.conftest import Site
 from tests.web.live.viewing import (
     LIVE,
@@ -219,32 +215,6 @@ async def test_who_falls_behind_while_a_sample_goes_out_gets_it_once(
         assert next(answers, None) is None
         await publish(site, {"a": 4}, 4)
         assert shown(await receive_until(viewers[0], 4)) == [4]
-
-
-async def test_of_many_lists_each_is_framed_when_its_turn_has_come(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After some milliseconds others have a turn; a frame that cannot be made is counted, and the rest is written."""
-    monkeypatch.setattr(pumps, "_TURN_S", 0.0)
-    failed: list[Exception] = []
-    made: list[int] = []
-    writing = Writing(lambda viewer, index: None, failed.append)
-    async with viewing(site, ["a"]) as ws:
-        viewers = list(site.service._visits)
-
-        def make(at: int) -> bytes:
-            made.append(at)
-            if at == 1:
-                raise ZeroDivisionError
-            return frame(b'{"at":%d}' % at)
-
-        deliveries = [Delivery(partial(make, at), viewers, at) for at in range(4)]
-        seen = set()
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(writing.write(deliveries))
-            while not task.done():
-                await asyncio.sleep(0)
-                seen.add(len(made))
-        assert seen >= {1, 2, 3} and task.result() == 3 and len(failed) == 1
-        assert [(await receive(ws))["at"] for _ in range(3)] == [0, 2, 3]
 
 
 def held(before: list[Connection]) -> int:
