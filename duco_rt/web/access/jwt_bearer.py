@@ -87,7 +87,7 @@ class JwtBearer:
         """Name and roles of good claims; of a role that is none the claims say nothing."""
         wanted = claims.get(self._name_claim)
         name = _printable(wanted if isinstance(wanted, str) and wanted.strip() else str(claims["sub"]))
-        grants, ignored = grants_of(claims.get(self._roles_claim))
+        grants, ignored = grants_of(claim_of(claims, self._roles_claim))
         if ignored:
             self._metrics.count("oidc_roles_ignored_total", ignored)
             log.debug("roles of a JWT were ignored", who=name, count=ignored)
@@ -122,6 +122,16 @@ class JwtBearer:
                 raise jwt.InvalidTokenError(f"{name} is no time")
             if now_s >= value + LEEWAY_S if name == "exp" else now_s < value - LEEWAY_S:
                 raise jwt.InvalidTokenError(f"{name} = {value}, and it is {now_s}")
+
+
+def claim_of(claims: Mapping[str, Any], name: str) -> object:
+    """The claim of that name or, where there is none, at that path: `realm_access.roles` as Keycloak nests it. Pure."""
+    if name in claims:
+        return claims[name]
+    found: object = claims
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 def grants_of(claim: object) -> tuple[dict[str, Role], int]:

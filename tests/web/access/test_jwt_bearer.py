@@ -17,7 +17,7 @@ from duco_rt.config import Web
 from duco_rt.errors import TransportError, Unauthorized
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.authentication import REFUSED
-from duco_rt.web.access.jwt_bearer import JwtBearer, grants_of
+from duco_rt.web.access.jwt_bearer import JwtBearer, claim_of, grants_of
 from tests.servers.oidc import CLIENT_ID, Key, OidcIssuer, new_key, oidc_issuer, unsigned
 
 
@@ -196,13 +196,34 @@ def test_roles(claim: object, grants: dict[str, str], ignored: int) -> None:
     assert grants_of(claim) == (grants, ignored)
 
 
+NESTED = {"realm_access": {"roles": ["duco:viewer"]}, "https://acme.example/roles": ["duco:admin"], "a": {"b": 1}}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("realm_access.roles", ["duco:viewer"]),
+        ("https://acme.example/roles", ["duco:admin"]),
+        ("a", {"b": 1}),
+        ("a.b", 1),
+        *((name, None) for name in ("roles", "a.b.c", "a.", ".a", "", "realm_access.roles.0")),
+    ],
+)
+def test_a_claim_within_another(name: str, found: object) -> None:
+    """A name with dots is a path, where no claim has that very name."""
+    assert claim_of(NESTED, name) == found
+    assert claim_of({**NESTED, name: "whole"}, name) == "whole"
+
+
 async def test_other_claims_can_be_named(issuer: OidcIssuer, clock: MovedClock) -> None:
     """By configuration; a role that is none is counted, and gives nothing."""
     metrics = Metrics()
     config = Web(auth="oidc", oidc_issuer=issuer.url, oidc_client_id=CLIENT_ID)
-    named = {"oidc_roles_claim": "groups", "oidc_name_claim": "email"}
+    named = {"oidc_roles_claim": "realm_access.roles", "oidc_name_claim": "email"}
     config = Web(**{**{name: getattr(config, name) for name in config.__struct_fields__}, **named})
     bearer = JwtBearer(config, clock, metrics)
-    found = await bearer.verify(issuer.token(groups="duco:viewer staff", email="anna@example.com"))
+    found = await bearer.verify(
+        issuer.token(realm_access={"roles": ["duco:viewer", "staff"]}, email="anna@example.com")
+    )
     assert (found.name, found.grants) == ("anna@example.com", {"duco": "viewer"})
     assert metrics.value("oidc_roles_ignored_total") == 1
