@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from duco_rt.errors import TransportError
 from duco_rt.model import HubMessage, Peer, RawMessage, Sample
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.transports.hub_iothub.checkpoints_redis import RedisCheckpoints
+from duco_rt.transports.hub_iothub.hub import IotHub
 from duco_rt.transports.hub_mqtt.hub import MqttHub
 from duco_rt.transports.leases_redis import RedisLeases
 from duco_rt.transports.live_redis_pubsub import RedisPubSubLive
@@ -26,6 +28,8 @@ from duco_rt.transports.log_kafka import KafkaLog
 from duco_rt.transports.meta_http import HttpMeta
 from duco_rt.transports.store_clickhouse import ClickHouseStore
 from tests.servers.deaf import Deaf
+from tests.servers.iothub.cloud import Cloud
+from tests.servers.iothub.testing import DEVICE, answer, hub_of, message, put
 from tests.servers.mosquitto import Mosquitto
 from tests.servers.redis import RedisServer, carried, read
 from tests.servers.server import HOST
@@ -41,6 +45,7 @@ MESSAGE = HubMessage("D", "vehicle_can", True, 1, 1, "x/y", "identity", b"1")
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of those that are long."""
     for name in (
+        "hub_iothub.events._FIRST_S",
         "hub_mqtt.client._CONNECT_S",
         "live_redis_pubsub.CALL_S",
         "log_kafka_cluster.CONNECT_S",
@@ -172,10 +177,37 @@ async def no_method(*_: object) -> Any:
     raise NotImplementedError
 
 
-async def _first(hub: MqttHub) -> HubMessage:
+async def _first(hub: MqttHub | IotHub) -> HubMessage:
     async for delivery in hub.stored():
         return delivery.message
     raise AssertionError
+
+
+async def test_iothub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of its three endpoints; when they answer, the reading that is begun again has what was sent meanwhile."""
+    async with Cloud(tmp_path) as ready:  # for its ports and certificates
+        ports = ready.mqtt.port, ready.methods.port, ready.events.port
+        hub = hub_of(ready, tmp_path)
+    device = hub.device(DEVICE)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        for port in ports:
+            await stack.enter_async_context(Deaf(port))
+        running = tasks.create_task(device.run(answer, lambda: None))
+        for reading in (hub.stored(), hub.live()):
+            await in_time(anext(reading), f"event hub .* at localhost:{ports[2]}: no answer within")
+        await in_time(device.send(message(1)), f"device {DEVICE} is offline")
+        await in_time(hub.call(DEVICE, "m", {}, 1.0), "did not answer m within 1 s")
+        await in_time(hub.check(), "event hub|no answer within")
+        monkeypatch.undo()  # a real one may take its time
+        await stack.aclose()
+        async with Cloud(tmp_path, ports=ports) as cloud:
+            put(cloud, message(7))
+            async with asyncio.timeout(30):
+                assert (await _first(hub)).seq == 7
+                await device.online()
+                assert (await hub.call(DEVICE, "m", {}, 10.0)).status == 200
+            running.cancel()
+            await hub.close()
 
 
 async def test_mqtt(deaf: Deaf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,9 @@ _CHECKPOINT_S = 1.0
 _DOWN_S = 5.0
 """The driver mends a link by itself; when it does not within this time, the reading ends and says why."""
 
+_FIRST_S = 20.0
+"""As long it may take to hear of the partitions: an endpoint that accepts and says nothing is left, and tried again."""
+
 
 class Reading(Generic[T]):
     """One reading of the partitions that fall to this process; a subclass says what becomes of an event."""
@@ -97,6 +100,7 @@ class Reading(Generic[T]):
     async def _tend(self) -> None:
         """Look after the links, and the checkpoints, until something is wrong."""
         down_since_s: dict[str, float] = {}
+        begun_s = self._clock.steady_s()
         while self._error is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TEND_S):
@@ -106,6 +110,8 @@ class Reading(Generic[T]):
             for partition, since_s in down_since_s.items():
                 if now_s - since_s > _DOWN_S:
                     raise TransportError(self._down(partition, down[partition]))
+            if now_s - begun_s > _FIRST_S and not self.client.is_balanced:
+                raise TransportError(f"{self.client.name}: no answer within {_FIRST_S:g} s")
             await self._checkpoint()
 
     async def _events(self, partition: str, events: list[EventData]) -> None:
