@@ -26,6 +26,10 @@ OVERLOADED = 1013
 
 _HEARTBEAT_S = 30.0
 _CLOSE_S = 2.0
+_PROBE_S = 5.0
+_PONG = b"\x8a\x00"
+"""Unasked, it wants no answer (RFC 6455, 5.5.3)."""
+
 _NOT_SENT_BYTES = 16 * 1024
 """More than this does not go to the system's socket before the client takes it: old samples would hide there."""
 
@@ -40,7 +44,10 @@ _WINDOW_BITS_MIN = 12
 class Connection:
     """A viewer's connection. `write` and `waiting_bytes` are the transport's own: they are called for each frame."""
 
-    __slots__ = ("_added", "_reason", "_request", "_scope", "_socket", "_writer", "encoding", "waiting_bytes", "write")
+    __slots__ = (
+        "_added", "_probed_s", "_reason", "_request", "_scope", "_socket", "_writer",
+        "encoding", "waiting_bytes", "write",
+    )  # fmt: skip
 
     def __init__(self, request: web.Request, socket_: web.WebSocketResponse, writer: AbstractStreamWriter) -> None:
         """Use `connect`. The transport must still be there."""
@@ -52,6 +59,7 @@ class Connection:
         self._scope: asyncio.Timeout | None = None
         self._reason: tuple[int, bytes] | None = None
         self._added = 0
+        self._probed_s = 0.0
         self.encoding = Encoding(socket_.ws_protocol == MSGPACK, bool(socket_.compress))
         self.write = transport.write
         self.waiting_bytes = transport.get_write_buffer_size
@@ -61,9 +69,16 @@ class Connection:
         """Whether `end` was called, or the client is gone."""
         return self._reason is not None or self._request.transport is None
 
-    @property
-    def is_left(self) -> bool:
-        """Whether the client has closed or is gone, though what it said is still to be read. Linux knows that."""
+    def has_left(self) -> bool:
+        """Whether the client has closed or is gone, though what it said is still to be read. Linux knows that.
+
+        Of a client that was killed, what it said can stand before its end, and each piece that is read postpones
+        aiohttp's heartbeat; so a little is written now and then, which its system answers with a reset.
+        """
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._probed_s >= _PROBE_S:
+            self._probed_s = now_s
+            self.give([_PONG])
         transport, asked = self._request.transport, getattr(socket, "TCP_INFO", None)
         if transport is None or asked is None or not hasattr(socket, "TCP_CORK"):
             return transport is None

@@ -174,7 +174,7 @@ class LiveService:
             most = f"{config.messages_per_s_max:g} a second, of one user {config.messages_user_per_s_max:g}"
             self._say(visit, error_text("too_many_messages", f"read more slowly from now on: at most {most}"))
         if due.wait_s:
-            if visit.connection.is_left:  # what it still has to say could take hours
+            if visit.connection.has_left():  # what it still has to say could take hours
                 visit.connection.end(WSCloseCode.GOING_AWAY, b"gone")
             await asyncio.sleep(due.wait_s)
 

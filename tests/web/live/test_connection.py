@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 from aiohttp import WSMsgType, hdrs
 
+from duco_rt.config import Web
+from duco_rt.web.live import connection
 from duco_rt.web.live.connection import MSGPACK, accepted_offer
 from tests.web.conftest import NOW_MS, Site
-from tests.web.live.viewing import LIVE, WITHIN_S, publish, receive, viewing, watch
+from tests.web.live.viewing import LIVE, WITHIN_S, becomes, publish, receive, viewing, watch
 
 TEXT = "a text that is long enough to be worth some compression, " * 20
 OWN = "server_no_context_takeover"
@@ -145,3 +150,26 @@ async def test_a_client_that_vanishes_leaves_nothing(site: Site) -> None:
         async with asyncio.timeout(WITHIN_S):
             while site.metrics.value("live_viewers") or len(site.service._pumps):
                 await asyncio.sleep(0.005)
+
+
+async def test_who_was_killed_before_it_was_heard_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had said stands before its end, megabytes that are read slowly; it is gone all the same."""
+    monkeypatch.setattr(connection, "_PROBE_S", 0.05)
+    site = Site(tmp_path, Web(port=0, messages_per_s_max=5))
+    said = memoryview(masked(b'{"type":"INIT_FIELD_LIST","payload":["text"]}') * 1000)
+    async with site.running(), raw(site) as (_, writer):
+        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as client:
+            cast(asyncio.Transport, writer.transport).pause_reading()
+            at, stuck = 0, 0
+            while stuck < 50:  # until its own system and the server's hold all they can
+                try:
+                    at, stuck = (at + client.send(said[at:])) % len(said), 0
+                except BlockingIOError:
+                    stuck += 1
+                await asyncio.sleep(0.005)
+            with suppress(BlockingIOError):
+                while client.recv(65_536):  # with something unread its system would tell at once
+                    pass
+            assert site.metrics.value("live_viewers") == 1
+            writer.transport.abort()
+        await becomes(site, "live_viewers", 0)
