@@ -96,3 +96,15 @@ class DeviceOffline(TransportError):
 
 class DeviceTimeout(TransportError):
     """The device did not answer a direct method in time."""
+
+
+def drop_frames(error: BaseException | None) -> None:
+    """Take from an error that is dealt with the frames that it passed. Pure.
+
+    Where something that stands in one of them keeps the error, as a connection does, the two would stay until the next
+    full garbage collection, which holds up everything for as long as there are many of them.
+    """
+    while error is not None:
+        before = error.__context__
+        error.__traceback__ = error.__context__ = error.__cause__ = None
+        error = before

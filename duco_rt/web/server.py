@@ -142,6 +142,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         message = f"{request.method} {request.path}: {e.reason}"
         answer = _refusal(request, e.status, code, message)
         answer.headers.update({name: value for name, value in e.headers.items() if name == "Allow"})
+        errors.drop_frames(e)
         return answer
     except errors.DucoError as e:
         status, code = next((s, c) for kind, s, c in _STATUS if isinstance(e, kind))

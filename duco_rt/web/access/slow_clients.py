@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
 from duco_rt.config import Web
+from duco_rt.errors import drop_frames
 from duco_rt.seeing.metrics import Metrics
 from duco_rt.web.access.accepting import Accepting, TurnedAway
 from duco_rt.web.access.places import Places
@@ -159,6 +160,7 @@ class Connection(web.RequestHandler):
         self._unsent = None
         self._connections.over(self)
         super().connection_lost(exc)
+        self._data_received_cb = None  # a WebSocket, which holds this: without a circle it goes at once
 
     def data_received(self, data: bytes) -> None:
         """A piece of a request, or of a WebSocket."""
@@ -216,7 +218,10 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """What cannot be read is the client's fault: it is told so, and counted; a log line each would be a way in."""
         if status != 400 or request.writer.output_size > 0:
-            return super().handle_error(request, status, exc, message)
+            answer = super().handle_error(request, status, exc, message)
+            drop_frames(exc)
+            return answer
+        drop_frames(exc)
         self._connections.metrics.count("web_refused_total", why="head")
         words = (message or str(exc))[:_WORDS_MAX]
         log.debug("bad request", error=words)
@@ -227,9 +232,11 @@ class Connection(web.RequestHandler):
         return answer
 
     def log_exception(self, *args: Any, **more: Any) -> None:  # noqa: ANN401  # as aiohttp has it
-        """A client that goes away before all of a refused body has come is no mistake of ours: a traceback each would
-        let anybody fill the log."""
-        if self.transport is None and isinstance(more.get("exc_info"), RuntimeError | ConnectionError):
+        """A client that goes away before it has its answer, or before all of a refused body has come, is no mistake of
+        ours: a traceback each would let anybody fill the log."""
+        error = more.get("exc_info")
+        is_gone = isinstance(error, ConnectionResetError)  # its end is known before its transport is lost
+        if is_gone or (self.transport is None and isinstance(error, RuntimeError | ConnectionError)):
             self.log_debug(*args)
         else:
             super().log_exception(*args, **more)

@@ -17,6 +17,7 @@ from typing import TypeVar
 from aiohttp import WSMessage, WSMsgType, hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 
+from duco_rt.errors import drop_frames
 from duco_rt.web.live.frames import Encoding, frame
 
 MSGPACK = "duco.msgpack"
@@ -115,6 +116,7 @@ class Connection:
             self._abort()
         elif self.waiting_bytes():
             self._abort()
+        drop_frames(self._socket.exception())
         return self._socket
 
     def end(self, code: int, reason: bytes) -> None:
