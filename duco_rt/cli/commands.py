@@ -42,8 +42,9 @@ log = structlog.get_logger()
 _SWITCH_S = 0.0005
 """After so long a thread that reads or writes much lets the event loop go on, which viewers wait for."""
 
-_FULL_COLLECTION_EVERY = 100
-"""Collections of younger objects: with a thousand connections a full one holds up the live path for 60 ms."""
+_FULL_COLLECTION_EVERY = 1000
+"""Collections of younger objects: with a thousand connections a full one holds up the live path for 67 ms, and what it
+is there for, circles of old objects, connections do not leave (tests/web/test_circles.py)."""
 
 
 def run(args: argparse.Namespace) -> int:
